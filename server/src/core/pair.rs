@@ -1,0 +1,113 @@
+//! Two sessions talking: how they meet, what one says to the other, how they part.
+//!
+//! The link is symmetric at all times: whoever has a partner is that partner's partner. A
+//! message goes into both mailboxes in one step, so nothing can come between acceptance and
+//! delivery, and nothing of an old partner can follow `partner_left`.
+
+use super::session::State;
+use super::{Core, Instant, Rejected};
+use crate::protocol::{CloseReason, LeftReason, PairId, Say, ServerEvent, SessionId, Speaker};
+
+impl Core {
+    /// Pairs everybody who can be paired, then tells the others that they wait.
+    pub(super) fn pair_up(&mut self, now: Instant) {
+        while let Some((one, other)) = self.match_two() {
+            self.meet(now, one, other);
+        }
+        for session in self.lobby.take_untold() {
+            self.tell(now, session, ServerEvent::Waiting);
+        }
+    }
+
+    fn match_two(&mut self) -> Option<(SessionId, SessionId)> {
+        let sessions = &self.sessions;
+        self.lobby.match_two(|one, other| {
+            sessions[&one].parted_from == Some(other) || sessions[&other].parted_from == Some(one)
+        })
+    }
+
+    fn meet(&mut self, now: Instant, one: SessionId, other: SessionId) {
+        assert_ne!(one, other, "nobody talks to themselves");
+        let pair = self.next_pair;
+        self.next_pair = PairId(pair.0 + 1);
+        for (session, partner) in [(one, other), (other, one)] {
+            let known = self.known(session);
+            assert_eq!(known.state, State::Waiting, "{session} was matched without waiting");
+            known.state = State::Paired { pair, partner };
+        }
+        // Both learn of the pair before either is closed, so nobody loses a partner unmet.
+        let told = [one, other].map(|who| self.try_tell(now, who, ServerEvent::Paired { pair }));
+        for (session, told) in [one, other].into_iter().zip(told) {
+            if told.is_err() {
+                self.close(now, session, CloseReason::Slow);
+            }
+        }
+    }
+
+    /// Takes the message into the mailboxes of both.
+    pub(super) fn say(&mut self, now: Instant, from: SessionId, say: Say) -> Result<(), Rejected> {
+        let Say { id, text, pair: meant } = say;
+        let known = self.sessions.get_mut(&from).expect("the caller knows the session");
+        if known.has_said(&id) {
+            return Ok(());
+        }
+        let partner = match (known.state, meant) {
+            (State::Paired { pair, partner }, meant) if meant.is_none_or(|meant| meant == pair) => {
+                partner
+            }
+            (_, Some(meant)) => return Err(Rejected::StalePair { meant }),
+            (_, None) => return Err(Rejected::NotPaired),
+        };
+        known.pay(now, &self.config)?;
+        known.remember(id.clone(), self.config.message_ids_max);
+        let message = |from| ServerEvent::Message { from, id: id.clone(), text: text.clone() };
+        self.tell(now, from, message(Speaker::Me));
+        if self.known(from).state == State::Closed {
+            // The sender's own mailbox was full; nobody has heard the message.
+            return Err(Rejected::Closed);
+        }
+        self.tell(now, partner, message(Speaker::Partner));
+        Ok(())
+    }
+
+    /// Leaves the partner for another one; without a partner there is nothing to leave.
+    pub(super) fn skip(&mut self, now: Instant, session: SessionId) {
+        let Some(partner) = self.part(session) else {
+            return;
+        };
+        self.tell_partner_left(now, partner, LeftReason::Skipped);
+        self.lobby.enter(session);
+    }
+
+    /// Parts a session from its partner, who is returned and is in nobody's company afterwards.
+    pub(super) fn part(&mut self, session: SessionId) -> Option<SessionId> {
+        let partner = self.known(session).state.partner()?;
+        assert_eq!(self.known(partner).state.partner(), Some(session), "the pair is not symmetric");
+        for (one, other) in [(session, partner), (partner, session)] {
+            let known = self.known(one);
+            known.state = State::Waiting;
+            known.parted_from = Some(other);
+        }
+        Some(partner)
+    }
+
+    /// Tells somebody who was just parted, and puts them back into the lobby.
+    pub(super) fn tell_partner_left(&mut self, now: Instant, left: SessionId, reason: LeftReason) {
+        if self.try_tell(now, left, ServerEvent::PartnerLeft { reason }).is_err() {
+            self.end(now, left, CloseReason::Slow);
+        } else if self.known(left).suspect {
+            self.tell(now, left, ServerEvent::Waiting);
+        } else {
+            self.lobby.enter(left);
+        }
+    }
+}
+
+impl State {
+    pub(super) fn partner(self) -> Option<SessionId> {
+        match self {
+            Self::Paired { partner, .. } => Some(partner),
+            Self::Waiting | Self::Closed => None,
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! Why the server says no.
+
+use crate::protocol::{PairId, Seq};
+
+/// A refusal; the transport turns it into a status code or a refusal event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// No session has this id; it was never opened, or its time ran out.
+    #[error("there is no such session, or it has ended; open a new one")]
+    UnknownSession,
+    /// The session has ended; only its last events can be read.
+    #[error("the session has ended; open a new one")]
+    Closed,
+    /// The server shuts down.
+    #[error("the server is shutting down; come back in {retry_after_ms} ms")]
+    Draining {
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// As many sessions are open as the server allows.
+    #[error("the server is full; come back in {retry_after_ms} ms")]
+    Full {
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// There is nobody to say it to.
+    #[error("there is no partner to say it to")]
+    NotPaired,
+    /// The conversation that the message was meant for is over.
+    #[error("the conversation {meant} is over, and the message was not said to anybody")]
+    StalePair {
+        /// The conversation that the message named.
+        meant: PairId,
+    },
+    /// More messages than the session may say.
+    #[error("too many messages; the next one is welcome in {retry_after_ms} ms")]
+    TooFast {
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The text is longer than the server allows.
+    #[error("a message has at most {bytes_max} bytes, this one has {bytes}")]
+    TooLong {
+        /// The length of the text.
+        bytes: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The cursor is outside what the mailbox holds.
+    #[error("the cursor {after} is outside of {acknowledged} to {head}")]
+    Cursor {
+        /// The cursor asked for.
+        after: Seq,
+        /// The lowest cursor that can be read from.
+        acknowledged: Seq,
+        /// The highest.
+        head: Seq,
+    },
+}

@@ -1,0 +1,215 @@
+//! One person: from opening to closing, present or suspected to be gone.
+//!
+//! ```text
+//!   Open ──> Waiting <──> Paired          a reader is attached: no deadline
+//!               └────┬─────┘              answered:  now + session_lease   then lost
+//!                    v                    dropped:   now + resume_window   then lost, and
+//!                  Closed ──> removed                suspect until then: not paired
+//! ```
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::mailbox::Mailbox;
+use super::{Core, Detach, Instant, Output, ReaderId, Rejected};
+use crate::config::Config;
+use crate::protocol::{
+    ClientEvent, CloseReason, LeftReason, MessageId, PairId, ServerEvent, SessionId,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    Waiting,
+    Paired { pair: PairId, partner: SessionId },
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) state: State,
+    pub(super) mailbox: Mailbox,
+    pub(super) reader: Option<ReaderId>,
+    pub(super) deadline: Option<Instant>,
+    /// The connection was lost; nobody is paired with somebody who may be gone.
+    pub(super) suspect: bool,
+    pub(super) parted_from: Option<SessionId>,
+    /// The ids of the latest messages, the oldest first.
+    said: VecDeque<MessageId>,
+    /// When the messages said so far are paid for (GCRA, ITU-T I.371).
+    paid_until: Instant,
+}
+
+impl Session {
+    fn new(config: &Config) -> Self {
+        Self {
+            state: State::Waiting,
+            mailbox: Mailbox::new(config.mailbox_events_max),
+            reader: None,
+            deadline: None,
+            suspect: false,
+            parted_from: None,
+            said: VecDeque::new(),
+            paid_until: Instant::default(),
+        }
+    }
+
+    pub(super) fn has_said(&self, id: &MessageId) -> bool {
+        self.said.contains(id)
+    }
+
+    pub(super) fn remember(&mut self, id: MessageId, ids_max: usize) {
+        if self.said.len() >= ids_max {
+            self.said.pop_front();
+        }
+        self.said.push_back(id);
+    }
+
+    /// Takes one message out of the session's allowance.
+    pub(super) fn pay(&mut self, now: Instant, config: &Config) -> Result<(), Rejected> {
+        let price = Duration::from_secs(1) / config.messages_per_s_max.max(1);
+        let credit = price * config.messages_burst_max.max(1);
+        let paid_until = self.paid_until.max(now).after(price);
+        let owed = paid_until.0.saturating_sub(now.0);
+        if owed > credit {
+            let wait = owed - credit;
+            return Err(Rejected::TooFast { retry_after_ms: wait.as_millis() as u64 + 1 });
+        }
+        self.paid_until = paid_until;
+        Ok(())
+    }
+}
+
+impl Core {
+    pub(super) fn open(&mut self, now: Instant, session: SessionId) -> Result<(), Rejected> {
+        let retry_after_ms = self.config.retry_after_ms;
+        if self.draining {
+            return Err(Rejected::Draining { retry_after_ms });
+        }
+        if self.sessions.len() >= self.config.sessions_max {
+            return Err(Rejected::Full { retry_after_ms });
+        }
+        let previous = self.sessions.insert(session, Session::new(&self.config));
+        assert!(previous.is_none(), "{session} was opened twice");
+        self.online += 1;
+        if self.notice_at.is_none() {
+            self.arm_notice(now);
+        }
+        self.set_deadline(session, Some(now.after(self.config.session_lease())));
+        self.tell(now, session, ServerEvent::Welcome { session, online: self.online as u64 });
+        self.lobby.enter(session);
+        Ok(())
+    }
+
+    pub(super) fn command(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        event: ClientEvent,
+    ) -> Result<(), Rejected> {
+        if self.session(session)?.state == State::Closed {
+            return match event {
+                ClientEvent::Ack { seq } => self.acknowledge(session, seq),
+                ClientEvent::Leave => Ok(()),
+                ClientEvent::Say(_) | ClientEvent::Next if self.draining => {
+                    Err(Rejected::Draining { retry_after_ms: self.config.retry_after_ms })
+                }
+                ClientEvent::Say(_) | ClientEvent::Next => Err(Rejected::Closed),
+            };
+        }
+        self.hear_from(now, session);
+        match event {
+            ClientEvent::Say(say) => self.say(now, session, say)?,
+            ClientEvent::Next => self.skip(now, session),
+            ClientEvent::Leave => self.close(now, session, CloseReason::Left),
+            ClientEvent::Ack { seq } => self.acknowledge(session, seq)?,
+        }
+        Ok(())
+    }
+
+    pub(super) fn attach(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        reader: ReaderId,
+    ) -> Result<(), Rejected> {
+        let known = self.session(session)?;
+        known.reader = Some(reader);
+        if known.state != State::Closed {
+            self.hear_from(now, session);
+        }
+        Ok(())
+    }
+
+    pub(super) fn detach(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        reader: ReaderId,
+        how: Detach,
+    ) {
+        let Ok(known) = self.session(session) else {
+            return;
+        };
+        if known.reader != Some(reader) {
+            return;
+        }
+        known.reader = None;
+        if known.state == State::Closed {
+            return;
+        }
+        match how {
+            Detach::Answered => self.hear_from(now, session),
+            Detach::Dropped => self.suspect(now, session),
+            Detach::Ended => self.close(now, session, CloseReason::Lost),
+        }
+    }
+
+    /// Ends an open session: the partner is told, and the last events stay readable for a while.
+    pub(super) fn close(&mut self, now: Instant, session: SessionId, reason: CloseReason) {
+        let left = match reason {
+            CloseReason::Left => LeftReason::Left,
+            CloseReason::Lost | CloseReason::Slow | CloseReason::Draining => LeftReason::Lost,
+        };
+        if let Some(partner) = self.part(session) {
+            self.tell_partner_left(now, partner, left);
+        }
+        self.end(now, session, reason);
+    }
+
+    /// Ends an open session without a word to the partner, who must be told otherwise.
+    pub(super) fn end(&mut self, now: Instant, session: SessionId, reason: CloseReason) {
+        let retry_after_ms =
+            (reason == CloseReason::Draining).then_some(self.config.retry_after_ms);
+        self.lobby.leave(session);
+        self.online -= 1;
+        let known = self.known(session);
+        known.state = State::Closed;
+        let head = known.mailbox.push_last(now, ServerEvent::Closing { reason, retry_after_ms });
+        self.set_deadline(session, Some(now.after(self.config.resume_window())));
+        self.outputs.push_back(Output::Wake(session, head));
+    }
+
+    /// The person is there: the lease begins anew, or rests while somebody reads.
+    fn hear_from(&mut self, now: Instant, session: SessionId) {
+        let lease = self.config.session_lease();
+        let known = self.known(session);
+        let deadline = known.reader.is_none().then(|| now.after(lease));
+        let was_suspect = std::mem::take(&mut known.suspect);
+        if was_suspect && known.state == State::Waiting {
+            self.lobby.enter_again(session);
+        }
+        self.set_deadline(session, deadline);
+    }
+
+    fn suspect(&mut self, now: Instant, session: SessionId) {
+        self.known(session).suspect = true;
+        self.lobby.leave(session);
+        self.set_deadline(session, Some(now.after(self.config.resume_window())));
+    }
+
+    fn set_deadline(&mut self, session: SessionId, deadline: Option<Instant>) {
+        let known = self.known(session);
+        let old = std::mem::replace(&mut known.deadline, deadline);
+        self.timers.change(session, old, deadline);
+    }
+}

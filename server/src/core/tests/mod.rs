@@ -1,0 +1,89 @@
+//! The rules of random chat, told as scripts; and a state machine against a tiny model.
+
+mod model;
+mod scripts;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Core, Detach, Input, Instant, Output, ReaderId, Rejected};
+use crate::config::Config;
+use crate::protocol::{ClientEvent, PairId, Say, Seq, ServerEvent, SessionId};
+
+/// A core and what everybody has read so far.
+struct Room {
+    core: Core,
+    now: Instant,
+    cursors: BTreeMap<SessionId, Seq>,
+    readers: u64,
+}
+
+impl Room {
+    fn new(config: Config) -> Self {
+        Self {
+            core: Core::new(config, PairId(1)),
+            now: Instant::default(),
+            cursors: BTreeMap::new(),
+            readers: 0,
+        }
+    }
+
+    fn input(&mut self, input: Input) -> Result<(), Rejected> {
+        let result = self.core.handle_input(self.now, input);
+        while let Some(output) = self.core.poll_output() {
+            if let Output::Removed(session) = output {
+                self.cursors.remove(&session);
+            }
+        }
+        result
+    }
+
+    fn open(&mut self, session: SessionId) -> Result<(), Rejected> {
+        self.input(Input::Open { session })?;
+        self.cursors.insert(session, Seq(0));
+        Ok(())
+    }
+
+    fn command(&mut self, session: SessionId, event: ClientEvent) -> Result<(), Rejected> {
+        self.input(Input::Command { session, event })
+    }
+
+    fn attach(&mut self, session: SessionId) -> Result<ReaderId, Rejected> {
+        self.readers += 1;
+        let reader = ReaderId(self.readers);
+        self.input(Input::Attach { session, reader })?;
+        Ok(reader)
+    }
+
+    /// A poll that is cut off: somebody reads, then the connection is lost.
+    fn detach(&mut self, session: SessionId, how: Detach) -> Result<(), Rejected> {
+        let reader = self.attach(session)?;
+        self.input(Input::Detach { session, reader, how })
+    }
+
+    /// Lets time pass, with every time-out in its moment.
+    fn pass(&mut self, ms: u64) {
+        let end = Instant(self.now.0 + Duration::from_millis(ms));
+        while let Some(at) = self.core.poll_timeout().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            self.input(Input::Timeout).expect("a time-out is never refused");
+        }
+        self.now = end;
+    }
+
+    /// What a session has not read yet, which is acknowledged at once.
+    fn news(&mut self, session: SessionId) -> Vec<ServerEvent> {
+        let after = self.cursors[&session];
+        let read = self.core.read(session, after, usize::MAX).expect("the cursor is good");
+        if let Some(last) = read.last() {
+            self.cursors.insert(session, last.seq);
+            self.core.acknowledge(session, last.seq).expect("it was just read");
+        }
+        read.into_iter().map(|entry| entry.event).collect()
+    }
+}
+
+fn say(id: &str, text: &str, pair: Option<PairId>) -> ClientEvent {
+    let id = id.parse().expect("a test's message id is short");
+    ClientEvent::Say(Say { id, text: text.to_owned(), pair })
+}

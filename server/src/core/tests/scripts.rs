@@ -1,0 +1,569 @@
+//! Scripts: one step a line, and behind each what everybody is told because of it.
+//!
+//! `NAME opens|leaves|next|drops|ends|polls`, `NAME says TEXT`, `NAME says TEXT to pN`,
+//! `NAME repeats ID`, `pass MS`, `drain`. A message's id is its text.
+
+use std::fmt::Write;
+
+use expect_test::{Expect, expect};
+
+use super::*;
+
+fn check(script: &str, expected: Expect) {
+    check_with(Config { notice_interval_ms: 1_000_000, ..Config::default() }, script, expected);
+}
+
+fn check_with(config: Config, script: &str, expected: Expect) {
+    let mut room = Room::new(config);
+    let mut names = Vec::new();
+    let mut transcript = String::new();
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        writeln!(transcript, "{line}").expect("writing to a string succeeds");
+        if let Err(rejected) = step(&mut room, &mut names, line) {
+            writeln!(transcript, "    refused: {rejected}").expect("as above");
+        }
+        for (index, name) in names.iter().enumerate() {
+            let session = SessionId(index as u64 + 1);
+            if !room.cursors.contains_key(&session) {
+                continue;
+            }
+            for event in room.news(session) {
+                writeln!(transcript, "    {name}: {}", brief(&event)).expect("as above");
+            }
+        }
+    }
+    expected.assert_eq(&transcript);
+}
+
+fn step(room: &mut Room, names: &mut Vec<String>, line: &str) -> Result<(), Rejected> {
+    let words: Vec<_> = line.split(' ').collect();
+    match words[..] {
+        ["pass", ms] => {
+            room.pass(ms.parse().expect("pass takes milliseconds"));
+            return Ok(());
+        }
+        ["drain"] => return room.input(Input::Drain),
+        [name, "opens"] => {
+            names.push(name.to_owned());
+            return room.open(SessionId(names.len() as u64));
+        }
+        _ => {}
+    }
+    let index = names.iter().position(|name| name == words[0]).expect("the name has opened");
+    let who = SessionId(index as u64 + 1);
+    match words[1..] {
+        ["leaves"] => room.command(who, ClientEvent::Leave),
+        ["next"] => room.command(who, ClientEvent::Next),
+        ["drops"] => room.detach(who, Detach::Dropped),
+        ["ends"] => room.detach(who, Detach::Ended),
+        ["polls"] => room.detach(who, Detach::Answered),
+        ["parks"] => room.attach(who).map(drop),
+        ["says", text] => room.command(who, say(text, text, None)),
+        ["says", text, "to", pair] => {
+            let pair = pair.trim_start_matches('p').parse().expect("a pair is p1, p2, ...");
+            room.command(who, say(text, text, Some(PairId(pair))))
+        }
+        _ => panic!("not a step: {line}"),
+    }
+}
+
+fn brief(event: &ServerEvent) -> String {
+    match event {
+        ServerEvent::Welcome { online, .. } => format!("welcome, {online} online"),
+        ServerEvent::Waiting => "waiting".to_owned(),
+        ServerEvent::Paired { pair } => format!("paired {pair}"),
+        ServerEvent::Message { from, text, .. } => format!("{from:?}: {text}"),
+        ServerEvent::PartnerLeft { reason } => format!("partner left: {reason:?}"),
+        ServerEvent::Notice { online } => format!("notice, {online} online"),
+        ServerEvent::Lagged { missed } => format!("lagged, {missed} missed"),
+        ServerEvent::Closing { reason, .. } => format!("closing: {reason:?}"),
+    }
+}
+
+#[test]
+fn two_strangers_are_paired_and_talk() {
+    check(
+        "ann opens
+         bob opens
+         ann says hi
+         bob says hello",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann says hi
+                ann: Me: hi
+                bob: Partner: hi
+            bob says hello
+                ann: Partner: hello
+                bob: Me: hello
+        "#]],
+    );
+}
+
+#[test]
+fn two_survivors_meet_each_other() {
+    check(
+        "ann opens
+         bob opens
+         cyd opens
+         dan opens
+         ann leaves
+         cyd leaves",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            cyd opens
+                cyd: welcome, 3 online
+                cyd: waiting
+            dan opens
+                cyd: paired p2
+                dan: welcome, 4 online
+                dan: paired p2
+            ann leaves
+                ann: closing: Left
+                bob: partner left: Left
+                bob: waiting
+            cyd leaves
+                bob: paired p3
+                cyd: closing: Left
+                dan: partner left: Left
+                dan: paired p3
+        "#]],
+    );
+}
+
+#[test]
+fn who_skips_meets_somebody_else_while_anybody_else_waits() {
+    check(
+        "ann opens
+         bob opens
+         ann next
+         cyd opens
+         ann next",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann next
+                ann: paired p2
+                bob: partner left: Skipped
+                bob: paired p2
+            cyd opens
+                cyd: welcome, 3 online
+                cyd: waiting
+            ann next
+                ann: waiting
+                bob: partner left: Skipped
+                bob: paired p3
+                cyd: paired p3
+        "#]],
+    );
+}
+
+#[test]
+fn a_message_meant_for_an_old_partner_reaches_nobody() {
+    check(
+        "ann opens
+         bob opens
+         cyd opens
+         bob leaves
+         ann says secret to p1
+         ann says hi to p2",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            cyd opens
+                cyd: welcome, 3 online
+                cyd: waiting
+            bob leaves
+                ann: partner left: Left
+                ann: paired p2
+                bob: closing: Left
+                cyd: paired p2
+            ann says secret to p1
+                refused: the conversation p1 is over, and the message was not said to anybody
+            ann says hi to p2
+                ann: Me: hi
+                cyd: Partner: hi
+        "#]],
+    );
+}
+
+#[test]
+fn a_repeated_message_is_said_once() {
+    check(
+        "ann opens
+         bob opens
+         ann says hi
+         ann says hi
+         bob leaves
+         ann says hi",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann says hi
+                ann: Me: hi
+                bob: Partner: hi
+            ann says hi
+            bob leaves
+                ann: partner left: Left
+                ann: waiting
+                bob: closing: Left
+            ann says hi
+        "#]],
+    );
+}
+
+#[test]
+fn nobody_to_talk_to_is_said_so() {
+    check(
+        "ann opens
+         ann says hi
+         ann next",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            ann says hi
+                refused: there is no partner to say it to
+            ann next
+        "#]],
+    );
+}
+
+#[test]
+fn a_dropped_connection_is_told_after_the_resume_window_and_not_before() {
+    check(
+        "ann opens
+         bob opens
+         ann drops
+         pass 9999
+         pass 1
+         pass 10000",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann drops
+            pass 9999
+            pass 1
+                ann: closing: Lost
+                bob: partner left: Lost
+                bob: waiting
+            pass 10000
+        "#]],
+    );
+}
+
+#[test]
+fn somebody_who_comes_back_in_time_was_never_gone() {
+    check(
+        "ann opens
+         bob opens
+         ann drops
+         pass 9999
+         ann parks
+         pass 50000
+         ann says back",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann drops
+            pass 9999
+            ann parks
+            pass 50000
+            ann says back
+                ann: Me: back
+                bob: Partner: back
+        "#]],
+    );
+}
+
+#[test]
+fn a_suspect_is_not_paired_until_they_are_back() {
+    check(
+        "ann opens
+         ann drops
+         bob opens
+         cyd opens
+         dan opens
+         ann polls",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            ann drops
+            bob opens
+                bob: welcome, 2 online
+                bob: waiting
+            cyd opens
+                bob: paired p1
+                cyd: welcome, 3 online
+                cyd: paired p1
+            dan opens
+                dan: welcome, 4 online
+                dan: waiting
+            ann polls
+                ann: paired p2
+                dan: paired p2
+        "#]],
+    );
+}
+
+#[test]
+fn a_lost_socket_that_nobody_can_resume_ends_at_once() {
+    check(
+        "ann opens
+         bob opens
+         ann ends",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann ends
+                ann: closing: Lost
+                bob: partner left: Lost
+                bob: waiting
+        "#]],
+    );
+}
+
+#[test]
+fn who_is_silent_for_the_lease_is_lost() {
+    check(
+        "ann opens
+         bob opens
+         bob parks
+         pass 59999
+         ann polls
+         pass 59999
+         pass 1",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            bob parks
+            pass 59999
+            ann polls
+            pass 59999
+            pass 1
+                ann: closing: Lost
+                bob: partner left: Lost
+                bob: waiting
+        "#]],
+    );
+}
+
+#[test]
+fn a_drain_tells_everybody_and_lets_nobody_in() {
+    check(
+        "ann opens
+         bob opens
+         ann says hi
+         drain
+         ann says late
+         cyd opens",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann says hi
+                ann: Me: hi
+                bob: Partner: hi
+            drain
+                ann: closing: Draining
+                bob: closing: Draining
+            ann says late
+                refused: the server is shutting down; come back in 1000 ms
+            cyd opens
+                refused: the server is shutting down; come back in 1000 ms
+        "#]],
+    );
+}
+
+#[test]
+fn a_flood_is_refused_and_the_allowance_comes_back() {
+    check_with(
+        Config { messages_per_s_max: 1, messages_burst_max: 2, ..Config::default() },
+        "ann opens
+         bob opens
+         ann says one
+         ann says two
+         ann says three
+         pass 1000
+         ann says four",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann says one
+                ann: Me: one
+                bob: Partner: one
+            ann says two
+                ann: Me: two
+                bob: Partner: two
+            ann says three
+                refused: too many messages; the next one is welcome in 1001 ms
+            pass 1000
+            ann says four
+                ann: Me: four
+                bob: Partner: four
+        "#]],
+    );
+}
+
+#[test]
+fn the_head_count_is_announced_and_stops_with_the_last_one() {
+    check_with(
+        Config { notice_interval_ms: 1_000, ..Config::default() },
+        "ann opens
+         pass 1000
+         ann leaves
+         pass 60000",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            pass 1000
+                ann: notice, 1 online
+            ann leaves
+                ann: closing: Left
+            pass 60000
+        "#]],
+    );
+}
+
+fn full_mailbox(events: impl IntoIterator<Item = &'static str>) -> Vec<String> {
+    let config = Config {
+        mailbox_events_max: 6,
+        notice_interval_ms: 1_000,
+        session_lease_ms: 1_000_000,
+        ..Config::default()
+    };
+    let mut room = Room::new(config);
+    let (ann, bob) = (SessionId(1), SessionId(2));
+    room.open(ann).expect("there is room");
+    room.open(bob).expect("there is room");
+    for event in events {
+        match event {
+            "notice" => room.pass(1_000),
+            text => room.command(bob, say(text, text, None)).expect("bob has a partner"),
+        }
+        room.news(bob);
+    }
+    let told = room.news(ann);
+    told.iter().chain(&room.news(bob)).map(brief).collect()
+}
+
+#[test]
+fn a_full_mailbox_gives_up_head_counts_before_anything_else() {
+    let told = full_mailbox(["notice", "a", "notice", "b", "c"]).join("\n");
+    expect![[r#"
+        welcome, 1 online
+        waiting
+        paired p1
+        Partner: a
+        lagged, 2 missed
+        Partner: b
+        closing: Slow"#]]
+    .assert_eq(&told);
+}
+
+#[test]
+fn a_mailbox_full_of_messages_closes_the_session_and_tells_the_partner() {
+    let mut room = Room::new(Config { mailbox_events_max: 6, ..Config::default() });
+    let (ann, bob) = (SessionId(1), SessionId(2));
+    room.open(ann).expect("there is room");
+    room.open(bob).expect("there is room");
+    let mut told = Vec::new();
+    for text in ["a", "b", "c", "d", "e"] {
+        let said = room.command(bob, say(text, text, None));
+        told.push(format!("{text}: {said:?}"));
+        told.extend(room.news(bob).iter().map(|event| format!("bob: {}", brief(event))));
+    }
+    told.extend(room.news(ann).iter().map(|event| format!("ann: {}", brief(event))));
+    expect![[r#"
+        a: Ok(())
+        bob: welcome, 2 online
+        bob: paired p1
+        bob: Me: a
+        b: Ok(())
+        bob: Me: b
+        c: Ok(())
+        bob: Me: c
+        d: Ok(())
+        bob: Me: d
+        bob: partner left: Lost
+        bob: waiting
+        e: Err(NotPaired)
+        ann: welcome, 1 online
+        ann: waiting
+        ann: paired p1
+        ann: Partner: a
+        ann: Partner: b
+        ann: Partner: c
+        ann: closing: Slow"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn a_cursor_outside_the_mailbox_is_refused_with_the_bounds() {
+    let mut room = Room::new(Config::default());
+    room.open(SessionId(1)).expect("there is room");
+    let future = room.core.read(SessionId(1), Seq(3), 10).expect_err("there are two events");
+    room.news(SessionId(1));
+    let past = room.core.acknowledge(SessionId(1), Seq(1)).expect_err("two are forgotten");
+    expect![[r#"
+        the cursor #3 is outside of #0 to #2
+        the cursor #1 is outside of #2 to #2"#]]
+    .assert_eq(&format!("{future}\n{past}"));
+}

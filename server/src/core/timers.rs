@@ -1,0 +1,46 @@
+//! Deadlines, the earliest first; at most one a session.
+
+use std::collections::BTreeSet;
+
+use super::Instant;
+use crate::protocol::SessionId;
+
+#[derive(Debug, Default)]
+pub(super) struct Timers {
+    deadlines: BTreeSet<(Instant, SessionId)>,
+}
+
+impl Timers {
+    /// Moves a session's deadline from `old` to `new`.
+    pub(super) fn change(
+        &mut self,
+        session: SessionId,
+        old: Option<Instant>,
+        new: Option<Instant>,
+    ) {
+        if let Some(old) = old {
+            let was_there = self.deadlines.remove(&(old, session));
+            assert!(was_there, "the deadline {old} of {session} was not in the timers");
+        }
+        if let Some(new) = new {
+            self.deadlines.insert((new, session));
+        }
+    }
+
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// Takes out the earliest deadline that is due.
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<SessionId> {
+        let (at, session) = *self.deadlines.first()?;
+        (at <= now).then(|| {
+            self.deadlines.remove(&(at, session));
+            session
+        })
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.deadlines.len()
+    }
+}

@@ -1,0 +1,268 @@
+//! The wire: what a person may send, what a person is told, and how it is numbered.
+//!
+//! Every transport carries these same types as JSON; a transport adds framing and nothing
+//! else. Field names are snake_case and every enum is tagged with `type`. A change here is a
+//! change of the golden files in `tests/it/protocol/`.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// The place of an event in one session's mailbox; the first event is 1, and 0 means "nothing yet".
+#[derive(
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Seq(pub u64);
+
+impl Seq {
+    /// The next place in the log.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+/// One person, from opening to closing, whatever the connections in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SessionId(pub u64);
+
+/// One conversation of two sessions; never used a second time, not even after a restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PairId(pub u64);
+
+macro_rules! number {
+    ($($name:ident $prefix:literal),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "{}"), self.0)
+            }
+        }
+    )*};
+}
+number!(Seq "#", SessionId "s", PairId "p");
+
+/// A message's name, made by the client and unique in its session; 1 to 64 bytes.
+///
+/// Sending the same id again is accepted and changes nothing, so a client may repeat a
+/// message whose answer was lost.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
+pub struct MessageId(String);
+
+/// The longest [`MessageId`], in bytes.
+pub const MESSAGE_ID_BYTES_MAX: usize = 64;
+
+impl MessageId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for MessageId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::try_from(text.to_owned())
+    }
+}
+
+impl TryFrom<String> for MessageId {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        match text.len() {
+            1..=MESSAGE_ID_BYTES_MAX => Ok(Self(text)),
+            length => Err(format!(
+                "a message id has 1 to {MESSAGE_ID_BYTES_MAX} bytes, this one has {length}"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One event as a person receives it: its place in the mailbox, when it happened, what happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The place in this session's mailbox.
+    pub seq: Seq,
+    /// When the server put it there: RFC 3339, UTC, to the millisecond.
+    pub at: String,
+    /// What happened.
+    #[serde(flatten)]
+    pub body: ServerEvent,
+}
+
+/// What a person may be told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerEvent {
+    /// The session was opened.
+    Welcome {
+        /// The session's id.
+        session: SessionId,
+        /// Open sessions, this one included.
+        online: u64,
+    },
+    /// The person is in the lobby.
+    Waiting,
+    /// A partner was found.
+    Paired {
+        /// The id of the conversation; `say` names it.
+        pair: PairId,
+    },
+    /// A message was accepted.
+    Message {
+        /// Who said it; `me` is the acknowledgement of one's own message.
+        from: Speaker,
+        /// The sender's id of the message.
+        id: MessageId,
+        /// What was said.
+        text: String,
+    },
+    /// The conversation ended; `waiting` or `paired` follows at once.
+    PartnerLeft {
+        /// Why it ended.
+        reason: LeftReason,
+    },
+    /// The head count, every few seconds.
+    Notice {
+        /// Open sessions.
+        online: u64,
+    },
+    /// The mailbox overflowed and events without a message in them were dropped.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+    /// The last event of a session.
+    Closing {
+        /// Why the session ends.
+        reason: CloseReason,
+        /// When to come back, in milliseconds; absent when coming back makes no sense.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        retry_after_ms: Option<u64>,
+    },
+}
+
+/// Whose message it is, seen from the reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speaker {
+    /// The reader's own message, accepted.
+    Me,
+    /// The partner's message.
+    Partner,
+}
+
+/// Why a partner is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeftReason {
+    /// The partner ended the session.
+    Left,
+    /// The partner asked for another partner.
+    Skipped,
+    /// The partner's connection was lost, or the partner fell too far behind.
+    Lost,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CloseReason {
+    /// The person left.
+    Left,
+    /// Nothing was heard from the person for too long.
+    Lost,
+    /// The person did not read, and the mailbox is full.
+    Slow,
+    /// The server is shutting down.
+    Draining,
+}
+
+/// What a person may ask for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ClientEvent {
+    /// Say something to the partner.
+    Say(Say),
+    /// Leave this partner and wait for another.
+    Next,
+    /// End the session.
+    Leave,
+    /// Everything up to `seq` has arrived; the server may forget it.
+    Ack {
+        /// The last event that arrived.
+        seq: Seq,
+    },
+}
+
+/// One message to the partner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Say {
+    /// The client's name for the message.
+    pub id: MessageId,
+    /// What to say.
+    pub text: String,
+    /// The conversation that the words are meant for. When it has ended in the meantime the
+    /// message is refused, so that it never reaches a stranger; without it, the message goes
+    /// to whoever is the partner when the server accepts it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pair: Option<PairId>,
+}
+
+/// The answer to `POST /api/session`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The new session.
+    pub session: SessionId,
+    /// The bearer token: 128 random bits in hexadecimal.
+    pub token: String,
+    /// The cursor to read from.
+    pub next: Seq,
+}
+
+/// The answer to `GET /api/events`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Events past the cursor, in order; none when the wait ended first.
+    pub events: Vec<Event>,
+    /// The cursor for the next request.
+    pub next: Seq,
+}
+
+/// An error as RFC 9457 problem details.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// A relative reference that names the kind of problem.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind in words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// This occurrence in words.
+    pub detail: String,
+}
+
+/// What a socket transport answers to a [`ClientEvent`] that was refused; it is not part of the
+/// mailbox and has no place in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The message that was refused, where it was one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<MessageId>,
+    /// Why.
+    pub problem: Problem,
+}

@@ -1,0 +1,120 @@
+//! Short and long polling: one request reads the mailbox once.
+//!
+//! A short poll is a long poll whose wait is over at once. `after` acknowledges: what the
+//! client has is forgotten, what it has not is answered again, so a lost answer costs nothing.
+//!
+//! ```text
+//!   GET ?after=6&wait_ms=30000  ──>  acknowledge 6, park
+//!                                    ... an event becomes 7
+//!                               <──  200 [7], next 7
+//!   GET ?after=7&wait_ms=30000  ──>  acknowledge 7, park
+//!                                    ... connection lost: the session is suspect
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Query, State};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::IntoResponse;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use crate::error::HttpError;
+use crate::hub::{Detach, Hub, Reader, Rejected};
+use crate::protocol::{Batch, ClientEvent, Say, Seq, SessionId};
+
+const COOKIE_NAME: &str = "racetrack_session";
+
+/// The session that a request speaks for: cookie or bearer token.
+pub(crate) struct Who(SessionId);
+
+#[derive(Debug, Deserialize)]
+pub(crate) struct Poll {
+    #[serde(default)]
+    after: Seq,
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+/// `POST /api/session`
+pub(crate) async fn open(State(hub): State<Arc<Hub>>) -> Result<impl IntoResponse, HttpError> {
+    let opened = hub.open().await?;
+    let cookie = format!("{COOKIE_NAME}={}; Path=/; HttpOnly; SameSite=Lax", opened.token);
+    Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], Json(opened)))
+}
+
+/// `GET /api/events?after=S&wait_ms=N`
+pub(crate) async fn events(
+    State(hub): State<Arc<Hub>>,
+    Who(session): Who,
+    poll: Result<Query<Poll>, QueryRejection>,
+) -> Result<impl IntoResponse, HttpError> {
+    let Query(poll) = poll?;
+    let wait = Duration::from_millis(poll.wait_ms).min(hub.config().poll_wait_max());
+    let mut reader = hub.attach(session).await?;
+    let batch = read_once(&mut reader, poll.after, Instant::now() + wait).await;
+    reader.finish(Detach::Answered).await;
+    Ok(([(CACHE_CONTROL, "no-store")], Json(batch?)))
+}
+
+async fn read_once(reader: &mut Reader, after: Seq, until: Instant) -> Result<Batch, Rejected> {
+    reader.acknowledge(after).await?;
+    reader.receive(after, Some(until)).await
+}
+
+/// `POST /api/messages`
+pub(crate) async fn say(
+    State(hub): State<Arc<Hub>>,
+    Who(session): Who,
+    say: Result<Json<Say>, JsonRejection>,
+) -> Result<StatusCode, HttpError> {
+    let Json(say) = say?;
+    hub.send(session, ClientEvent::Say(say)).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// `POST /api/next`
+pub(crate) async fn next(
+    State(hub): State<Arc<Hub>>,
+    Who(session): Who,
+) -> Result<StatusCode, HttpError> {
+    hub.send(session, ClientEvent::Next).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// `DELETE /api/session`
+pub(crate) async fn leave(
+    State(hub): State<Arc<Hub>>,
+    Who(session): Who,
+) -> Result<StatusCode, HttpError> {
+    hub.send(session, ClientEvent::Leave).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl FromRequestParts<Arc<Hub>> for Who {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, HttpError> {
+        let token = bearer(&parts.headers).or_else(|| cookie(&parts.headers));
+        let session = token.and_then(|token| hub.authenticate(token));
+        session.map(Self).ok_or(HttpError::NoSession)
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
+    let mut pairs = cookies.flat_map(|header| header.split(';')).filter_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        (name == COOKIE_NAME).then_some(value)
+    });
+    pairs.next()
+}
