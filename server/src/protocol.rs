@@ -156,7 +156,7 @@ pub enum ServerEvent {
 }
 
 /// Whose message it is, seen from the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Speaker {
     /// The reader's own message, accepted.
@@ -171,7 +171,7 @@ pub enum Speaker {
 pub enum LeftReason {
     /// The partner ended the session.
     Left,
-    /// The partner asked for another partner.
+    /// One of the two asked for another partner; both are told.
     Skipped,
     /// The partner's connection was lost, or the partner fell too far behind.
     Lost,

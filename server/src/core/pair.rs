@@ -71,12 +71,13 @@ impl Core {
     }
 
     /// Leaves the partner for another one; without a partner there is nothing to leave.
+    ///
+    /// Both are told, so that each mailbox shows the beginning and the end of each conversation;
+    /// who was left waits in front of who left.
     pub(super) fn skip(&mut self, now: Instant, session: SessionId) {
-        let Some(partner) = self.part(session) else {
-            return;
-        };
+        let Some(partner) = self.part(session) else { return };
         self.tell_partner_left(now, partner, LeftReason::Skipped);
-        self.lobby.enter(session);
+        self.tell_partner_left(now, session, LeftReason::Skipped);
     }
 
     /// Parts a session from its partner, who is returned and is in nobody's company afterwards.

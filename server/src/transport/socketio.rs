@@ -22,15 +22,14 @@ use socketioxide::adapter::Adapter;
 use socketioxide::extract::{Data, SocketRef, TryData};
 use socketioxide::handler::{FromMessageParts, MessageHandler};
 use socketioxide::socket::{DisconnectReason, Socket};
-use socketioxide::{SendError, SocketIo, TransportType};
+use socketioxide::{SendError, SocketError, SocketIo, TransportType};
 use socketioxide_core::Value;
 use tokio::sync::mpsc;
-use tracing::debug;
 
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
 use crate::protocol::{
-    Batch, ClientEvent, Event, MessageId, Opened, Refusal, Say, Seq, ServerEvent, Speaker,
+    Batch, ClientEvent, Event, MessageId, Opened, Refusal, Seq, ServerEvent, Speaker,
 };
 
 /// Commands of one socket that wait for their turn.
@@ -90,8 +89,6 @@ async fn connected(hub: Arc<Hub>, socket: SocketRef, auth: Auth) {
         }
     };
     let incoming = listen(&socket);
-    let sent = socket.emit("session", &opened).is_ok();
-    debug!(session = %opened.session, sent, "socket.io");
     let conversation = Conversation { hub, socket, reader, opened, incoming, resumable };
     conversation.run().await;
 }
@@ -114,10 +111,10 @@ async fn open_or_resume(hub: &Arc<Hub>, auth: Auth) -> Result<(Opened, Reader), 
 /// Puts everything that the socket sends into one line.
 fn listen(socket: &SocketRef) -> mpsc::Receiver<Incoming> {
     let (line, incoming) = mpsc::channel(COMMANDS_MAX);
-    socket.on("say", InOrder::new(&line, |say: Say| ClientEvent::Say(say)));
-    socket.on("ack", InOrder::new(&line, |ack: Ack| ClientEvent::Ack { seq: ack.seq }));
-    socket.on("next", InOrder::new(&line, |_: Ignored| ClientEvent::Next));
-    socket.on("leave", InOrder::new(&line, |_: Ignored| ClientEvent::Leave));
+    socket.on("say", InOrder::with_argument(&line, ClientEvent::Say));
+    socket.on("ack", InOrder::with_argument(&line, |ack: Ack| ClientEvent::Ack { seq: ack.seq }));
+    socket.on("next", InOrder::without_argument(&line, || ClientEvent::Next));
+    socket.on("leave", InOrder::without_argument(&line, || ClientEvent::Leave));
     socket.on_disconnect(async move |reason: DisconnectReason| {
         // Waits for its turn behind the commands; fails only when nobody listens any more.
         let _nobody_listens = line.send(Incoming::Disconnected(reason)).await;
@@ -137,32 +134,38 @@ struct Conversation {
 
 impl Conversation {
     async fn run(mut self) {
+        let how = match self.socket.emit("session", &self.opened) {
+            Ok(()) => self.converse().await,
+            // The connection broke while we listened up, too late or too early to be told so.
+            Err(_) => self.lost(),
+        };
+        self.reader.finish(how).await;
+    }
+
+    async fn converse(&mut self) -> Detach {
         let mut cursor = self.opened.next;
-        let how = loop {
+        loop {
             tokio::select! {
                 biased;
                 incoming = self.incoming.recv() => match incoming {
                     Some(Incoming::Command(event)) => self.obey(event).await,
                     Some(Incoming::Malformed(why)) => refuse_malformed(&self.socket, why),
-                    Some(Incoming::Disconnected(reason)) => break self.disconnected(reason).await,
-                    None => break Detach::Dropped,
+                    Some(Incoming::Disconnected(reason)) => return self.disconnected(reason).await,
+                    None => return self.lost(),
                 },
                 batch = self.reader.receive(cursor, None) => match batch {
-                    Ok(batch) if !batch.events.is_empty() => {
-                        cursor = self.push(batch).await;
-                        if self.socket.connected() {
-                            continue;
-                        }
-                    }
+                    Ok(batch) if !batch.events.is_empty() => match self.push(batch).await {
+                        Some(next) => cursor = next,
+                        None => return self.lost(),
+                    },
                     // Another reader took over, or the session is over: this socket is done.
                     Ok(_) | Err(_) => {
                         let _already_gone = self.socket.clone().disconnect();
-                        break Detach::Answered;
+                        return Detach::Answered;
                     }
                 },
             }
-        };
-        self.reader.finish(how).await;
+        }
     }
 
     async fn obey(&self, event: ClientEvent) {
@@ -175,35 +178,32 @@ impl Conversation {
         }
     }
 
-    /// Sends a batch, forgets what nobody can ask for again, and returns the new cursor.
-    async fn push(&self, batch: Batch) -> Seq {
-        let mut last = None;
+    /// Sends a batch, forgets what nobody can ask for again, and returns the new cursor; none
+    /// when the socket is gone.
+    async fn push(&self, batch: Batch) -> Option<Seq> {
         for event in &batch.events {
-            if !self.emit(event).await {
-                break;
-            }
-            last = Some(event);
+            self.emit(event).await?;
         }
-        let sent = last.map_or(self.opened.next, |event| event.seq);
-        if !self.resumable && last.is_some() {
-            let _session_is_over = self.reader.acknowledge(sent).await;
+        if !self.resumable {
+            let _session_is_over = self.reader.acknowledge(batch.next).await;
         }
-        if last.is_some_and(|event| matches!(event.body, ServerEvent::Closing { .. })) {
+        let last = batch.events.last().map(|event| &event.body);
+        if let Some(ServerEvent::Closing { .. }) = last {
             let _already_gone = self.socket.clone().disconnect();
         }
-        batch.next
+        Some(batch.next)
     }
 
-    /// Sends one event as soon as the socket has room for it; false when the socket is gone.
-    async fn emit(&self, event: &Event) -> bool {
+    /// Sends one event as soon as the socket has room for it; none when the socket is gone.
+    async fn emit(&self, event: &Event) -> Option<()> {
         let text = classic_text(event);
         loop {
             match self.socket.emit("msg", &(&text, event)) {
-                Ok(()) => return true,
-                Err(SendError::Socket(_)) if self.socket.connected() => {
+                Ok(()) => return Some(()),
+                Err(SendError::Socket(SocketError::InternalChannelFull)) => {
                     tokio::time::sleep(FULL_PAUSE).await;
                 }
-                Err(_) => return false,
+                Err(_) => return None,
             }
         }
     }
@@ -214,9 +214,12 @@ impl Conversation {
                 let _session_is_over = self.hub.send(self.opened.session, ClientEvent::Leave).await;
                 Detach::Answered
             }
-            _ if self.resumable => Detach::Dropped,
-            _ => Detach::Ended,
+            _ => self.lost(),
         }
+    }
+
+    fn lost(&self) -> Detach {
+        if self.resumable { Detach::Dropped } else { Detach::Ended }
     }
 }
 
@@ -230,26 +233,26 @@ fn refuse_malformed(socket: &SocketRef, why: String) {
     let _already_gone = socket.emit("refused", &refusal);
 }
 
-/// An event without arguments, or with some that do not matter.
-#[derive(Deserialize)]
-#[serde(from = "serde::de::IgnoredAny")]
-struct Ignored;
-
-impl From<serde::de::IgnoredAny> for Ignored {
-    fn from(_: serde::de::IgnoredAny) -> Self {
-        Self
-    }
-}
-
 /// A message handler that runs where the packet was read, so that order is kept.
 struct InOrder<T> {
     line: mpsc::Sender<Incoming>,
-    command: fn(T) -> ClientEvent,
+    command: Command<T>,
+}
+
+enum Command<T> {
+    WithArgument(fn(T) -> ClientEvent),
+    WithoutArgument(fn() -> ClientEvent),
 }
 
 impl<T> InOrder<T> {
-    fn new(line: &mpsc::Sender<Incoming>, command: fn(T) -> ClientEvent) -> Self {
-        Self { line: line.clone(), command }
+    fn with_argument(line: &mpsc::Sender<Incoming>, command: fn(T) -> ClientEvent) -> Self {
+        Self { line: line.clone(), command: Command::WithArgument(command) }
+    }
+}
+
+impl InOrder<()> {
+    fn without_argument(line: &mpsc::Sender<Incoming>, command: fn() -> ClientEvent) -> Self {
+        Self { line: line.clone(), command: Command::WithoutArgument(command) }
     }
 }
 
@@ -258,9 +261,14 @@ where
     T: serde::de::DeserializeOwned + 'static,
 {
     fn call(&self, socket: Arc<Socket<A>>, mut value: Value, ack_id: Option<i64>) {
-        let incoming = match Data::<T>::from_message_parts(&socket, &mut value, &ack_id) {
-            Ok(Data(argument)) => Incoming::Command((self.command)(argument)),
-            Err(error) => Incoming::Malformed(error.to_string()),
+        let incoming = match self.command {
+            Command::WithoutArgument(command) => Incoming::Command(command()),
+            Command::WithArgument(command) => {
+                match Data::<T>::from_message_parts(&socket, &mut value, &ack_id) {
+                    Ok(Data(argument)) => Incoming::Command(command(argument)),
+                    Err(error) => Incoming::Malformed(error.to_string()),
+                }
+            }
         };
         if self.line.try_send(incoming).is_err() {
             let problem = HttpError::Flood { commands_max: COMMANDS_MAX }.into();

@@ -68,14 +68,8 @@ impl Model {
                     return self.say(session);
                 }
             }
-            Step::Next(index) => {
-                let session = who(&index, self);
-                self.act(session, |room, session| room.command(session, ClientEvent::Next));
-                if let Some(belief) = session.and_then(|who| self.beliefs.get_mut(&who)) {
-                    // The one who skips is told only what comes next.
-                    belief.pair = None;
-                }
-            }
+            Step::Next(index) => self
+                .act(who(&index, self), |room, session| room.command(session, ClientEvent::Next)),
             Step::Leave(index) => self
                 .act(who(&index, self), |room, session| room.command(session, ClientEvent::Leave)),
             Step::Park(index) => {

@@ -159,6 +159,7 @@ fn who_skips_meets_somebody_else_while_anybody_else_waits() {
                 bob: welcome, 2 online
                 bob: paired p1
             ann next
+                ann: partner left: Skipped
                 ann: paired p2
                 bob: partner left: Skipped
                 bob: paired p2
@@ -166,6 +167,7 @@ fn who_skips_meets_somebody_else_while_anybody_else_waits() {
                 cyd: welcome, 3 online
                 cyd: waiting
             ann next
+                ann: partner left: Skipped
                 ann: waiting
                 bob: partner left: Skipped
                 bob: paired p3

@@ -1,0 +1,293 @@
+//! Clients of the server's transports, generic over the byte stream.
+//!
+//! The load suite and the tests run them over the operating system's TCP, the simulation over
+//! simulated TCP; everything above [`Connect`] is the same code. A client is two halves, a
+//! [`Sender`] and a [`Receiver`], that may live in two tasks. Neither half spawns a task, and
+//! neither keeps a queue of its own: what was not yet received lies in the server's mailbox.
+//!
+//! ```text
+//!                 Sender                             Receiver
+//!  short poll     POST on its own connection         GET on its own connection, on a schedule
+//!  long poll      POST on its own connection         GET on its own connection, that waits
+//!  Socket.IO      both halves share one WebSocket; the receiver answers pings and acknowledges
+//! ```
+//!
+//! Every receiver keeps a cursor, so the application sees each event once and in order,
+//! whatever the wire repeats.
+//!
+//! Reading order: `connect` (the byte stream), `error`, `cursor`, `http` (one request, one
+//! answer), `poll` (the two polling transports), `packet` (the text of Socket.IO packets),
+//! `socketio` (the transport).
+
+mod connect;
+mod cursor;
+mod error;
+mod http;
+mod packet;
+mod poll;
+mod socketio;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use server::protocol::{ClientEvent, Event, Refusal, Seq, SessionId};
+
+pub use connect::{Connect, TcpConnector};
+pub use error::ClientError;
+
+/// How long an answer may take, beyond the wait that a long poll asks for.
+///
+/// It bounds a request over a network that swallows packets without closing the connection.
+pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// The largest answer or frame that a client reads, in bytes.
+pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// How many events the socket of a resumed session receives before it acknowledges them.
+pub const ACKNOWLEDGE_EVERY: u64 = 64;
+
+/// The transports that a client can speak.
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum TransportKind {
+    /// Ask on a schedule; the server answers at once.
+    ShortPoll,
+    /// Ask always; the server answers when there is something, or after a wait.
+    LongPoll,
+    /// Socket.IO 5 over Engine.IO 4 over WebSocket, without the upgrade from polling.
+    SocketioWebsocket,
+}
+
+impl TransportKind {
+    /// Every transport, from the oldest technique to the newest.
+    pub const ALL: [Self; 3] = [Self::ShortPoll, Self::LongPoll, Self::SocketioWebsocket];
+
+    /// The name in command lines, files and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ShortPoll => "short-poll",
+            Self::LongPoll => "long-poll",
+            Self::SocketioWebsocket => "socketio-websocket",
+        }
+    }
+}
+
+impl fmt::Display for TransportKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for TransportKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("no transport is named {text:?}; there are {names}")
+        })
+    }
+}
+
+/// How a client behaves, beside its transport.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The Host header, for example `127.0.0.1:3000`.
+    pub host: String,
+    /// Short poll: the time from one request to the next. Requests are due at whole multiples of
+    /// it after the opening, the first one at once: a slow answer does not shift those after it,
+    /// and a request that is due while another is unanswered is left out.
+    pub poll_interval: Duration,
+    /// Long poll: how long the server may wait for an event before it answers without one.
+    pub poll_wait: Duration,
+    /// The session to take up again; without it, a new one is opened.
+    pub resume: Option<Resume>,
+}
+
+impl Options {
+    /// The usual behaviour: a short poll every second, a long poll of 25 s, a new session.
+    #[must_use]
+    pub fn new(host: impl Into<String>) -> Self {
+        Self {
+            host: host.into(),
+            poll_interval: Duration::from_secs(1),
+            poll_wait: Duration::from_secs(25),
+            resume: None,
+        }
+    }
+}
+
+/// A session that was opened before, and how far it was read; see [`Sender::resume`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Resume {
+    /// The session.
+    pub session: SessionId,
+    /// Its bearer token.
+    pub token: String,
+    /// The last event that the application has seen.
+    pub after: Seq,
+}
+
+/// Opens or resumes a session and gives the two halves of a client.
+///
+/// Resuming over HTTP sends nothing yet, so a token that is no longer valid is refused by the
+/// first request; over Socket.IO it is refused here.
+///
+/// # Errors
+///
+/// When the server cannot be reached, refuses, or does not answer within [`ANSWER_WAIT_MAX`].
+pub async fn open<C: Connect>(
+    kind: TransportKind,
+    connector: C,
+    options: Options,
+) -> Result<(Sender<C>, Receiver<C>), ClientError> {
+    match kind {
+        TransportKind::ShortPoll | TransportKind::LongPoll => {
+            let (identity, sender, receiver) = poll::open(kind, connector, options).await?;
+            Ok((
+                Sender { identity, half: SenderHalf::Poll(sender) },
+                Receiver(ReceiverHalf::Poll(receiver)),
+            ))
+        }
+        TransportKind::SocketioWebsocket => {
+            let (identity, sender, receiver) = socketio::open(&connector, options).await?;
+            Ok((
+                Sender { identity, half: SenderHalf::Socketio(sender) },
+                Receiver(ReceiverHalf::Socketio(receiver)),
+            ))
+        }
+    }
+}
+
+/// The half that speaks.
+///
+/// Dropping it closes its HTTP connection; a WebSocket closes, without a word, when both halves
+/// are dropped.
+pub struct Sender<C: Connect> {
+    identity: Resume,
+    half: SenderHalf<C>,
+}
+
+enum SenderHalf<C: Connect> {
+    Poll(poll::Sender<C>),
+    Socketio(socketio::Sender<C::Stream>),
+}
+
+/// What is known when a command has been sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Sent {
+    /// The server accepted it: an HTTP answer of 2xx.
+    Accepted,
+    /// It was written to the socket; the outcome comes as an event or as a refusal.
+    Written,
+}
+
+impl<C: Connect> Sender<C> {
+    /// The session that this client speaks for.
+    #[must_use]
+    pub fn session(&self) -> SessionId {
+        self.identity.session
+    }
+
+    /// The session's bearer token.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.identity.token
+    }
+
+    /// What another client needs to take this session up after the event `after`, usually
+    /// [`Receiver::cursor`].
+    #[must_use]
+    pub fn resume(&self, after: Seq) -> Resume {
+        Resume { after, ..self.identity.clone() }
+    }
+
+    /// Sends one command.
+    ///
+    /// Over HTTP an explicit [`ClientEvent::Ack`] sends nothing and is accepted, because the
+    /// next poll acknowledges. A request on a kept connection that turns out to be closed is
+    /// sent once more on a new one: `say` always, since its id makes that harmless; `next` and
+    /// `leave` only when it is certain that nothing of them was written.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Refused`] over HTTP, where the answer says so; every transport may fail
+    /// with an error of the connection, and then the server may or may not have got the command.
+    pub async fn send(&mut self, event: ClientEvent) -> Result<Sent, ClientError> {
+        match &mut self.half {
+            SenderHalf::Poll(half) => half.send(event).await,
+            SenderHalf::Socketio(half) => half.send(event).await,
+        }
+    }
+
+    /// HTTP requests or socket messages that this half sent, those of the opening included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        match &self.half {
+            SenderHalf::Poll(half) => half.requests(),
+            SenderHalf::Socketio(half) => half.requests(),
+        }
+    }
+}
+
+/// The half that listens.
+pub struct Receiver<C: Connect>(ReceiverHalf<C>);
+
+enum ReceiverHalf<C: Connect> {
+    Poll(poll::Receiver<C>),
+    Socketio(socketio::Receiver<C::Stream>),
+}
+
+/// What one call of [`Receiver::receive`] brought.
+#[derive(Clone, Default, PartialEq, Eq, Debug)]
+pub struct Received {
+    /// Events that this receiver has not given out before, in order; none where a poll was
+    /// answered without any.
+    pub events: Vec<Event>,
+    /// Commands that a socket transport refused; always none over HTTP.
+    pub refused: Vec<Refusal>,
+}
+
+impl<C: Connect> Receiver<C> {
+    /// Waits for the next answer of a poll or the next event of a socket.
+    ///
+    /// Dropping the future loses no event. Over HTTP it closes the connection on which the
+    /// request was waiting, and the next call opens a new one; over a socket it changes nothing.
+    /// A socket's pings are answered only while a call is waiting.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Closed`] after the session's last event; any other error means that this
+    /// connection or session is of no further use, but that the session may be resumed.
+    pub async fn receive(&mut self) -> Result<Received, ClientError> {
+        match &mut self.0 {
+            ReceiverHalf::Poll(half) => half.receive().await,
+            ReceiverHalf::Socketio(half) => half.receive().await,
+        }
+    }
+
+    /// The last event that was given out.
+    #[must_use]
+    pub fn cursor(&self) -> Seq {
+        match &self.0 {
+            ReceiverHalf::Poll(half) => half.cursor(),
+            ReceiverHalf::Socketio(half) => half.cursor(),
+        }
+    }
+
+    /// HTTP requests, or acknowledgements and pongs, that this half sent.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        match &self.0 {
+            ReceiverHalf::Poll(half) => half.requests(),
+            ReceiverHalf::Socketio(half) => half.requests(),
+        }
+    }
+}

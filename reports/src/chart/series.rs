@@ -1,0 +1,188 @@
+//! A window second by second: latency, and messages sent and received. One small panel a
+//! transport, all with the same scales, because twelve lines in one chart cannot be read.
+
+use maud::{Markup, html};
+
+use super::axis::{Axis, Frame, Unit};
+use super::mark::Mark;
+use super::{Size, image, points};
+use crate::run::{Interval, Series};
+use crate::summary::Percentiles;
+
+/// The scales that all panels of a page share.
+#[derive(Debug, Clone)]
+pub struct Panels {
+    seconds: Axis,
+    latency: Axis,
+    rate: Axis,
+    upper: Upper,
+}
+
+/// Which line is drawn above the median.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upper {
+    /// p99: most seconds have the thousand messages that it takes.
+    P99,
+    /// The slowest message of the second: there are too few for p99.
+    Max,
+}
+
+impl Upper {
+    /// As a reader sees it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::P99 => "p99",
+            Self::Max => "maximum",
+        }
+    }
+
+    fn of(self, percentiles: &Percentiles) -> Option<u64> {
+        match self {
+            Self::P99 => percentiles.p99,
+            Self::Max => percentiles.max,
+        }
+    }
+}
+
+impl Panels {
+    /// Scales that fit all transports; none where no second of any has a message.
+    #[must_use]
+    pub fn for_all(series: &[Series]) -> Option<Self> {
+        let intervals: Vec<&Interval> = series.iter().flat_map(|it| &it.intervals).collect();
+        let busy: Vec<Percentiles> = intervals
+            .iter()
+            .map(|interval| Percentiles::from(&interval.latency_us))
+            .filter(|percentiles| percentiles.samples > 0)
+            .collect();
+        let last = intervals.iter().map(|interval| interval.second).max()?;
+        if busy.is_empty() {
+            return None;
+        }
+        let with_p99 = busy.iter().filter(|percentiles| percentiles.p99.is_some()).count();
+        let upper = if 2 * with_p99 >= busy.len() { Upper::P99 } else { Upper::Max };
+        let latencies = busy.iter().flat_map(|it| [it.p50, upper.of(it)]).flatten();
+        let rates = intervals.iter().flat_map(|it| [it.sent as f64, it.received as f64]);
+        let mut seconds = Axis::linear([last as f64], Unit::Seconds, "");
+        seconds.high = (last as f64).max(1.0);
+        Some(Self {
+            seconds,
+            latency: Axis::log(latencies.map(|us| us as f64), Unit::Micros, "latency"),
+            rate: Axis::linear(rates, Unit::PerSecond, "messages a second"),
+            upper,
+        })
+    }
+
+    /// Which line stands above the median.
+    #[must_use]
+    pub fn upper(&self) -> Upper {
+        self.upper
+    }
+
+    /// Latency over time: the median unbroken, the upper line thin and dashed.
+    #[must_use]
+    pub fn latency(&self, series: &Series, mark: Mark) -> Markup {
+        let frame = Frame::new(Size::Panel, self.seconds.clone(), self.latency.clone(), 16.0);
+        let percentiles: Vec<(u64, Percentiles)> = series
+            .intervals
+            .iter()
+            .map(|interval| (interval.second, Percentiles::from(&interval.latency_us)))
+            .collect();
+        let medians = percentiles.iter().map(|(second, it)| (*second, it.p50));
+        let uppers = percentiles.iter().map(|(second, it)| (*second, self.upper.of(it)));
+        let content = html! {
+            (frame.draw())
+            g class=(mark.class()) {
+                (draw(&frame, uppers, "curve thin"))
+                (draw(&frame, medians, "curve"))
+            }
+        };
+        let label = format!(
+            "Latency of {} second by second: median and {}; the same figures stand in the table \
+             below",
+            series.transport,
+            self.upper.name(),
+        );
+        image(Size::Panel, &label, &content)
+    }
+
+    /// Messages over time: received unbroken, sent thin and dashed.
+    #[must_use]
+    pub fn rate(&self, series: &Series, mark: Mark) -> Markup {
+        let frame = Frame::new(Size::Panel, self.seconds.clone(), self.rate.clone(), 16.0);
+        let sent = series.intervals.iter().map(|it| (it.second, Some(it.sent)));
+        let received = series.intervals.iter().map(|it| (it.second, Some(it.received)));
+        let content = html! {
+            (frame.draw())
+            g class=(mark.class()) {
+                (draw(&frame, sent, "curve thin"))
+                (draw(&frame, received, "curve"))
+            }
+        };
+        let label = format!(
+            "Messages of {} second by second: sent and received; the same figures stand in the \
+             table below",
+            series.transport,
+        );
+        image(Size::Panel, &label, &content)
+    }
+}
+
+/// One line for each stretch of seconds that have a value; a lone second is a dot.
+fn draw(
+    frame: &Frame,
+    values: impl Iterator<Item = (u64, Option<u64>)>,
+    class: &'static str,
+) -> Markup {
+    let mut stretches: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
+    for (second, value) in values {
+        let stretch = stretches.last_mut().expect("there is always a last one");
+        match value {
+            Some(value) => {
+                stretch.push((frame.x_px(second as f64), frame.y_px(value as f64)));
+            }
+            None => stretches.push(Vec::new()),
+        }
+    }
+    html! {
+        @for stretch in &stretches {
+            @match stretch.as_slice() {
+                [] => {},
+                [(x, y)] => circle.dot cx=(super::px(*x)) cy=(super::px(*y)) r="2" {},
+                _ => polyline class=(class) points=(points(stretch)) {},
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_with_too_few_messages_for_p99_show_their_maximum() {
+        let upper =
+            |rate| Panels::for_all(&crate::sample::run(1, 3, rate).series).map(|it| it.upper());
+        assert_eq!(upper(1200), Some(Upper::P99));
+        assert_eq!(upper(200), Some(Upper::Max));
+    }
+
+    #[test]
+    fn a_second_without_a_median_breaks_the_line() {
+        let mut series = crate::sample::run(1, 5, 200).series;
+        series[0].intervals[2].latency_us = crate::HistogramDump::default();
+        let panels = Panels::for_all(&series).expect("four busy seconds");
+        let drawn = panels.latency(&series[0], Mark::of(0)).into_string();
+        assert_eq!(drawn.matches("<polyline").count(), 4);
+    }
+
+    #[test]
+    fn no_messages_make_no_panel() {
+        assert!(Panels::for_all(&[]).is_none());
+        let mut series = crate::sample::run(1, 2, 200).series;
+        for interval in &mut series[0].intervals {
+            interval.latency_us = crate::HistogramDump::default();
+        }
+        assert!(Panels::for_all(&series).is_none());
+    }
+}

@@ -1,0 +1,279 @@
+//! `summary.csv`, `percentiles.csv` and `intervals.csv`: for spreadsheets and scripts.
+//!
+//! The columns are a contract: new ones are added at the end, and none is renamed or moved.
+//! Times are whole microseconds, rates are a second, sizes are bytes, and an empty cell is what
+//! could not be measured, or a percentile that fewer than ten samples lie beyond.
+//!
+//! - `summary.csv`: one row a transport; the columns of [`SUMMARY_COLUMNS`]. Rates and costs
+//!   have three decimals.
+//! - `percentiles.csv`: one row a transport, metric (`latency`, `service`, `send_lag`) and
+//!   percentile up to 99.99 and the maximum (100, which nothing lies beyond); the columns of
+//!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval.
+//! - `intervals.csv`: one row a transport and second of its window; the columns of
+//!   [`INTERVALS_COLUMNS`].
+
+use csv::Writer;
+
+use crate::error::ReportError;
+use crate::export::{Artifact, Exporter};
+use crate::quantile::Quantile;
+use crate::run::{HistogramDump, Run, Series};
+use crate::summary::{Percentiles, Summary, summaries};
+
+/// The columns of `summary.csv`.
+pub const SUMMARY_COLUMNS: [&str; 32] = [
+    "transport",
+    "users",
+    "duration_s",
+    "offered_per_s",
+    "achieved_per_s",
+    "scheduled",
+    "unsent",
+    "sent",
+    "refused",
+    "delivered",
+    "lost",
+    "duplicated",
+    "misdelivered",
+    "out_of_order",
+    "latency_us_p50",
+    "latency_us_p90",
+    "latency_us_p99",
+    "latency_us_p999",
+    "latency_us_max",
+    "service_us_p50",
+    "service_us_p99",
+    "service_us_max",
+    "send_lag_us_p50",
+    "send_lag_us_p99",
+    "send_lag_us_max",
+    "server_cpu_us_per_message",
+    "server_rss_bytes_per_connection",
+    "requests_per_message",
+    "bytes_per_message",
+    "accounted",
+    "valid",
+    "invalid",
+];
+
+/// The columns of `percentiles.csv`.
+pub const PERCENTILES_COLUMNS: [&str; 7] =
+    ["transport", "metric", "percentile", "value_us", "beyond", "low_us", "high_us"];
+
+/// The columns of `intervals.csv`.
+pub const INTERVALS_COLUMNS: [&str; 7] = [
+    "transport",
+    "second",
+    "sent",
+    "received",
+    "latency_us_p50",
+    "latency_us_p99",
+    "latency_us_max",
+];
+
+/// Parts per million of the percentiles in `percentiles.csv`.
+const LADDER: [u32; 12] = [
+    100_000, 250_000, 500_000, 750_000, 900_000, 950_000, 990_000, 995_000, 999_000, 999_500,
+    999_900, 1_000_000,
+];
+
+/// The exporter.
+#[derive(Debug, Clone, Copy)]
+pub struct Csv;
+
+impl Exporter for Csv {
+    fn name(&self) -> &'static str {
+        "csv"
+    }
+
+    fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {
+        let summary = summaries(run)
+            .iter()
+            .zip(&run.series)
+            .map(|(row, series)| summary_row(row, series))
+            .collect();
+        let percentiles = run.series.iter().flat_map(percentile_rows).collect();
+        let intervals = run.series.iter().flat_map(interval_rows).collect();
+        Ok(vec![
+            table("summary.csv", &SUMMARY_COLUMNS, summary),
+            table("percentiles.csv", &PERCENTILES_COLUMNS, percentiles),
+            table("intervals.csv", &INTERVALS_COLUMNS, intervals),
+        ])
+    }
+}
+
+fn table<const N: usize>(name: &str, columns: &[&str; N], rows: Vec<[String; N]>) -> Artifact {
+    let mut writer = Writer::from_writer(Vec::new());
+    writer.write_record(columns).expect("memory can be written");
+    for row in rows {
+        writer.write_record(row).expect("memory can be written, and each row has all columns");
+    }
+    let bytes = writer.into_inner().expect("memory can be flushed");
+    Artifact { name: name.to_owned(), bytes }
+}
+
+fn summary_row(row: &Summary, series: &Series) -> [String; 32] {
+    let messages = &row.messages;
+    let [latency, service, send_lag]: [&Percentiles; 3] =
+        [&row.latency_us, &row.service_us, &row.send_lag_us];
+    [
+        row.transport.clone(),
+        row.users.to_string(),
+        decimal(Some(series.duration_s)),
+        decimal(Some(row.offered_per_s)),
+        decimal(Some(row.achieved_per_s)),
+        messages.scheduled.to_string(),
+        messages.unsent.to_string(),
+        messages.sent.to_string(),
+        messages.refused.to_string(),
+        messages.delivered.to_string(),
+        messages.lost.to_string(),
+        messages.duplicated.to_string(),
+        messages.misdelivered.to_string(),
+        messages.out_of_order.to_string(),
+        whole(latency.p50),
+        whole(latency.p90),
+        whole(latency.p99),
+        whole(latency.p999),
+        whole(latency.max),
+        whole(service.p50),
+        whole(service.p99),
+        whole(service.max),
+        whole(send_lag.p50),
+        whole(send_lag.p99),
+        whole(send_lag.max),
+        decimal(row.server_cpu_us_per_message),
+        decimal(row.server_rss_bytes_per_connection),
+        decimal(row.requests_per_message),
+        decimal(row.bytes_per_message),
+        row.accounted.to_string(),
+        row.valid.to_string(),
+        row.invalid.join("; "),
+    ]
+}
+
+fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
+    let metrics = [
+        ("latency", &series.latency_us),
+        ("service", &series.service_us),
+        ("send_lag", &series.send_lag_us),
+    ];
+    let row = |metric: &str, histogram: &HistogramDump, quantile: Quantile| {
+        let beyond = histogram.beyond(quantile);
+        let estimate = histogram.estimate(quantile);
+        let is_max = quantile.as_fraction() >= 1.0;
+        let value = if is_max { histogram.max() } else { estimate.map(|estimate| estimate.value) };
+        [
+            series.transport.clone(),
+            metric.to_owned(),
+            quantile.percent(),
+            whole(value),
+            beyond.to_string(),
+            whole(estimate.map(|estimate| estimate.low)),
+            whole(estimate.map(|estimate| estimate.high)),
+        ]
+    };
+    metrics
+        .into_iter()
+        .flat_map(|(metric, histogram)| {
+            LADDER.map(|parts| row(metric, histogram, Quantile::per_million(parts)))
+        })
+        .collect()
+}
+
+fn interval_rows(series: &Series) -> Vec<[String; 7]> {
+    let row = |interval: &crate::run::Interval| {
+        let percentiles = Percentiles::from(&interval.latency_us);
+        [
+            series.transport.clone(),
+            interval.second.to_string(),
+            interval.sent.to_string(),
+            interval.received.to_string(),
+            whole(percentiles.p50),
+            whole(percentiles.p99),
+            whole(percentiles.max),
+        ]
+    };
+    series.intervals.iter().map(row).collect()
+}
+
+fn whole(value: Option<u64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}
+
+fn decimal(value: Option<f64>) -> String {
+    value.map(|value| format!("{value:.3}")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(name: &str, lines: usize, expected: Expect) {
+        let run = crate::sample::run(1, 2, 400);
+        let artifacts = Csv.export(&run).expect("a run fits into CSV");
+        let artifact = artifacts.iter().find(|it| it.name == name).expect("a file of that name");
+        let text = String::from_utf8(artifact.bytes.clone()).expect("CSV is text");
+        let head: Vec<&str> = text.lines().take(lines).collect();
+        expected.assert_eq(&(head.join("\n") + "\n"));
+    }
+
+    #[test]
+    fn the_columns_of_the_summary_are_a_contract() {
+        check(
+            "summary.csv",
+            2,
+            expect![[r#"
+                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid
+                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_columns_of_the_percentiles_are_a_contract_and_thin_ones_are_empty() {
+        check(
+            "percentiles.csv",
+            14,
+            expect![[r#"
+                transport,metric,percentile,value_us,beyond,low_us,high_us
+                websocket,latency,10,325,684,301,337
+                websocket,latency,25,446,570,419,473
+                websocket,latency,50,794,380,719,841
+                websocket,latency,75,1276,190,1204,1391
+                websocket,latency,90,1887,76,1800,2103
+                websocket,latency,95,2397,38,2279,2753
+                websocket,latency,99,,7,,
+                websocket,latency,99.5,,3,,
+                websocket,latency,99.9,,0,,
+                websocket,latency,99.95,,0,,
+                websocket,latency,99.99,,0,,
+                websocket,latency,100,15239,0,,
+                websocket,service,10,283,684,263,296
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_columns_of_the_intervals_are_a_contract() {
+        check(
+            "intervals.csv",
+            3,
+            expect![[r#"
+                transport,second,sent,received,latency_us_p50,latency_us_p99,latency_us_max
+                websocket,0,381,381,454,,4235
+                websocket,1,380,380,1258,,15239
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_empty_run_still_has_its_columns() {
+        let empty = crate::sample::run(0, 1, 1);
+        for artifact in Csv.export(&empty).expect("a run fits into CSV") {
+            let text = String::from_utf8(artifact.bytes).expect("CSV is text");
+            assert_eq!(text.lines().count(), 1, "{}", artifact.name);
+        }
+    }
+}

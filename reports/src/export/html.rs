@@ -1,0 +1,109 @@
+//! `report.html`: the whole run as one page that reads the same offline, on a phone and on paper.
+//!
+//! It holds its style and its pictures itself, runs no script and asks for nothing from
+//! anywhere; a policy in its head has the browser see to that. What decides comes first: the
+//! verdict, then the comparison, then the pictures, and what they rest on at the end. Every
+//! picture has its figures in a table.
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::error::ReportError;
+use crate::export::{Artifact, Exporter};
+use crate::run::Run;
+use crate::summary::summaries;
+use crate::verdict::{Standing, Verdict, verdict};
+
+mod background;
+mod comparison;
+mod figures;
+mod tables;
+
+/// The file's name in a run directory.
+pub const FILE: &str = "report.html";
+
+const STYLE: &str = include_str!("html/style.css");
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+
+/// The exporter.
+#[derive(Debug, Clone, Copy)]
+pub struct Html;
+
+impl Exporter for Html {
+    fn name(&self) -> &'static str {
+        "html"
+    }
+
+    fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {
+        let bytes = page(run).into_string().into_bytes();
+        Ok(vec![Artifact { name: FILE.to_owned(), bytes }])
+    }
+}
+
+/// The page, from `<!DOCTYPE html>` to its end.
+#[must_use]
+pub fn page(run: &Run) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="color-scheme" content="light dark";
+                link rel="icon" href="data:,";
+                title { (title(run)) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body { main { (content(run)) } }
+        }
+    }
+}
+
+fn title(run: &Run) -> String {
+    let transports: Vec<&str> = run.series.iter().map(|it| it.transport.as_str()).collect();
+    match transports.as_slice() {
+        [] => "racetrack report".to_owned(),
+        names => format!("racetrack report: {}", names.join(", ")),
+    }
+}
+
+fn content(run: &Run) -> Markup {
+    let rows = summaries(run);
+    html! {
+        header {
+            h1 { "racetrack report" }
+            p.when { (run.started_at) " · " (run.environment.os) }
+        }
+        (verdict_box(&verdict(run)))
+        @if !rows.is_empty() {
+            (comparison::comparison(&rows))
+            (figures::speed_and_cost(&rows))
+            (figures::spectrum(run))
+            (figures::over_time(run))
+            (tables::honesty(&rows))
+            (tables::errors(run))
+        }
+        (background::simulation(run))
+        (background::environment(run))
+        (background::glossary())
+    }
+}
+
+fn verdict_box(verdict: &Verdict) -> Markup {
+    let (class, word) = match verdict.standing {
+        Standing::Good => ("good", "Good"),
+        Standing::Failed => ("failed", "Failed"),
+        Standing::Invalid => ("invalid", "Not valid"),
+        Standing::Empty => ("invalid", "Empty"),
+    };
+    html! {
+        section class=(format!("verdict {class}")) aria-labelledby="verdict" {
+            h2 id="verdict" { "Verdict: " (word) }
+            @for warning in &verdict.warnings { p { strong { (warning) } } }
+            p { (verdict.headline) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

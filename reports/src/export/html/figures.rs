@@ -1,0 +1,108 @@
+//! The pictures of the report, each with its legend, its table and what it shows in words.
+
+use maud::{Markup, html};
+
+use super::tables;
+use crate::chart::mark::{Mark, legend};
+use crate::chart::scatter::{left_out, scatter};
+use crate::chart::series::Panels;
+use crate::chart::{self, Size};
+use crate::run::{Run, Series};
+use crate::summary::Summary;
+
+/// The verdict as a picture.
+pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
+    let left_out = left_out(rows);
+    html! {
+        section aria-labelledby="speed-and-cost" {
+            h2 id="speed-and-cost" { "Speed against cost" }
+            @match both_sizes(|size| scatter(rows, size)) {
+                Some(picture) => figure {
+                    (legend(rows.iter().map(|row| row.transport.as_str())))
+                    (picture)
+                    figcaption {
+                        "Left is faster, down is cheaper. A hollow mark is a transport whose \
+                         figures are not valid or that did not account for every message."
+                        @if !left_out.is_empty() {
+                            " Not shown, for want of a median or a cost: " (left_out.join(", ")) "."
+                        }
+                    }
+                    (data(&tables::speed_and_cost(rows)))
+                },
+                None => p.note { "No transport has both a median and a cost to the server to show." },
+            }
+        }
+    }
+}
+
+/// Latency by percentile.
+pub(super) fn spectrum(run: &Run) -> Markup {
+    html! {
+        section aria-labelledby="spectrum" {
+            h2 id="spectrum" { "Latency by percentile" }
+            @match both_sizes(|size| chart::spectrum::spectrum(&run.series, size)) {
+                Some(picture) => figure {
+                    (legend(run.series.iter().map(|series| series.transport.as_str())))
+                    (picture)
+                    figcaption {
+                        "Read 99% as: 99 of 100 messages arrived at least so fast. Both axes are \
+                         logarithmic. A line ends where fewer than ten messages lie beyond it; \
+                         the shade about it is what chance alone would change (95 %)."
+                    }
+                    (data(&tables::percentiles(&run.series)))
+                },
+                None => p.note { "Too few messages for a percentile of any transport." },
+            }
+        }
+    }
+}
+
+/// Latency and messages second by second, a panel a transport.
+pub(super) fn over_time(run: &Run) -> Markup {
+    let panels = Panels::for_all(&run.series);
+    html! {
+        section aria-labelledby="over-time" {
+            h2 id="over-time" { "Second by second" }
+            @if let Some(panels) = &panels {
+                p {
+                    "Latency: the thick line is the median, the thin one the " (panels.upper().name())
+                    " of each second. Messages: the thick line is those received, the thin one \
+                     those sent. All panels have the same scales."
+                }
+                div.panels {
+                    @for (index, series) in run.series.iter().enumerate() {
+                        (panel(panels, series, Mark::of(index)))
+                    }
+                }
+            } @else {
+                p.note { "No second of the run has a message." }
+            }
+        }
+    }
+}
+
+fn panel(panels: &Panels, series: &Series, mark: Mark) -> Markup {
+    html! {
+        figure.panel {
+            h3 {
+                svg class=(format!("key {}", mark.class())) viewBox="0 0 14 14" aria-hidden="true" {
+                    (mark.marker((7.0, 7.0), 5.0))
+                }
+                (series.transport)
+            }
+            (panels.latency(series, mark))
+            (panels.rate(series, mark))
+            (data(&tables::intervals(series)))
+        }
+    }
+}
+
+/// The picture for a wide screen and the one for a phone; the style shows one of them.
+fn both_sizes(chart: impl Fn(Size) -> Option<Markup>) -> Option<Markup> {
+    let (wide, narrow) = (chart(Size::Wide)?, chart(Size::Narrow)?);
+    Some(html! { (wide) (narrow) })
+}
+
+fn data(table: &Markup) -> Markup {
+    html! { details { summary { "The same as a table" } (table) } }
+}

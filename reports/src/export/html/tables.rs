@@ -1,0 +1,196 @@
+//! The tables of the report. A table wider than the screen scrolls within its own box, which
+//! the keyboard can reach.
+
+use maud::{Markup, html};
+
+use crate::quantile::Quantile;
+use crate::run::{Run, Series};
+use crate::summary::{Percentiles, Summary};
+use crate::units::{count, duration_us, or_absent, plural};
+
+/// A table in a box that scrolls.
+pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
+    html! {
+        div.scroll tabindex="0" role="region" aria-label=(label) { (table) }
+    }
+}
+
+/// Latency beside what it is made of, so that nobody need take it on trust.
+pub(super) fn honesty(rows: &[Summary]) -> Markup {
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" rowspan="2" { "transport" }
+                    @for group in ["latency", "service time", "send lag"] {
+                        th.group scope="colgroup" colspan="3" { (group) }
+                    }
+                }
+                tr {
+                    @for _ in 0..3 {
+                        th scope="col" { "p50" } th scope="col" { "p99" } th scope="col" { "max" }
+                    }
+                }
+            }
+            tbody {
+                @for row in rows {
+                    tr {
+                        th scope="row" { (row.transport) }
+                        @for it in [&row.latency_us, &row.service_us, &row.send_lag_us] {
+                            (percentile_cells(it))
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="honesty" {
+            h2 id="honesty" { "Is the latency honest?" }
+            p {
+                "Latency counts from the moment at which a message was meant to be sent, so the \
+                 wait that a slow server causes for the next message is counted too; service time \
+                 counts only from the moment at which it really was sent. Send lag is the \
+                 difference that the measuring program itself adds: it must stay small beside the \
+                 latency, or the figures are not valid."
+            }
+            (scrolling("Latency, service time and send lag", &table))
+        }
+    }
+}
+
+fn percentile_cells(percentiles: &Percentiles) -> Markup {
+    html! {
+        @for value in [percentiles.p50, percentiles.p99, percentiles.max] {
+            td { (time(value)) }
+        }
+    }
+}
+
+/// Errors that the clients met, by transport; nothing where there were none.
+pub(super) fn errors(run: &Run) -> Markup {
+    let errors: Vec<(&str, &str, u64)> = run
+        .series
+        .iter()
+        .flat_map(|series| {
+            let named = series.traffic.errors.iter();
+            named.map(|(error, times)| (series.transport.as_str(), error.as_str(), *times))
+        })
+        .collect();
+    if errors.is_empty() {
+        return html! {};
+    }
+    let table = html! {
+        table {
+            thead { tr { th scope="col" { "transport" } th scope="col" { "times" } th scope="col" { "error" } } }
+            tbody {
+                @for (transport, error, times) in errors {
+                    tr { th scope="row" { (transport) } td { (count(times)) } td.text { (error) } }
+                }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="errors" {
+            h2 id="errors" { "Errors that the clients met" }
+            (scrolling("Errors", &table))
+        }
+    }
+}
+
+/// Each percentile of each transport with the samples beyond it.
+pub(super) fn percentiles(series: &[Series]) -> Markup {
+    let ladder = [Quantile::P50, Quantile::P90, Quantile::P99, Quantile::P999, Quantile::P9999];
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "transport" }
+                    @for quantile in ladder { th scope="col" { "p" (quantile.percent()) } }
+                    th scope="col" { "max" }
+                    th scope="col" { "messages" }
+                }
+            }
+            tbody {
+                @for series in series {
+                    tr {
+                        th scope="row" { (series.transport) }
+                        @for quantile in ladder { (estimate_cell(series, quantile)) }
+                        td { (time(series.latency_us.max())) }
+                        td { (count(series.latency_us.count())) }
+                    }
+                }
+            }
+        }
+    };
+    scrolling("Latency by percentile", &table)
+}
+
+fn estimate_cell(series: &Series, quantile: Quantile) -> Markup {
+    let estimate = series.latency_us.estimate(quantile);
+    html! {
+        td {
+            (time(estimate.map(|it| it.value)))
+            @if let Some(it) = estimate {
+                br; small { (time(Some(it.low))) " to " (time(Some(it.high))) }
+            }
+        }
+    }
+}
+
+/// Median and cost of each transport: the figures of the picture of the verdict.
+pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "transport" }
+                    th scope="col" { "median latency" }
+                    th scope="col" { "server CPU a message" }
+                }
+            }
+            tbody {
+                @for row in rows {
+                    tr {
+                        th scope="row" { (row.transport) }
+                        td { (time(row.latency_us.p50)) }
+                        td { (or_absent(row.server_cpu_us_per_message, duration_us)) }
+                    }
+                }
+            }
+        }
+    };
+    scrolling("Median latency and server CPU", &table)
+}
+
+/// One transport second by second.
+pub(super) fn intervals(series: &Series) -> Markup {
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    @for heading in ["second", "sent", "received", "p50", "p99", "max"] {
+                        th scope="col" { (heading) }
+                    }
+                }
+            }
+            tbody {
+                @for interval in &series.intervals {
+                    tr {
+                        th scope="row" { (interval.second) }
+                        td { (count(interval.sent)) }
+                        td { (count(interval.received)) }
+                        (percentile_cells(&Percentiles::from(&interval.latency_us)))
+                    }
+                }
+            }
+        }
+    };
+    let label =
+        format!("{}: {}", series.transport, plural(series.intervals.len() as u64, "second"));
+    scrolling(&label, &table)
+}
+
+fn time(us: Option<u64>) -> String {
+    or_absent(us, |us| duration_us(us as f64))
+}

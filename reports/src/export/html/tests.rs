@@ -1,0 +1,106 @@
+//! What the page promises whoever opens it.
+
+use super::*;
+
+const BYTES_MAX: usize = 500 * 1000;
+
+fn sample() -> Run {
+    crate::sample::run(3, 5, 400)
+}
+
+fn text(run: &Run) -> String {
+    page(run).into_string()
+}
+
+/// Everything that a page could fetch or run, were it there.
+fn check_self_contained(page: &str) {
+    for forbidden in ["http://", "https://", "<script", "@import", "url(", " src=", "onclick"] {
+        assert!(!page.contains(forbidden), "{forbidden} in the page");
+    }
+    let links = page.matches(" href=").count();
+    assert_eq!(links, page.matches(" href=\"data:,\"").count(), "a link that leads out");
+}
+
+#[test]
+fn the_page_fetches_nothing_and_runs_no_script() {
+    check_self_contained(&text(&sample()));
+}
+
+#[test]
+fn six_transports_of_two_minutes_fit_into_half_a_megabyte() {
+    let page = text(&crate::sample::run(6, 120, 1200));
+    assert!(page.len() < BYTES_MAX, "{} bytes", page.len());
+    check_self_contained(&page);
+}
+
+#[test]
+fn what_decides_comes_first() {
+    let page = text(&sample());
+    let places: Vec<usize> = [
+        "id=\"verdict\"",
+        "id=\"comparison\"",
+        "id=\"speed-and-cost\"",
+        "id=\"spectrum\"",
+        "id=\"over-time\"",
+        "id=\"honesty\"",
+        "id=\"simulation\"",
+        "id=\"environment\"",
+        "id=\"glossary\"",
+    ]
+    .into_iter()
+    .map(|id| page.find(id).unwrap_or_else(|| panic!("{id} is missing")))
+    .collect();
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn every_picture_has_a_name_and_its_figures_in_a_table() {
+    let page = text(&sample());
+    let pictures = page.matches("role=\"img\"").count();
+    assert!(pictures >= 2 + 2 + 2 * 3, "{pictures}");
+    assert_eq!(pictures, page.matches("role=\"img\" aria-label=\"").count());
+    for figure in page.split("<figure").skip(1) {
+        let figure = figure.split("</figure>").next().expect("a figure ends");
+        assert!(figure.contains("<details") && figure.contains("<table"), "{figure}");
+    }
+}
+
+#[test]
+fn a_lost_message_is_in_the_verdict_before_anything_else() {
+    let mut run = sample();
+    run.series[1].messages.lost = 2;
+    run.series[1].messages.delivered -= 2;
+    let page = text(&run);
+    let warning = page.find("long-poll did not account").expect("the warning");
+    let headline = page.find("delivered fastest").expect("the headline");
+    assert!(warning < headline && page.contains("verdict failed"));
+}
+
+#[test]
+fn what_a_run_says_of_itself_is_text_and_never_markup() {
+    let mut run = sample();
+    run.command = "racetrack load --slo '<script>alert(1)</script>'".to_owned();
+    run.series[0].transport = "<b>\"&".to_owned();
+    run.series[0].traffic.errors.insert("<img src=x>".to_owned(), 3);
+    run.series[0].invalid.push("<i>".to_owned());
+    let page = text(&run);
+    for raw in ["<script", "<b>", "<img", "<i>"] {
+        assert!(!page.contains(raw), "{raw} in the page");
+    }
+}
+
+#[test]
+fn a_run_of_a_simulation_alone_has_no_load_in_its_report() {
+    let page = text(&crate::sample::run(0, 1, 1));
+    assert!(page.contains("no transport was put under load"));
+    assert!(page.contains("id=\"simulation\"") && !page.contains("id=\"comparison\""));
+}
+
+#[test]
+fn a_run_with_hardly_a_message_still_makes_a_page() {
+    let mut run = crate::sample::run(2, 1, 3);
+    run.series[0].server = None;
+    run.series[1].intervals.clear();
+    let page = text(&run);
+    assert!(page.contains("id=\"comparison\"") && !page.contains("NaN"));
+}

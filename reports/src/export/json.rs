@@ -1,0 +1,26 @@
+//! `run.json`: the run itself, the file from which all others can be made again.
+
+use crate::error::ReportError;
+use crate::export::{Artifact, Exporter};
+use crate::run::Run;
+
+/// The file's name in a run directory.
+pub const FILE: &str = "run.json";
+
+/// The exporter.
+#[derive(Debug, Clone, Copy)]
+pub struct Json;
+
+impl Exporter for Json {
+    fn name(&self) -> &'static str {
+        "json"
+    }
+
+    fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {
+        let bytes = serde_json::to_vec(run).map_err(|error| ReportError::Export {
+            format: self.name(),
+            reason: error.to_string(),
+        })?;
+        Ok(vec![Artifact { name: FILE.to_owned(), bytes }])
+    }
+}

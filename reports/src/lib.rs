@@ -1,0 +1,49 @@
+//! What a run was, what it means, and what it looks like.
+//!
+//! `loadtest` and `sim` fill in a [`Run`]; nobody but this crate knows how one is shown. It
+//! measures nothing, opens no socket and prints nothing: it turns numbers into files and text.
+//!
+//! The modules, in reading order:
+//!
+//! - [`run`]: the Run format itself, histograms and counts.
+//! - [`quantile`]: percentiles of a histogram, and when there are too few samples for one.
+//! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
+//! - [`mod@verdict`]: the whole run in one honest sentence.
+//! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
+//! - [`text`]: the comparison as a table for a terminal.
+//! - [`chart`]: SVG pictures.
+//! - [`export`]: one exporter a file format.
+//! - [`directory`]: a run directory, written and read.
+//! - [`error`]: what can go wrong, and what to do about it.
+
+// The sample run is shared with `examples/`, which knows this crate by its name.
+#[cfg(test)]
+extern crate self as reports;
+
+pub mod run;
+
+pub mod quantile;
+pub mod summary;
+pub mod units;
+pub mod verdict;
+
+pub mod chart;
+pub mod export;
+pub mod text;
+
+pub mod directory;
+pub mod error;
+
+pub use directory::{Written, check_writable, read_run, write_run};
+pub use error::ReportError;
+pub use quantile::{Estimate, Quantile};
+pub use run::{HistogramDump, Run, Series, latency_histogram};
+pub use summary::{Percentiles, Summary, summaries};
+pub use text::comparison_table;
+pub use verdict::{Standing, Verdict, verdict};
+
+#[cfg(test)]
+#[path = "../examples/sample/mod.rs"]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,225 @@
+//! The Run: everything that one command measured, as `run.json` in a run directory.
+//!
+//! A Run holds histograms and counts, never rendered text. Times are microseconds unless the
+//! name says otherwise; instants are offsets from the start of the measured window.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+/// The version of `run.json`; a reader refuses what it does not know.
+pub const SCHEMA: u32 = 1;
+
+/// One run of one command: a load test of one or more transports, perhaps beside a simulation.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Run {
+    /// [`SCHEMA`] of the writer.
+    pub schema: u32,
+    /// The command line that makes this run again.
+    pub command: String,
+    /// When it began: RFC 3339, UTC.
+    pub started_at: String,
+    /// The seed of every schedule in it.
+    pub seed: u64,
+    /// Where it ran.
+    pub environment: Environment,
+    /// The simulation that ran before the load, if one did.
+    pub simulation: Option<SimulationSummary>,
+    /// One entry a transport, in the order in which they ran.
+    pub series: Vec<Series>,
+}
+
+/// The machine and the versions that a figure depends on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Environment {
+    /// Operating system and kernel.
+    pub os: String,
+    /// Processor model.
+    pub cpu: String,
+    /// Cores that the run could use.
+    pub cores: usize,
+    /// Memory of the machine, in bytes.
+    pub memory_bytes: u64,
+    /// Open files allowed to one process.
+    pub open_files_max: u64,
+    /// racetrack's version.
+    pub racetrack: String,
+    /// `debug` or `release`.
+    pub profile: String,
+}
+
+/// What a sweep of the simulation said.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SimulationSummary {
+    /// The range of seeds, as `0..200`.
+    pub seeds: String,
+    /// How many seeds ran.
+    pub seeds_run: u64,
+    /// The seeds that failed, with the checker that said so.
+    pub failures: Vec<(u64, String)>,
+    /// Seeds a second, all cores together.
+    pub seeds_per_second: f64,
+    /// Simulated seconds a second of real time.
+    pub simulated_per_wall: f64,
+    /// Threads used.
+    pub jobs: usize,
+    /// Faults by name: planned and effective.
+    pub faults: BTreeMap<String, (u64, u64)>,
+}
+
+/// What one transport did under load.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Series {
+    /// The transport's name, for example `long-poll`.
+    pub transport: String,
+    /// People connected.
+    pub users: u64,
+    /// Length of the measured window, in seconds.
+    pub duration_s: f64,
+    /// Messages a second that the schedule asked for.
+    pub offered_per_s: f64,
+    /// Messages a second that arrived.
+    pub achieved_per_s: f64,
+    /// Every message of the window, accounted for.
+    pub messages: Messages,
+    /// Requests, bytes and errors on the client's side.
+    pub traffic: Traffic,
+    /// The server process over the window; absent where it could not be read.
+    pub server: Option<ServerCost>,
+    /// The generator process over the window.
+    pub generator: GeneratorCost,
+    /// Receipt by the partner less the INTENDED time of sending, in microseconds.
+    pub latency_us: HistogramDump,
+    /// Receipt by the partner less the actual time of sending, in microseconds.
+    pub service_us: HistogramDump,
+    /// Actual less intended time of sending, in microseconds.
+    pub send_lag_us: HistogramDump,
+    /// One entry a second of the window.
+    pub intervals: Vec<Interval>,
+    /// Why the figures must not be trusted; empty when they may be.
+    pub invalid: Vec<String>,
+}
+
+/// Every message that the schedule asked for is in exactly one place here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Messages {
+    /// Scheduled.
+    pub scheduled: u64,
+    /// Scheduled, but the person had no partner when the window closed.
+    pub unsent: u64,
+    /// Sent.
+    pub sent: u64,
+    /// Sent and refused by the server with an error.
+    pub refused: u64,
+    /// Accepted and delivered to the partner, once.
+    pub delivered: u64,
+    /// Accepted and never delivered.
+    pub lost: u64,
+    /// Delivered more than once.
+    pub duplicated: u64,
+    /// Delivered to somebody else.
+    pub misdelivered: u64,
+    /// Delivered after a later one of the same sender.
+    pub out_of_order: u64,
+}
+
+impl Messages {
+    /// True when no accepted message was lost, doubled, misdelivered or out of order.
+    #[must_use]
+    pub fn all_accounted_for(&self) -> bool {
+        self.lost + self.duplicated + self.misdelivered + self.out_of_order == 0
+            && self.sent == self.delivered + self.refused
+    }
+}
+
+/// What went over the wire, counted by the clients.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// HTTP requests and socket messages sent by the clients.
+    pub requests: u64,
+    /// Bytes that the clients wrote.
+    pub bytes_sent: u64,
+    /// Bytes that the clients read.
+    pub bytes_received: u64,
+    /// Errors by their text.
+    pub errors: BTreeMap<String, u64>,
+}
+
+/// What the server process cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct ServerCost {
+    /// Processor time over the window, in microseconds.
+    pub cpu_us: u64,
+    /// Resident memory before the first connection, in bytes.
+    pub rss_idle_bytes: u64,
+    /// Resident memory with everybody connected, in bytes.
+    pub rss_bytes: u64,
+}
+
+/// What the generator itself cost.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct GeneratorCost {
+    /// Processor time over the window, in microseconds.
+    pub cpu_us: u64,
+    /// Resident memory with everybody connected, in bytes.
+    pub rss_bytes: u64,
+}
+
+/// One second of the window.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// Seconds since the window opened.
+    pub second: u64,
+    /// Messages sent in it.
+    pub sent: u64,
+    /// Messages received in it.
+    pub received: u64,
+    /// Latency of the messages received in it.
+    pub latency_us: HistogramDump,
+}
+
+/// A histogram as the list of its non-empty buckets, `(value, count)` with rising values.
+///
+/// It is exact: reading it back into a [`Histogram`] of the same precision gives the same
+/// percentiles, and it is small, because real latencies fill few buckets.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HistogramDump(pub Vec<(u64, u64)>);
+
+/// The lowest latency that is told apart, in microseconds.
+pub const LATENCY_US_MIN: u64 = 1;
+/// The highest latency that is told apart, in microseconds.
+pub const LATENCY_US_MAX: u64 = 120_000_000;
+/// Significant decimal digits of every histogram.
+pub const LATENCY_DIGITS: u8 = 3;
+
+/// An empty histogram with the bounds that all of racetrack uses: 1 us to 120 s, 3 digits.
+#[must_use]
+pub fn latency_histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(LATENCY_US_MIN, LATENCY_US_MAX, LATENCY_DIGITS)
+        .expect("1 us to 120 s at 3 digits is a valid histogram")
+}
+
+impl From<&Histogram<u64>> for HistogramDump {
+    fn from(histogram: &Histogram<u64>) -> Self {
+        Self(
+            histogram
+                .iter_recorded()
+                .map(|step| (step.value_iterated_to(), step.count_since_last_iteration()))
+                .collect(),
+        )
+    }
+}
+
+impl HistogramDump {
+    /// The histogram again.
+    #[must_use]
+    pub fn to_histogram(&self) -> Histogram<u64> {
+        let mut histogram = latency_histogram();
+        for &(value, count) in &self.0 {
+            histogram.saturating_record_n(value, count);
+        }
+        histogram
+    }
+}

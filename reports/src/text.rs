@@ -1,0 +1,193 @@
+//! The comparison as plain text for a terminal: two aligned tables and the notes below them.
+//!
+//! No line is wider than [`WIDTH`] columns, and no colour or box is drawn: it can be piped.
+
+use crate::run::Run;
+use crate::summary::{Summary, summaries};
+use crate::units::{bytes, count, duration_us, number, or_absent};
+use crate::verdict::verdict;
+
+/// The widest line, in columns.
+pub const WIDTH: usize = 100;
+
+/// A longer name of a transport is cut to this many columns.
+const NAME_WIDTH_MAX: usize = 20;
+
+/// Between two columns; one space where two would make the table too wide.
+const GAPS: [&str; 2] = ["  ", " "];
+
+/// A table: headings and rows of as many cells; the first column is to the left, others right.
+type Table<const N: usize> = (&'static [&'static str; N], Vec<[String; N]>);
+
+/// Speed, then correctness and cost, a row a transport; then the verdict.
+#[must_use]
+pub fn comparison_table(run: &Run) -> String {
+    let rows = summaries(run);
+    let mut text = String::new();
+    if !rows.is_empty() {
+        text.push_str(&render(&speed(&rows)));
+        text.push('\n');
+        text.push_str(&render(&cost(&rows)));
+        text.push('\n');
+    }
+    let verdict = verdict(run);
+    for sentence in verdict.warnings.iter().chain([&verdict.headline]) {
+        text.push_str(&wrap(sentence));
+    }
+    text
+}
+
+fn speed(rows: &[Summary]) -> Table<9> {
+    let row = |row: &Summary| {
+        let time = |value: Option<u64>| or_absent(value, |us| duration_us(us as f64));
+        [
+            name(row),
+            count(row.users),
+            number(row.offered_per_s),
+            number(row.achieved_per_s),
+            time(row.latency_us.p50),
+            time(row.latency_us.p99),
+            time(row.latency_us.p999),
+            time(row.latency_us.max),
+            if row.valid { "yes" } else { "NO" }.to_owned(),
+        ]
+    };
+    let headings =
+        &["latency", "users", "offered/s", "achieved/s", "p50", "p99", "p99.9", "max", "valid"];
+    (headings, rows.iter().map(row).collect())
+}
+
+fn cost(rows: &[Summary]) -> Table<9> {
+    let row = |row: &Summary| {
+        [
+            name(row),
+            count(row.messages.lost),
+            count(row.messages.duplicated),
+            count(row.messages.misdelivered),
+            count(row.messages.out_of_order),
+            or_absent(row.server_cpu_us_per_message, duration_us),
+            or_absent(row.server_rss_bytes_per_connection, bytes),
+            or_absent(row.requests_per_message, number),
+            or_absent(row.bytes_per_message, bytes),
+        ]
+    };
+    let headings = &[
+        "messages, cost",
+        "lost",
+        "dup.",
+        "misdel.",
+        "disord.",
+        "CPU/msg",
+        "mem/conn",
+        "reqs/msg",
+        "bytes/msg",
+    ];
+    (headings, rows.iter().map(row).collect())
+}
+
+fn name(row: &Summary) -> String {
+    if row.transport.chars().count() <= NAME_WIDTH_MAX {
+        return row.transport.clone();
+    }
+    let kept: String = row.transport.chars().take(NAME_WIDTH_MAX - 1).collect();
+    format!("{kept}…")
+}
+
+fn render<const N: usize>((headings, rows): &Table<N>) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let wide = widths.iter().sum::<usize>() + GAPS[0].len() * (N - 1) > WIDTH;
+    let gap = GAPS[usize::from(wide)];
+    let headings = headings.map(str::to_owned);
+    let rule = std::array::from_fn(|column| "-".repeat(widths[column]));
+    [&headings, &rule].into_iter().chain(rows).map(|row| line(row, &widths, gap)).collect()
+}
+
+fn line<const N: usize>(cells: &[String; N], widths: &[usize; N], gap: &str) -> String {
+    let mut line = format!("{:<width$}", cells[0], width = widths[0]);
+    for (cell, width) in cells.iter().zip(widths).skip(1) {
+        line.push_str(&format!("{gap}{cell:>width$}"));
+    }
+    line.push('\n');
+    line
+}
+
+/// One paragraph in lines of at most [`WIDTH`] columns.
+fn wrap(paragraph: &str) -> String {
+    let mut text = String::new();
+    let mut used = 0;
+    for word in paragraph.split_whitespace() {
+        let length = word.chars().count();
+        if used > 0 && used + 1 + length > WIDTH {
+            text.push('\n');
+            used = 0;
+        }
+        if used > 0 {
+            text.push(' ');
+            used += 1;
+        }
+        text.push_str(word);
+        used += length;
+    }
+    text.push('\n');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::ABSENT;
+    use expect_test::expect;
+
+    #[test]
+    fn transports_stand_side_by_side_and_aligned() {
+        let text = comparison_table(&crate::sample::run(3, 5, 400));
+        expect![[r#"
+            latency     users  offered/s  achieved/s      p50      p99  p99.9      max  valid
+            ----------  -----  ---------  ----------  -------  -------  -----  -------  -----
+            websocket   1,000        400         386   516 µs  3.62 ms      –  11.2 ms    yes
+            long-poll   1,000        400         392  1.12 ms  7.57 ms      –    27 ms    yes
+            short-poll  1,000        400         389   496 ms   989 ms      –      1 s    yes
+
+            messages, cost  lost  dup.  misdel.  disord.  CPU/msg  mem/conn  reqs/msg  bytes/msg
+            --------------  ----  ----  -------  -------  -------  --------  --------  ---------
+            websocket          0     0        0        0    24 µs  9.57 KiB      1.02      190 B
+            long-poll          0     0        0        0    96 µs  14.8 KiB         3   1.45 KiB
+            short-poll         0     0        0        0   610 µs  13.6 KiB      11.4   5.09 KiB
+
+            websocket delivered fastest: half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of
+            server CPU a message, the least of all; short-poll was slowest, with a median of 496 ms.
+        "#]].assert_eq(&text);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_hundred_columns() {
+        let mut run = crate::sample::run(6, 2, 400);
+        let series = &mut run.series[4];
+        series.transport = "a-transport-of-a-very-long-name".to_owned();
+        series.users = 1_000_000;
+        (series.offered_per_s, series.achieved_per_s) = (9_999_999.0, 9_999_999.0);
+        series.messages.lost = 123_456_789;
+        series.invalid.push("the generator was busy for longer than it may be".to_owned());
+        let text = comparison_table(&run);
+        let widest = text.lines().map(|line| line.chars().count()).max();
+        assert!(widest <= Some(WIDTH), "{widest:?} columns:\n{text}");
+    }
+
+    #[test]
+    fn what_could_not_be_measured_is_a_dash() {
+        let mut run = crate::sample::run(1, 1, 15);
+        run.series[0].server = None;
+        let text = comparison_table(&run);
+        assert!(text.lines().nth(2).is_some_and(|line| line.contains(ABSENT)), "{text}");
+    }
+
+    #[test]
+    fn an_empty_run_is_a_sentence_and_no_table() {
+        let text = comparison_table(&crate::sample::run(0, 1, 1));
+        assert!(!text.contains("---"), "{text}");
+    }
+}

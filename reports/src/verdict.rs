@@ -1,0 +1,390 @@
+//! The whole run in one sentence that the figures can carry, and before it what takes them away.
+//!
+//! What failed is said first, what cannot be trusted second, and only then who was fastest:
+//! a transport that lost a message or was measured badly never wins.
+
+use crate::quantile::BEYOND_MIN;
+use crate::run::{Messages, Run, SimulationSummary};
+use crate::summary::{Summary, summaries};
+use crate::units::{count, duration_us, plural};
+
+/// Medians that differ by less than this share are called too close to tell apart: two runs of
+/// the same transport differ as much.
+const CLOSE_SHARE: f64 = 0.05;
+
+/// How a run stands as a whole; the first that applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A message is not accounted for, or a seed of the simulation failed.
+    Failed,
+    /// Everything arrived, but the figures must not be trusted.
+    Invalid,
+    /// Nothing was measured or simulated.
+    Empty,
+    /// Done and good.
+    Good,
+}
+
+/// What a run says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// How it stands.
+    pub standing: Standing,
+    /// What must be known first, one sentence each; empty when the run is good.
+    pub warnings: Vec<String>,
+    /// Which transport delivered fastest, at what cost, as one sentence.
+    pub headline: String,
+}
+
+impl Verdict {
+    /// The warnings and the headline as one paragraph.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut sentences = self.warnings.clone();
+        sentences.push(self.headline.clone());
+        sentences.join(" ")
+    }
+}
+
+/// The verdict on a run.
+#[must_use]
+pub fn verdict(run: &Run) -> Verdict {
+    let rows = summaries(run);
+    let failed: Vec<String> = rows
+        .iter()
+        .filter_map(unaccounted)
+        .chain(run.simulation.as_ref().and_then(failing_seeds))
+        .collect();
+    let invalid: Vec<String> = rows.iter().filter_map(not_valid).collect();
+    let standing = match () {
+        () if !failed.is_empty() => Standing::Failed,
+        () if !invalid.is_empty() => Standing::Invalid,
+        () if rows.is_empty() && run.simulation.is_none() => Standing::Empty,
+        () => Standing::Good,
+    };
+    let headline = match (rows.is_empty(), &run.simulation) {
+        (false, _) => compared(&rows),
+        (true, Some(simulation)) => simulated(simulation),
+        (true, None) => "This run is empty: no transport was put under load.".to_owned(),
+    };
+    Verdict { standing, warnings: failed.into_iter().chain(invalid).collect(), headline }
+}
+
+fn unaccounted(row: &Summary) -> Option<String> {
+    if row.accounted {
+        return None;
+    }
+    let faults = faults(&row.messages).join(", ");
+    let sent = plural(row.messages.sent, "message");
+    Some(format!("{} did not account for every message: {faults} of {sent}.", row.transport))
+}
+
+fn faults(messages: &Messages) -> Vec<String> {
+    let unexplained = messages.sent.abs_diff(messages.delivered + messages.refused);
+    let named = [
+        (messages.lost, "lost"),
+        (messages.duplicated, "duplicated"),
+        (messages.misdelivered, "misdelivered"),
+        (messages.out_of_order, "out of order"),
+    ];
+    let mut faults: Vec<String> = named
+        .into_iter()
+        .filter(|&(number, _)| number > 0)
+        .map(|(number, what)| format!("{} {what}", count(number)))
+        .collect();
+    if faults.is_empty() && unexplained > 0 {
+        faults.push(format!("{} unexplained", count(unexplained)));
+    }
+    faults
+}
+
+fn not_valid(row: &Summary) -> Option<String> {
+    let reasons = row.invalid.join("; ");
+    let reasons = reasons.trim_end_matches('.');
+    (!row.valid).then(|| format!("The figures of {} are not valid: {reasons}.", row.transport))
+}
+
+fn failing_seeds(simulation: &SimulationSummary) -> Option<String> {
+    let (seed, checker) = simulation.failures.first()?;
+    Some(format!(
+        "{} of {} simulated seeds failed, the first of them seed {seed} ({checker}).",
+        count(simulation.failures.len() as u64),
+        count(simulation.seeds_run),
+    ))
+}
+
+fn simulated(simulation: &SimulationSummary) -> String {
+    let ran = plural(simulation.seeds_run, "seed");
+    let outcome = match simulation.failures.len() as u64 {
+        0 => "without a failure".to_owned(),
+        failures => format!("with {}", plural(failures, "failure")),
+    };
+    format!("The simulation ran {ran} {outcome}; no transport was put under load.")
+}
+
+/// A row that may be compared, with the median that makes it so.
+type Ranked<'a> = (u64, &'a Summary);
+
+fn compared(rows: &[Summary]) -> String {
+    let mut ranked: Vec<Ranked> = rows
+        .iter()
+        .filter(|row| row.valid && row.accounted)
+        .filter_map(|row| Some((row.latency_us.p50?, row)))
+        .collect();
+    ranked.sort_by_key(|&(median_us, _)| median_us);
+    let Some(&fastest) = ranked.first() else {
+        return nothing_to_compare(rows);
+    };
+    if ranked.len() == 1 {
+        let name = &fastest.1.transport;
+        let what = speed_and_cost(fastest);
+        return if rows.len() == 1 {
+            format!("{name} delivered {what}.")
+        } else {
+            format!("Only {name} has figures that may be compared: {what}.")
+        };
+    }
+    let all = ranked.len() == rows.len();
+    let scope = if all { "of all" } else { "of these" };
+    let mut sentence =
+        if all { String::new() } else { "Of those that may be compared, ".to_owned() };
+    sentence.push_str(&leaders(&ranked));
+    sentence.push_str(&cheapest_clause(&ranked, scope));
+    sentence.push_str(&slowest_clause(&ranked));
+    sentence.push('.');
+    sentence
+}
+
+fn nothing_to_compare(rows: &[Summary]) -> String {
+    if rows.iter().any(|row| row.valid && row.accounted) {
+        format!(
+            "Too few messages were delivered for a median (it needs {}), so no transport is \
+             called fastest.",
+            count(2 * BEYOND_MIN),
+        )
+    } else {
+        "No transport has figures that may be compared.".to_owned()
+    }
+}
+
+fn leaders(ranked: &[Ranked]) -> String {
+    let fastest = ranked[0];
+    let others: Vec<&str> = ranked[1..]
+        .iter()
+        .take_while(|&&(median_us, _)| is_close(fastest.0 as f64, median_us as f64))
+        .map(|(_, row)| row.transport.as_str())
+        .collect();
+    let name = &fastest.1.transport;
+    let what = speed_and_cost(fastest);
+    if others.is_empty() {
+        return format!("{name} delivered fastest: {what}");
+    }
+    let others = others.join(" and ");
+    format!("{name} and {others} were too close to tell apart: {name} delivered {what}")
+}
+
+fn is_close(lower: f64, higher: f64) -> bool {
+    higher <= lower * (1.0 + CLOSE_SHARE)
+}
+
+fn speed_and_cost((median_us, row): Ranked) -> String {
+    let tail =
+        row.latency_us.p99.map(|p99_us| format!(" and 99 % within {}", duration_us(p99_us as f64)));
+    let cost = row.server_cpu_us_per_message.map_or_else(
+        || "at a cost that could not be read".to_owned(),
+        |cpu_us| format!("at {} of server CPU a message", duration_us(cpu_us)),
+    );
+    format!(
+        "half of its messages within {}{}, {cost}",
+        duration_us(median_us as f64),
+        tail.unwrap_or_default(),
+    )
+}
+
+/// Who cost least; nothing where the fastest and another share that.
+fn cheapest_clause(ranked: &[Ranked], scope: &str) -> String {
+    let mut costs: Vec<(f64, &Summary)> =
+        ranked.iter().filter_map(|&(_, row)| Some((row.server_cpu_us_per_message?, row))).collect();
+    costs.sort_by(|left, right| left.0.total_cmp(&right.0));
+    let [(cpu_us, row), (next_us, _), ..] = costs[..] else {
+        return String::new();
+    };
+    let fastest = ranked[0].1;
+    if row.transport == fastest.transport {
+        let alone = !is_close(cpu_us, next_us);
+        return if alone { format!(", the least {scope}") } else { String::new() };
+    }
+    match fastest.server_cpu_us_per_message {
+        Some(its_us) if is_close(cpu_us, its_us) => String::new(),
+        _ => format!("; {} cost least {scope}, at {}", row.transport, duration_us(cpu_us)),
+    }
+}
+
+/// Who was slowest; nothing where all are too close to tell apart.
+fn slowest_clause(ranked: &[Ranked]) -> String {
+    let &(median_us, row) = ranked.last().expect("only called with transports to rank");
+    if is_close(ranked[0].0 as f64, median_us as f64) {
+        return String::new();
+    }
+    format!("; {} was slowest, with a median of {}", row.transport, duration_us(median_us as f64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use expect_test::{Expect, expect};
+
+    fn check(run: &Run, standing: Standing, expected: Expect) {
+        let verdict = verdict(run);
+        assert_eq!(verdict.standing, standing);
+        let sentences = verdict.warnings.iter().chain([&verdict.headline]);
+        expected.assert_eq(&sentences.map(|sentence| format!("{sentence}\n")).collect::<String>());
+    }
+
+    fn sample(transports: usize) -> Run {
+        crate::sample::run(transports, 5, 400)
+    }
+
+    #[test]
+    fn the_fastest_is_named_with_its_cost_and_the_slowest_beside_it() {
+        check(
+            &sample(3),
+            Standing::Good,
+            expect![[r#"
+                websocket delivered fastest: half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message, the least of all; short-poll was slowest, with a median of 496 ms.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn one_transport_is_described_and_compared_with_nothing() {
+        check(
+            &sample(1),
+            Standing::Good,
+            expect![[r#"
+                websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn lost_messages_are_said_first_and_their_transport_does_not_win() {
+        let mut run = sample(3);
+        run.series[0].messages.lost = 3;
+        run.series[0].messages.delivered -= 3;
+        run.series[2].invalid.push("the generator was at 93 % of its core".to_owned());
+        check(
+            &run,
+            Standing::Failed,
+            expect![[r#"
+                websocket did not account for every message: 3 lost of 1,931 messages.
+                The figures of short-poll are not valid: the generator was at 93 % of its core.
+                Only long-poll has figures that may be compared: half of its messages within 1.12 ms and 99 % within 7.57 ms, at 96 µs of server CPU a message.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_unexplained_message_is_said_though_no_counter_names_it() {
+        let mut run = sample(1);
+        run.series[0].messages.sent += 1;
+        check(
+            &run,
+            Standing::Failed,
+            expect![[r#"
+                websocket did not account for every message: 1 unexplained of 1,932 messages.
+                No transport has figures that may be compared.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_invalid_transport_is_said_first_and_does_not_win() {
+        let mut run = sample(3);
+        run.series[0].invalid.push("send lag p99 is 4 ms of 9 ms latency".to_owned());
+        check(
+            &run,
+            Standing::Invalid,
+            expect![[r#"
+                The figures of websocket are not valid: send lag p99 is 4 ms of 9 ms latency.
+                Of those that may be compared, long-poll delivered fastest: half of its messages within 1.12 ms and 99 % within 7.57 ms, at 96 µs of server CPU a message, the least of these; short-poll was slowest, with a median of 496 ms.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn medians_within_five_per_cent_are_too_close_to_tell_apart() {
+        let mut run = sample(2);
+        run.series[1] = run.series[0].clone();
+        run.series[1].transport = "twin".to_owned();
+        check(
+            &run,
+            Standing::Good,
+            expect![[r#"
+                websocket and twin were too close to tell apart: websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn the_cheapest_is_named_when_it_is_not_the_fastest() {
+        let mut run = sample(2);
+        let server = run.series[1].server.as_mut().expect("the sample has one");
+        server.cpu_us /= 10;
+        check(
+            &run,
+            Standing::Good,
+            expect![[r#"
+                websocket delivered fastest: half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message; long-poll cost least of all, at 9.6 µs; long-poll was slowest, with a median of 1.12 ms.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn too_few_messages_make_nobody_fastest() {
+        let mut run = sample(1);
+        run.series[0].latency_us.0.truncate(3);
+        check(
+            &run,
+            Standing::Good,
+            expect![[r#"
+                Too few messages were delivered for a median (it needs 20), so no transport is called fastest.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_empty_run_says_so() {
+        let mut run = sample(0);
+        check(
+            &run,
+            Standing::Good,
+            expect![[r#"
+                The simulation ran 200 seeds without a failure; no transport was put under load.
+            "#]],
+        );
+        run.simulation = None;
+        check(
+            &run,
+            Standing::Empty,
+            expect![[r#"
+                This run is empty: no transport was put under load.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_failing_seed_fails_the_run() {
+        let mut run = sample(1);
+        let simulation = run.simulation.as_mut().expect("the sample has one");
+        simulation.failures.push((17, "delivery".to_owned()));
+        check(
+            &run,
+            Standing::Failed,
+            expect![[r#"
+                1 of 200 simulated seeds failed, the first of them seed 17 (delivery).
+                websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
+            "#]],
+        );
+    }
+}

@@ -1,0 +1,150 @@
+//! What was accepted arrives at the partner once and in order; nothing else arrives.
+//!
+//! Whoever is no longer there need not hear anything; everybody who is there until the end must
+//! have heard all of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use server::protocol::{MessageId, PairId, Seq, ServerEvent, SessionId, Speaker};
+
+use super::Violation;
+use super::view::View;
+use crate::history::{Event, Kind, Op};
+
+const NAME: &str = "delivery";
+
+/// Checks each session's log, then each accepted message against the partner's log.
+#[must_use]
+pub fn check(view: &View<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (session, events) in &view.sessions {
+        violations.extend(log(*session, events));
+        violations.extend(order(*session, events));
+    }
+    violations.extend(origin(view));
+    violations.extend(arrival(view));
+    violations
+}
+
+/// Each place of the mailbox is given out once, in order, and none is left out.
+fn log(session: SessionId, events: &[&Event]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut last: Option<(Seq, &Event)> = None;
+    let mut gap: Option<(usize, usize)> = None;
+    for event in events {
+        let Op::Told { event: told } = &event.op else { continue };
+        if let ServerEvent::Lagged { .. } = told.body {
+            gap = None;
+        }
+        let previous = last.map_or(Seq(0), |(seq, _)| seq);
+        let before = last.map_or(event.index, |(_, before)| before.index);
+        if told.seq <= previous {
+            let what = format!("{session} was given {} after {previous}", told.seq);
+            violations.push(Violation::new(NAME, what, &[before, event.index]));
+        } else if told.seq > previous.next() && gap.is_none() {
+            gap = Some((before, event.index));
+        }
+        last = Some((told.seq, event));
+    }
+    // A gap is in order where `lagged` follows and says so.
+    if let Some((before, after)) = gap {
+        let what = format!("{session} was never given what lies between two events");
+        violations.push(Violation::new(NAME, what, &[before, after]));
+    }
+    violations
+}
+
+/// The messages of one sender arrive in the order in which they were said.
+fn order(session: SessionId, events: &[&Event]) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let mut latest: BTreeMap<(Speaker, &str), (u64, usize)> = BTreeMap::new();
+    for event in events {
+        let Some(ServerEvent::Message { from, id, .. }) = event.told() else { continue };
+        let Some((sender, number)) = numbered(id) else { continue };
+        let key = (*from, sender);
+        match latest.get(&key) {
+            Some((earlier, index)) if *earlier >= number => {
+                let what = format!("{session} was given {id} after number {earlier}");
+                violations.push(Violation::new(NAME, what, &[*index, event.index]));
+            }
+            _ => drop(latest.insert(key, (number, event.index))),
+        }
+    }
+    violations
+}
+
+/// Every message that arrives was said by somebody, and once.
+fn origin(view: &View<'_>) -> Vec<Violation> {
+    let said: BTreeSet<&MessageId> = view
+        .history
+        .iter()
+        .filter_map(|event| match &event.op {
+            Op::Say { id, .. } if event.kind == Kind::Invoke => Some(id),
+            _ => None,
+        })
+        .collect();
+    let mut violations = Vec::new();
+    let mut heard: BTreeMap<&MessageId, &Event> = BTreeMap::new();
+    for event in view.history {
+        let Some(ServerEvent::Message { from, id, .. }) = event.told() else { continue };
+        if !said.contains(id) {
+            let what = format!("{id} was never said");
+            violations.push(Violation::new(NAME, what, &[event.index]));
+        }
+        if *from == Speaker::Partner
+            && let Some(earlier) = heard.insert(id, event)
+        {
+            let what = format!("{id} was heard twice");
+            violations.push(Violation::new(NAME, what, &[earlier.index, event.index]));
+        }
+    }
+    violations
+}
+
+/// What was accepted reached the partner, unless the partner was gone.
+fn arrival(view: &View<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    for (session, id, pair, accepted) in accepted(view) {
+        let Some(partner) = view.partner(pair, session) else { continue };
+        if !view.is_present_at_rest(partner) || heard(view, partner, id) {
+            continue;
+        }
+        let what = format!("{id} was accepted for {pair}, and {partner} never heard it");
+        violations.push(Violation::new(NAME, what, &[accepted.index]));
+    }
+    violations
+}
+
+/// Every message that the server is known to have accepted: by its answer, or by its echo.
+fn accepted<'a>(
+    view: &View<'a>,
+) -> impl Iterator<Item = (SessionId, &'a MessageId, PairId, &'a Event)> {
+    let meant: BTreeMap<_, _> = view
+        .history
+        .iter()
+        .filter_map(|event| match &event.op {
+            Op::Say { id, pair } => Some((id, *pair)),
+            _ => None,
+        })
+        .collect();
+    view.history.iter().filter_map(move |event| {
+        let id = match (&event.op, event.told()) {
+            (Op::Say { id, .. }, _) if event.kind == Kind::Ok => id,
+            (_, Some(ServerEvent::Message { from: Speaker::Me, id, .. })) => id,
+            _ => return None,
+        };
+        Some((event.session?, id, *meant.get(id)?, event))
+    })
+}
+
+fn heard(view: &View<'_>, session: SessionId, wanted: &MessageId) -> bool {
+    view.sessions[&session].iter().any(|event| {
+        matches!(event.told(), Some(ServerEvent::Message { from: Speaker::Partner, id, .. }) if id == wanted)
+    })
+}
+
+/// The workload's ids are `name-number`.
+fn numbered(id: &MessageId) -> Option<(&str, u64)> {
+    let (sender, number) = id.as_str().rsplit_once('-')?;
+    Some((sender, number.parse().ok()?))
+}

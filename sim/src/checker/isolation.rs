@@ -1,0 +1,44 @@
+//! A message reaches the partner that it was meant for, or nobody.
+
+use std::collections::BTreeMap;
+
+use server::protocol::{PairId, ServerEvent, Speaker};
+
+use super::Violation;
+use super::view::View;
+use crate::history::{Event, Kind, Op};
+
+const NAME: &str = "isolation";
+
+/// Checks that each message is heard in the conversation that its sender named, by the sender's
+/// partner in it.
+#[must_use]
+pub fn check(view: &View<'_>) -> Vec<Violation> {
+    let mut meant: BTreeMap<_, (PairId, &Event)> = BTreeMap::new();
+    for event in view.history.iter().filter(|event| event.kind == Kind::Invoke) {
+        if let Op::Say { id, pair } = &event.op {
+            // A repetition is the same message, and what the first time meant counts.
+            meant.entry(id).or_insert((*pair, event));
+        }
+    }
+    let mut violations = Vec::new();
+    for (session, events) in &view.sessions {
+        let mut current: Option<PairId> = None;
+        for event in events {
+            match event.told() {
+                Some(ServerEvent::Paired { pair }) => current = Some(*pair),
+                Some(ServerEvent::PartnerLeft { .. } | ServerEvent::Waiting) => current = None,
+                Some(ServerEvent::Message { from: Speaker::Partner, id, .. }) => {
+                    let Some((pair, said)) = meant.get(id) else { continue };
+                    let is_own = said.session == Some(*session);
+                    if current != Some(*pair) || is_own {
+                        let what = format!("{id} was meant for {pair}, and {session} heard it");
+                        violations.push(Violation::new(NAME, what, &[said.index, event.index]));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+    violations
+}

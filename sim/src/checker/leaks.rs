@@ -1,0 +1,27 @@
+//! After everybody has left and all time-outs have passed, the server holds nothing.
+
+use super::Violation;
+use crate::history::{Event, Op};
+
+const NAME: &str = "leaks";
+
+/// Checks the figures that the server gave of itself in the end.
+#[must_use]
+pub fn check(history: &[Event]) -> Vec<Violation> {
+    let last = history.iter().rev().find_map(|event| match &event.op {
+        Op::Gauges { gauges } => Some((event, gauges)),
+        _ => None,
+    });
+    let Some((event, gauges)) = last else {
+        return vec![Violation::new(NAME, "the server gave no figures in the end", &[])];
+    };
+    if gauges.is_empty() {
+        return vec![Violation::new(NAME, "the server's figures are empty", &[event.index])];
+    }
+    let held = gauges.iter().filter(|(_, value)| **value > 0);
+    held.map(|(name, value)| {
+        let what = format!("the server still holds {value} {name}");
+        Violation::new(NAME, what, &[event.index])
+    })
+    .collect()
+}

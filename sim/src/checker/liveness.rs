@@ -1,0 +1,76 @@
+//! After the network has healed and had its time, nobody is stuck.
+
+use std::collections::BTreeMap;
+
+use server::protocol::ServerEvent;
+
+use super::Violation;
+use super::view::View;
+use crate::history::{Event, Kind, Op, Phase};
+
+const NAME: &str = "liveness";
+
+/// Checks that everybody who wants to be there is, that both members of a conversation know of
+/// it, and that at most one person waits.
+#[must_use]
+pub fn check(view: &View<'_>) -> Vec<Violation> {
+    let Some(settled) = view.phase(Phase::Settled) else {
+        return vec![Violation::new(NAME, "the run never came to rest", &[])];
+    };
+    let mut violations = Vec::new();
+    let mut waiting = Vec::new();
+    for (session, events) in &view.sessions {
+        if !view.is_present_at_rest(*session) {
+            continue;
+        }
+        match last_word(events, settled) {
+            Some((event, ServerEvent::Paired { pair })) => {
+                let partner = view.partner(*pair, *session);
+                if !partner.is_some_and(|partner| view.is_present_at_rest(partner)) {
+                    let what = format!("{session} talks to nobody in {pair}");
+                    violations.push(Violation::new(NAME, what, &[event.index]));
+                }
+            }
+            Some((event, _)) => waiting.push(event.index),
+            None => {
+                let what = format!("{session} was told neither to wait nor of a partner");
+                violations.push(Violation::new(NAME, what, &[]));
+            }
+        }
+    }
+    if waiting.len() > 1 {
+        let what = format!("{} people wait for each other", waiting.len());
+        violations.push(Violation::new(NAME, what, &waiting));
+    }
+    violations.extend(absent(view, settled));
+    violations
+}
+
+/// The last event that says whether a session waits or talks.
+fn last_word<'a>(events: &[&'a Event], settled: &Event) -> Option<(&'a Event, &'a ServerEvent)> {
+    events.iter().rev().filter(|event| event.index < settled.index).find_map(|event| {
+        let told = event.told()?;
+        let is_word = matches!(told, ServerEvent::Paired { .. } | ServerEvent::Waiting);
+        is_word.then_some((*event, told))
+    })
+}
+
+/// People who tried to get in and never did.
+fn absent(view: &View<'_>, settled: &Event) -> Vec<Violation> {
+    let mut last: BTreeMap<&str, &Event> = BTreeMap::new();
+    for event in &view.history[..settled.index] {
+        match event.op {
+            Op::Open { .. } | Op::Leave | Op::Vanish | Op::Lost => {
+                last.insert(&event.process, event);
+            }
+            _ => {}
+        }
+    }
+    last.values()
+        .filter(|event| matches!(event.op, Op::Open { .. }) && event.kind != Kind::Ok)
+        .map(|event| {
+            let what = format!("{} tried to get in and never did", event.process);
+            Violation::new(NAME, what, &[event.index])
+        })
+        .collect()
+}

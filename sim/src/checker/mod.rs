@@ -1,0 +1,70 @@
+//! What must be true of every history. Pure functions; a history that must fail has a test that
+//! it does.
+//!
+//! | checker | promise |
+//! |---|---|
+//! | [`pairing`] | a conversation has two members, each has one partner at a time, and is told once |
+//! | [`delivery`] | what was accepted arrives once, in order, and nothing else arrives |
+//! | [`isolation`] | a message reaches the partner that it was meant for, or nobody |
+//! | [`liveness`] | after the network has healed, everybody talks or one person waits |
+//! | [`timeouts`] | a parked poll is answered within its wait |
+//! | [`leaks`] | after everybody has left, the server holds nothing |
+
+pub mod delivery;
+pub mod isolation;
+pub mod leaks;
+pub mod liveness;
+pub mod pairing;
+#[cfg(test)]
+mod tests;
+pub mod timeouts;
+mod view;
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::history::Event;
+use crate::plan::Plan;
+
+/// A promise that was broken, and how one knows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Violation {
+    /// The checker that found it.
+    pub checker: String,
+    /// What is wrong, in one sentence.
+    pub what: String,
+    /// The few events that contradict the promise, by their place in the history.
+    pub evidence: Vec<usize>,
+}
+
+impl Violation {
+    fn new(checker: &str, what: impl Into<String>, evidence: &[usize]) -> Self {
+        Self { checker: checker.to_owned(), what: what.into(), evidence: evidence.to_vec() }
+    }
+
+    /// The program itself gave up.
+    pub(crate) fn panic(what: String) -> Self {
+        Self::new("panic", what, &[])
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.checker, self.what)
+    }
+}
+
+/// Everything that is wrong with a history, by all checkers.
+#[must_use]
+pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
+    let view = view::View::new(history);
+    let mut violations = Vec::new();
+    violations.extend(pairing::check(&view));
+    violations.extend(delivery::check(&view));
+    violations.extend(isolation::check(&view));
+    violations.extend(liveness::check(&view));
+    violations.extend(timeouts::check(plan, history));
+    violations.extend(leaks::check(history));
+    violations
+}

@@ -1,0 +1,88 @@
+//! The state of one simulated thread: its entropy, its clock, its trace.
+//!
+//! Reached from inside the C library's functions, so it never blocks, never
+//! panics, and allocates only while the entries of a trace are listed.
+
+use std::cell::{Cell, RefCell};
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use super::clock::Clock;
+use super::trace::{self, Kind, Trace, TraceReport};
+
+/// Keeps what the simulated programs draw apart from what a plan draws when
+/// both start from the same number.
+const ENTROPY_STREAM: u64 = u64::from_be_bytes(*b"entropy\0");
+
+thread_local! {
+    // Two cells: this one has no destructor, so asking it is one load on every
+    // thread of the process, at any time of the thread's life. The other is
+    // touched on simulated threads only.
+    static IS_SIMULATED: Cell<bool> = const { Cell::new(false) };
+    static STATE: RefCell<Option<Box<State>>> = const { RefCell::new(None) };
+}
+
+/// Everything that is simulated on this thread.
+pub(super) struct State {
+    entropy: ChaCha8Rng,
+    pub(super) clock: Clock,
+    pub(super) trace: Trace,
+    pub(super) panics: Vec<String>,
+}
+
+/// Makes the calling thread a simulated one.
+pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool) {
+    let mut entropy = ChaCha8Rng::seed_from_u64(seed);
+    entropy.set_stream(ENTROPY_STREAM);
+    let state = State {
+        entropy,
+        clock: Clock::starting_at(epoch_ms),
+        trace: Trace::new(record_entries),
+        panics: Vec::new(),
+    };
+    STATE.with_borrow_mut(|slot| *slot = Some(Box::new(state)));
+    IS_SIMULATED.set(true);
+}
+
+/// Makes the calling thread an ordinary one again.
+pub(super) fn end() -> TraceReport {
+    IS_SIMULATED.set(false);
+    let state = STATE.take().expect("`begin` came before `end` on this thread");
+    state.trace.into_report(state.panics)
+}
+
+/// Runs `f` on the state of this thread, or returns `None` on an ordinary
+/// thread and when `f` itself, or an allocation below it, comes back here.
+pub(super) fn with<R>(f: impl FnOnce(&mut State) -> R) -> Option<R> {
+    if !IS_SIMULATED.try_with(Cell::get).unwrap_or(false) {
+        return None;
+    }
+    STATE.try_with(|slot| slot.try_borrow_mut().ok()?.as_deref_mut().map(f)).ok().flatten()
+}
+
+impl State {
+    /// Fills `bytes` from the seed.
+    pub(super) fn draw(&mut self, bytes: &mut [u8]) {
+        // The getrandom crate asks for nothing once a process, to see whether
+        // the call works: no draw, and in no trace.
+        if bytes.is_empty() {
+            return;
+        }
+        self.entropy.fill_bytes(bytes);
+        self.trace.record(Kind::Entropy, self.clock.elapsed_us(), trace::digest(&[bytes]));
+    }
+
+    /// Reads `clock` in (seconds, nanoseconds), or `None` for a clock that is
+    /// not simulated.
+    pub(super) fn read_clock(&mut self, clock: libc::clockid_t) -> Option<(i64, i64)> {
+        let (seconds, nanoseconds) = self.clock.read(clock)?;
+        let digest = trace::digest(&[
+            &clock.to_le_bytes(),
+            &seconds.to_le_bytes(),
+            &nanoseconds.to_le_bytes(),
+        ]);
+        self.trace.record(Kind::Clock, self.clock.elapsed_us(), digest);
+        Some((seconds, nanoseconds))
+    }
+}

@@ -1,0 +1,185 @@
+//! What happened in a run, as the people saw it: a list of events in one order.
+//!
+//! The words are Jepsen's: a process *invokes* an operation, which ends *ok*, *fails* for
+//! certain, or is *info* when nobody knows; what a process is told without asking is an
+//! *observation*. Checkers are functions of this list and of nothing else.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use client::TransportKind;
+use serde::{Deserialize, Serialize};
+use server::protocol::{self, MessageId, PairId, Refusal, Seq, ServerEvent, SessionId};
+
+use crate::determinism::trace;
+use crate::plan::FaultKind;
+
+/// One event of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// The place in the history, from 0; evidence names events by it.
+    pub index: usize,
+    /// Simulated time since the start, in microseconds.
+    pub at_us: u64,
+    /// Who: a person's name, `nemesis` or `simulation`.
+    pub process: String,
+    /// The session that the person had.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub session: Option<SessionId>,
+    /// The stage of the operation.
+    pub kind: Kind,
+    /// The operation.
+    pub op: Op,
+    /// An error, in words.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub detail: Option<String>,
+}
+
+/// The stage of an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// It begins.
+    Invoke,
+    /// It happened.
+    Ok,
+    /// It did not happen.
+    Fail,
+    /// It may have happened.
+    Info,
+    /// It was not asked for.
+    Observe,
+}
+
+/// What is done or told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Op {
+    /// Open a session, or resume one.
+    Open {
+        /// The way in.
+        transport: TransportKind,
+        /// The session that is resumed, and from where.
+        resumes: Option<Seq>,
+    },
+    /// Say something.
+    Say {
+        /// The message.
+        id: MessageId,
+        /// The conversation that it is meant for.
+        pair: PairId,
+    },
+    /// Ask for another partner.
+    Next,
+    /// End the session.
+    Leave,
+    /// Let go of every connection, without a word.
+    Vanish,
+    /// Park a long poll.
+    Poll {
+        /// The cursor.
+        after: Seq,
+    },
+    /// An event from the mailbox.
+    Told {
+        /// The event.
+        event: protocol::Event,
+    },
+    /// A socket's command was refused.
+    Refused {
+        /// What and why.
+        refusal: Refusal,
+    },
+    /// The connection broke.
+    Lost,
+    /// A fault of the plan.
+    Fault {
+        /// The place in the plan's list of faults.
+        fault: usize,
+        /// Which kind.
+        kind: FaultKind,
+        /// What it touched: packets held, connections cut; with [`Kind::Ok`] only.
+        effect: usize,
+    },
+    /// The run enters a phase.
+    Phase {
+        /// The phase.
+        phase: Phase,
+    },
+    /// What the server said of itself in the end, by name of the gauge.
+    Gauges {
+        /// The figures.
+        gauges: std::collections::BTreeMap<String, u64>,
+    },
+}
+
+/// The phases of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// All faults have ended.
+    Healed,
+    /// Everything has had the time to come to rest; people are about to leave.
+    Settled,
+    /// Everybody has left, and all time-outs have passed.
+    Ended,
+}
+
+impl Event {
+    /// What the person was told, if this is that.
+    #[must_use]
+    pub fn told(&self) -> Option<&ServerEvent> {
+        match &self.op {
+            Op::Told { event } => Some(&event.body),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {:.3} s {}: ", self.index, self.at_us as f64 / 1e6, self.process)?;
+        write!(f, "{}", crate::transcript::describe(self))
+    }
+}
+
+/// Takes down events, in order; clones write into the same history.
+#[derive(Debug, Clone, Default)]
+pub struct Recorder(Rc<RefCell<Vec<Event>>>);
+
+impl Recorder {
+    /// Takes down one event, whose index and time are filled in here.
+    pub(crate) fn record(&self, process: &str, session: Option<SessionId>, kind: Kind, op: Op) {
+        self.record_with(process, session, kind, op, None);
+    }
+
+    pub(crate) fn record_with(
+        &self,
+        process: &str,
+        session: Option<SessionId>,
+        kind: Kind,
+        op: Op,
+        detail: Option<String>,
+    ) {
+        let mut events = self.0.borrow_mut();
+        let index = events.len();
+        let at_us = now_us();
+        let process = process.to_owned();
+        let event = Event { index, at_us, process, session, kind, op, detail };
+        let bytes = serde_json::to_vec(&event).expect("an event is plain data");
+        trace::history(at_us, &bytes);
+        events.push(event);
+    }
+
+    /// The history so far.
+    pub(crate) fn take(&self) -> Vec<Event> {
+        self.0.take()
+    }
+}
+
+/// Simulated time: that of the host that asks, or between steps that of the simulation.
+fn now_us() -> u64 {
+    let elapsed = turmoil::sim_elapsed().unwrap_or_else(crate::determinism::clock::elapsed);
+    elapsed.as_micros() as u64
+}

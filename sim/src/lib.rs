@@ -1,0 +1,49 @@
+//! The deterministic simulation: the real server and real clients inside one simulated network,
+//! on one thread, under a simulated clock and a seeded source of entropy.
+//!
+//! ```text
+//!   seed ──generate──> Plan ──simulation──> History ──checker──> violations
+//!                       ^  people, faults     └──transcript──> a picture
+//!            scenario ──┘  (by hand)
+//! ```
+//!
+//! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it;
+//! [`net`] carries the bytes; [`plan`] is a run before it happens, [`generate`] makes one from a
+//! seed and [`scenario`] by hand; [`simulation`] runs it, with `workload` for what people do,
+//! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened,
+//! [`checker`] what must be true of it, [`coverage`] how rare it was, [`transcript`] how it
+//! looks; [`sweep()`] runs many seeds.
+
+#[cfg(not(tokio_unstable))]
+compile_error!(
+    "the simulation needs `--cfg tokio_unstable`: without it the order of `select!` follows no \
+     seed, and a panic in a spawned task passes unseen"
+);
+
+pub mod determinism;
+pub mod net;
+
+pub mod options;
+pub mod plan;
+
+pub mod generate;
+pub mod scenario;
+
+pub mod simulation;
+
+mod host;
+mod nemesis;
+mod workload;
+
+pub mod history;
+
+pub mod checker;
+pub mod coverage;
+pub mod transcript;
+
+mod sweep;
+
+pub use options::Options;
+pub use plan::Plan;
+pub use simulation::{Report, run};
+pub use sweep::{Failure, Sweep, failure, sweep};

@@ -1,0 +1,261 @@
+//! The network of a simulation, as `server::serve` and the clients see it: a
+//! listener, a connector and a stream over turmoil's TCP.
+//!
+//! Turmoil moves the bytes, and delays, holds or loses them. This module adds
+//! what it lacks: every event at an end of a connection goes into the trace,
+//! a writer feels a slow reader as it would on a real socket, and the nemesis
+//! can cut the connections of one person while the others stay.
+//!
+//! ```text
+//! client host                    the nemesis, between steps        server host
+//! SimConnector::connect                     |                 SimListener::accept
+//!      | SimStream --- turmoil's TCP -------|-------------------- SimStream |
+//!      |        \________ one Wire ___ Network::cut(owner) ______/          |
+//! ```
+//!
+//! The nemesis never owns a stream: turmoil's streams may only be dropped by
+//! the host that they belong to. It marks the wire between the two ends and
+//! wakes their tasks, and each end obeys when it is polled next.
+
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use turmoil::net::{TcpListener, TcpStream};
+
+use crate::determinism::trace::PacketEvent;
+pub use stream::SimStream;
+use stream::{Fate, Side, Wire};
+
+/// How much of what was written may be unread, and in what pieces it travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The most bytes that one write hands over, hence the most that one read
+    /// finds. Small values tear frames apart.
+    pub segment_bytes_max: usize,
+    /// The most bytes that one end has sent and the other has not read.
+    pub window_bytes: usize,
+    /// The most writes that one end has sent and the other has not read. Below
+    /// `turmoil::Builder::tcp_capacity`, or else a FIN behind as many segments
+    /// as that is never delivered.
+    pub window_segments: usize,
+}
+
+/// How a connection ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// As by RST: reads and writes of both ends fail at once with
+    /// `ConnectionReset`, and bytes in flight are lost.
+    Reset,
+    /// As by FIN: the client's half is shut down behind what it has written;
+    /// the server reads to the end, and what it still writes arrives.
+    Finish,
+}
+
+/// All connections of one simulation. Clones share them.
+#[derive(Clone, Default)]
+pub struct Network {
+    limits: Limits,
+    /// By the address of the client's end. In order: what iterates over it
+    /// must not depend on a hash.
+    wires: Arc<Mutex<BTreeMap<SocketAddr, Arc<Mutex<Wire>>>>>,
+}
+
+/// A listener on a simulated host, for `server::serve`.
+pub struct SimListener {
+    network: Network,
+    inner: TcpListener,
+}
+
+/// Opens connections on behalf of one person.
+#[derive(Clone)]
+pub struct SimConnector {
+    network: Network,
+    target: (String, u16),
+    owner: String,
+}
+
+impl Default for Limits {
+    /// Roughly Linux on a local network.
+    fn default() -> Self {
+        Self { segment_bytes_max: 16 << 10, window_bytes: 64 << 10, window_segments: 48 }
+    }
+}
+
+impl Network {
+    /// A network without a connection.
+    ///
+    /// # Panics
+    ///
+    /// If a limit is zero: nothing could ever be written.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let Limits { segment_bytes_max, window_bytes, window_segments } = limits;
+        assert!(segment_bytes_max > 0 && window_bytes > 0 && window_segments > 0, "{limits:?}");
+        Self { limits, wires: Arc::default() }
+    }
+
+    /// Cuts every live connection of `owner`; returns how many there were.
+    pub fn cut(&self, owner: &str, manner: Cut) -> usize {
+        self.cut_where(manner, |_, wire| wire.owner.as_deref() == Some(owner))
+    }
+
+    /// Cuts every live connection whose client is on the host `client`;
+    /// returns how many there were.
+    pub fn cut_host(&self, client: IpAddr, manner: Cut) -> usize {
+        self.cut_where(manner, |address, _| address.ip() == client)
+    }
+
+    /// Cuts every live connection; returns how many there were.
+    pub fn cut_all(&self, manner: Cut) -> usize {
+        self.cut_where(manner, |_, _| true)
+    }
+
+    /// How many live connections `owner` has: open at the client's end and not
+    /// cut.
+    #[must_use]
+    pub fn live(&self, owner: &str) -> usize {
+        self.snapshot()
+            .iter()
+            .filter(|(_, wire)| {
+                let wire = lock(wire);
+                wire.is_live() && wire.owner.as_deref() == Some(owner)
+            })
+            .count()
+    }
+
+    /// The number of live connections by owner, without those who have none.
+    #[must_use]
+    pub fn census(&self) -> BTreeMap<String, usize> {
+        let mut census = BTreeMap::new();
+        for (_, wire) in self.snapshot() {
+            let wire = lock(&wire);
+            if let (true, Some(owner)) = (wire.is_live(), &wire.owner) {
+                *census.entry(owner.clone()).or_default() += 1;
+            }
+        }
+        census
+    }
+
+    /// How many connections have an end that was not dropped yet, cut or not,
+    /// named or not. Zero once everybody has left and the server has noticed.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        lock(&self.wires).len()
+    }
+
+    fn cut_where(&self, manner: Cut, chosen: impl Fn(&SocketAddr, &Wire) -> bool) -> usize {
+        let mut count = 0;
+        for (client, wire) in self.snapshot() {
+            let wakers = {
+                let mut wire = lock(&wire);
+                if !wire.is_live() || !chosen(&client, &wire) {
+                    continue;
+                }
+                wire.fate = match manner {
+                    Cut::Reset => Fate::Reset,
+                    Cut::Finish => Fate::Finish,
+                };
+                wire.take_wakers()
+            };
+            count += 1;
+            // Not under the lock: a waker may run code of the woken task.
+            wakers.into_iter().for_each(std::task::Waker::wake);
+        }
+        count
+    }
+
+    fn snapshot(&self) -> Vec<(SocketAddr, Arc<Mutex<Wire>>)> {
+        lock(&self.wires).iter().map(|(client, wire)| (*client, Arc::clone(wire))).collect()
+    }
+
+    /// Gives one end of a new connection its stream. The server's end comes
+    /// first: its accept is what lets the client's connect return.
+    fn attach(&self, inner: TcpStream, side: Side, owner: Option<&str>) -> io::Result<SimStream> {
+        let (local, peer) = (inner.local_addr()?, inner.peer_addr()?);
+        let client = match side {
+            Side::Client => local,
+            Side::Server => peer,
+        };
+        let wire = Arc::clone(lock(&self.wires).entry(client).or_default());
+        lock(&wire).open(side, owner);
+        let stream = SimStream::new(inner, side, (local, peer), wire, self.clone());
+        stream.trace(
+            match side {
+                Side::Client => PacketEvent::Connected,
+                Side::Server => PacketEvent::Accepted,
+            },
+            &[],
+        );
+        Ok(stream)
+    }
+
+    /// Forgets the connection of `client` if neither end is open any more.
+    fn forget_if_closed(&self, client: SocketAddr, wire: &Mutex<Wire>) {
+        if !lock(wire).is_open() {
+            lock(&self.wires).remove(&client);
+        }
+    }
+}
+
+impl SimListener {
+    /// Listens on every address of the simulated host that calls this.
+    ///
+    /// # Errors
+    ///
+    /// `AddrInUse` if that host listens on `port` already.
+    pub async fn bind(network: Network, port: u16) -> io::Result<Self> {
+        let inner = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
+        Ok(Self { network, inner })
+    }
+}
+
+impl axum::serve::Listener for SimListener {
+    type Io = SimStream;
+    type Addr = SocketAddr;
+
+    async fn accept(&mut self) -> (SimStream, SocketAddr) {
+        let (inner, peer) = self.inner.accept().await.expect("turmoil's accept has no errors");
+        let stream = self.network.attach(inner, Side::Server, None);
+        (stream.expect("an accepted connection has addresses"), peer)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+}
+
+impl SimConnector {
+    /// Connects to `target`, the name and port of a simulated host. The
+    /// connections belong to `owner`, which is whom [`Network::cut`] names.
+    pub fn new(network: Network, target: (String, u16), owner: impl Into<String>) -> Self {
+        Self { network, target, owner: owner.into() }
+    }
+}
+
+impl client::Connect for SimConnector {
+    type Stream = SimStream;
+
+    /// Opens one connection from the simulated host that calls this. While
+    /// messages are held, it waits.
+    ///
+    /// # Errors
+    ///
+    /// `ConnectionRefused` if nobody listens or the network is partitioned;
+    /// `NotFound` if no host has that name.
+    async fn connect(&self) -> io::Result<SimStream> {
+        let inner = TcpStream::connect(self.target.clone()).await?;
+        self.network.attach(inner, Side::Client, Some(&self.owner))
+    }
+}
+
+/// One thread runs a simulation, so there is nobody to wait for; and a panic
+/// under a lock is reported elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,271 @@
+//! A run, written down before it happens: who does what when, and what goes wrong.
+//!
+//! A seed makes a plan (see `generate`), a person writes one (see `scenario`), a failure leaves
+//! one behind. A plan and the build decide everything else, down to the last packet.
+
+use std::fmt;
+use std::str::FromStr;
+
+use client::TransportKind;
+use serde::{Deserialize, Serialize};
+use server::config::Config;
+
+/// The version of a plan's file; a reader refuses what it does not know.
+pub const VERSION: u32 = 1;
+
+/// A run, explicit to the last step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// [`VERSION`] of the writer.
+    pub version: u32,
+    /// The seed of everything that the plan leaves open: latencies, entropy, order of tasks.
+    pub seed: u64,
+    /// The network and the phases.
+    pub settings: Settings,
+    /// The server's limits and time-outs.
+    pub server: Config,
+    /// Who takes part.
+    pub people: Vec<Person>,
+    /// What they do, in order of time.
+    pub steps: Vec<Step>,
+    /// What goes wrong, in order of time.
+    pub faults: Vec<Fault>,
+}
+
+/// How the simulated world runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Settings {
+    /// The grain of simulated time, in milliseconds.
+    pub tick_ms: u64,
+    /// The quickest packet, in milliseconds.
+    pub latency_ms_min: u64,
+    /// The slowest packet, in milliseconds.
+    pub latency_ms_max: u64,
+    /// Hosts that the people share.
+    pub client_hosts: usize,
+    /// How long people act and faults strike, in milliseconds.
+    pub disturb_ms: u64,
+    /// How long everything then has to come to rest, in milliseconds.
+    pub settle_ms: u64,
+    /// How long the server has to forget everybody, in milliseconds.
+    pub forget_ms: u64,
+    /// Between two short polls, in milliseconds.
+    pub poll_interval_ms: u64,
+    /// How long a long poll is parked, in milliseconds.
+    pub poll_wait_ms: u64,
+}
+
+/// Somebody who takes part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Person {
+    /// The name, unique in the plan.
+    pub name: String,
+    /// The way in.
+    pub transport: TransportKind,
+    /// The host, from 0.
+    pub host: usize,
+}
+
+/// One thing that one person does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Step {
+    /// When, in milliseconds since the start.
+    pub at_ms: u64,
+    /// Who.
+    pub who: String,
+    /// What.
+    pub action: Action,
+}
+
+/// What a person can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Open a session, and open another whenever it is lost.
+    Join,
+    /// Say something to the partner; nothing happens without one.
+    Say,
+    /// Say the last message again, with the same id.
+    Repeat,
+    /// Ask for another partner.
+    Next,
+    /// Abort the poll under way and ask again; over a socket, nothing.
+    Abort,
+    /// Read the mailbox with another poll from the same cursor, as a second tab does; the
+    /// first one is superseded. Over a socket, nothing.
+    SecondPoll,
+    /// End the session in good order.
+    Leave,
+    /// Let go of every connection without a word, and forget the session.
+    Vanish,
+}
+
+/// One thing that goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// When, in milliseconds since the start.
+    pub at_ms: u64,
+    /// What.
+    pub kind: FaultKind,
+    /// Whom: a person for a cut, a client host for a hold, nobody for the server's faults; the
+    /// number is taken modulo how many there are.
+    pub target: usize,
+    /// For how long, in milliseconds, where it has a length.
+    pub for_ms: u64,
+}
+
+/// What can go wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// Packets between a client host and the server wait.
+    Hold,
+    /// A person's connections break, and what was in flight is lost.
+    CutReset,
+    /// A person's connections end behind what was written.
+    CutFinish,
+    /// The server dies and starts anew, remembering nobody.
+    Crash,
+    /// The server is told to stop, drains, and starts anew.
+    Drain,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] =
+        [Self::Hold, Self::CutReset, Self::CutFinish, Self::Crash, Self::Drain];
+
+    /// The name in command lines and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::CutReset => "cut-reset",
+            Self::CutFinish => "cut-finish",
+            Self::Crash => "crash",
+            Self::Drain => "drain",
+        }
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let names = Self::ALL.map(Self::name).join(", ");
+            format!("no fault is named {text:?}; there are {names}")
+        })
+    }
+}
+
+impl Settings {
+    /// When the faults have ended, in milliseconds.
+    #[must_use]
+    pub fn healed_ms(&self) -> u64 {
+        self.disturb_ms
+    }
+
+    /// When everything is at rest and people leave, in milliseconds.
+    #[must_use]
+    pub fn settled_ms(&self) -> u64 {
+        self.disturb_ms + self.settle_ms
+    }
+
+    /// When the run is over, in milliseconds.
+    #[must_use]
+    pub fn ended_ms(&self) -> u64 {
+        self.settled_ms() + self.forget_ms
+    }
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tick_ms: 5,
+            latency_ms_min: 1,
+            latency_ms_max: 20,
+            client_hosts: 2,
+            disturb_ms: 3_000,
+            settle_ms: 3_000,
+            forget_ms: 4_000,
+            poll_interval_ms: 300,
+            poll_wait_ms: 1_200,
+        }
+    }
+}
+
+impl Plan {
+    /// A plan in which nobody does anything.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        Self {
+            version: VERSION,
+            seed,
+            settings: Settings::default(),
+            server: quick_server(),
+            people: Vec::new(),
+            steps: Vec::new(),
+            faults: Vec::new(),
+        }
+    }
+
+    /// Reads a plan's file.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what is wrong with it.
+    pub fn from_json(text: &str) -> Result<Self, String> {
+        let plan: Self =
+            serde_json::from_str(text).map_err(|error| format!("this is not a plan: {error}"))?;
+        if plan.version != VERSION {
+            return Err(format!(
+                "the plan has version {}, this racetrack reads version {VERSION}",
+                plan.version
+            ));
+        }
+        if let Some(step) = plan.steps.iter().find(|step| plan.person(&step.who).is_none()) {
+            return Err(format!("the plan lets {} act, who does not take part", step.who));
+        }
+        Ok(plan)
+    }
+
+    /// The plan's file.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string_pretty(self).expect("a plan is plain data")
+    }
+
+    fn person(&self, name: &str) -> Option<&Person> {
+        self.people.iter().find(|person| person.name == name)
+    }
+}
+
+/// The production server with time-outs that fire inside a short run: about a tenth to a
+/// thirtieth of the defaults, in the same order of size.
+#[must_use]
+pub fn quick_server() -> Config {
+    Config {
+        session_lease_ms: 1_500,
+        resume_window_ms: 700,
+        heartbeat_interval_ms: 800,
+        heartbeat_timeout_ms: 600,
+        notice_interval_ms: 1_000,
+        drain_ms_max: 1_000,
+        retry_after_ms: 100,
+        header_read_ms_max: 2_000,
+        body_read_ms_max: 2_000,
+        ..Config::default()
+    }
+}

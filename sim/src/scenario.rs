@@ -1,0 +1,135 @@
+//! A race, written by hand: who does what at which millisecond, over a network without surprises.
+//!
+//! ```no_run
+//! use client::TransportKind::LongPoll;
+//! use sim::plan::Action::{Join, Say};
+//! use sim::scenario::Scenario;
+//!
+//! let report = Scenario::new()
+//!     .person("ann", LongPoll)
+//!     .person("bob", LongPoll)
+//!     .at(100, "ann", Join)
+//!     .at(100, "bob", Join)
+//!     .at(500, "ann", Say)
+//!     .run();
+//! assert!(sim::transcript::story(&report, "bob").contains("partner ann-1"));
+//! ```
+
+use client::TransportKind;
+use server::config::Config;
+
+use crate::plan::{Action, Fault, FaultKind, Person, Plan, Settings, Step};
+use crate::simulation::{self, Report};
+use crate::transcript::transcript;
+
+/// A plan under construction. Packets take 10 ms each way unless said otherwise.
+#[derive(Debug, Clone)]
+pub struct Scenario(Plan);
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Scenario {
+    /// Nobody, and nothing that goes wrong.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut plan = Plan::new(1);
+        plan.settings = Settings {
+            tick_ms: 1,
+            latency_ms_min: 10,
+            latency_ms_max: 10,
+            client_hosts: 1,
+            ..Settings::default()
+        };
+        Self(plan)
+    }
+
+    /// The seed of what the plan leaves open, above all who is first in the same instant.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.0.seed = seed;
+        self
+    }
+
+    /// Somebody takes part, on a host of their own.
+    #[must_use]
+    pub fn person(mut self, name: &str, transport: TransportKind) -> Self {
+        let host = self.0.people.len();
+        self.0.settings.client_hosts = host + 1;
+        self.0.people.push(Person { name: name.to_owned(), transport, host });
+        self
+    }
+
+    /// Somebody does something.
+    #[must_use]
+    pub fn at(mut self, at_ms: u64, who: &str, action: Action) -> Self {
+        self.0.steps.push(Step { at_ms, who: who.to_owned(), action });
+        self
+    }
+
+    /// A person's connections, or the link to their host, go wrong.
+    ///
+    /// # Panics
+    ///
+    /// If nobody has that name.
+    #[must_use]
+    pub fn trouble(mut self, at_ms: u64, kind: FaultKind, who: &str, for_ms: u64) -> Self {
+        let target = self.0.people.iter().position(|person| person.name == who);
+        let target = target.expect("the person was introduced before the trouble");
+        self.0.faults.push(Fault { at_ms, kind, target, for_ms });
+        self
+    }
+
+    /// The server goes wrong.
+    #[must_use]
+    pub fn server_trouble(mut self, at_ms: u64, kind: FaultKind, for_ms: u64) -> Self {
+        self.0.faults.push(Fault { at_ms, kind, target: 0, for_ms });
+        self
+    }
+
+    /// The server has other limits.
+    #[must_use]
+    pub fn server(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        change(&mut self.0.server);
+        self
+    }
+
+    /// The world runs otherwise.
+    #[must_use]
+    pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(&mut self.0.settings);
+        self
+    }
+
+    /// The plan so far.
+    #[must_use]
+    pub fn plan(&self) -> Plan {
+        let mut plan = self.0.clone();
+        plan.steps.sort_by_key(|step| step.at_ms);
+        plan.faults.sort_by_key(|fault| fault.at_ms);
+        plan
+    }
+
+    /// Runs it.
+    ///
+    /// # Panics
+    ///
+    /// With the transcript, if a checker finds anything or a fault touched nothing.
+    #[must_use]
+    pub fn run(&self) -> Report {
+        let report = simulation::run(&self.plan(), false);
+        assert!(report.passed(), "{}", transcript(&report));
+        for (kind, strikes) in &report.faults {
+            assert_eq!(
+                strikes.planned,
+                strikes.effective,
+                "{kind} touched nothing\n{}",
+                transcript(&report)
+            );
+        }
+        report
+    }
+}

@@ -1,0 +1,190 @@
+//! One run: set up, disturb, heal, settle, forget, check.
+//!
+//! ```text
+//!   0          disturb_ms            settle_ms              forget_ms
+//!   |--------------|---------------------|----------------------|
+//!   people act,    all faults end,       everybody leaves,      the server must
+//!   faults strike  people go on reading  time-outs pass         hold nothing
+//! ```
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use turmoil::Sim;
+
+use crate::checker::{self, Violation};
+use crate::determinism::{self, TraceReport, clock};
+use crate::history::{Event, Kind, Op, Phase, Recorder};
+use crate::host::{self, Process};
+use crate::nemesis::{Nemesis, client_host};
+use crate::net::{Limits, Network};
+use crate::plan::{FaultKind, Plan};
+use crate::workload::{self, SERVER};
+
+/// 2025-01-01T00:00:00Z, when every simulation begins.
+const EPOCH_MS: u64 = 1_735_689_600_000;
+/// More connections than any plan opens at once.
+const TCP_CAPACITY: usize = 4_096;
+/// What the last question to the server may take, in milliseconds.
+const SCRAPE_MS: u64 = 1_000;
+
+/// What a run left behind.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The plan that ran.
+    pub plan: Plan,
+    /// What happened.
+    pub history: Vec<Event>,
+    /// What should not have.
+    pub violations: Vec<Violation>,
+    /// The fingerprint of the run.
+    pub trace: TraceReport,
+    /// Faults by kind.
+    pub faults: BTreeMap<FaultKind, Strikes>,
+}
+
+/// How often a kind of fault was planned, and how often it touched anything.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Strikes {
+    /// Faults in the plan.
+    pub planned: u64,
+    /// Faults with an effect.
+    pub effective: u64,
+}
+
+impl Report {
+    /// True when no checker found anything.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.violations.is_empty()
+    }
+}
+
+/// Runs a plan on a thread of its own and checks what happened. With `record_entries` the report
+/// lists the whole trace, not only its hash.
+#[must_use]
+pub fn run(plan: &Plan, record_entries: bool) -> Report {
+    let seed = plan.seed;
+    let planned = plan.clone();
+    let (outcome, trace) =
+        determinism::simulated(seed, EPOCH_MS, record_entries, move || simulate(planned));
+    let (history, error) = match outcome {
+        Ok((history, error)) => (history, error),
+        Err(panic) => (Vec::new(), Some(panic)),
+    };
+    let mut violations = Vec::new();
+    let panics = trace.panics.iter().cloned();
+    violations.extend(error.into_iter().chain(panics).take(1).map(Violation::panic));
+    if violations.is_empty() {
+        violations = checker::check(plan, &history);
+    }
+    let faults = strikes(plan, &history);
+    Report { plan: plan.clone(), history, violations, trace, faults }
+}
+
+fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {
+    let mut strikes = BTreeMap::<_, Strikes>::new();
+    for fault in &plan.faults {
+        strikes.entry(fault.kind).or_default().planned += 1;
+    }
+    for event in history.iter().filter(|event| event.kind == Kind::Ok) {
+        if let Op::Fault { kind, effect: 1.., .. } = event.op {
+            strikes.entry(kind).or_default().effective += 1;
+        }
+    }
+    strikes
+}
+
+/// Everything that happens on the simulated thread.
+fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
+    let plan = Rc::new(plan);
+    let recorder = Recorder::default();
+    let network = Network::new(Limits::default());
+    let process = Process::default();
+    let mut sim = world(&plan);
+    populate(&mut sim, &plan, &network, &process, &recorder);
+    let mut nemesis = Nemesis::new(&plan, network, process, recorder.clone());
+    let result = phases(&mut sim, &plan, &mut nemesis, &recorder);
+    (recorder.take(), result.err().map(|error| error.to_string()))
+}
+
+fn world(plan: &Plan) -> Sim<'static> {
+    let settings = &plan.settings;
+    turmoil::Builder::new()
+        .epoch(epoch())
+        .rng_seed(plan.seed)
+        .enable_random_order()
+        .tick_duration(Duration::from_millis(settings.tick_ms))
+        .simulation_duration(Duration::from_millis(settings.ended_ms() * 2))
+        .min_message_latency(Duration::from_millis(settings.latency_ms_min))
+        .max_message_latency(Duration::from_millis(settings.latency_ms_max))
+        .tcp_capacity(TCP_CAPACITY)
+        .build()
+}
+
+fn epoch() -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(EPOCH_MS)
+}
+
+fn populate(
+    sim: &mut Sim<'static>,
+    plan: &Rc<Plan>,
+    network: &Network,
+    process: &Process,
+    recorder: &Recorder,
+) {
+    let (server_process, server_network) = (process.clone(), network.clone());
+    let config = plan.server.clone();
+    sim.host(SERVER, move || server_process.start(server_network.clone(), config.clone()));
+    for host in 0..plan.settings.client_hosts {
+        let people = workload::people(Rc::clone(plan), host, network.clone(), recorder.clone());
+        sim.client(client_host(host), async move {
+            people.await;
+            Ok(())
+        });
+    }
+    let (network, recorder) = (network.clone(), recorder.clone());
+    let ask_at = Duration::from_millis(plan.settings.ended_ms() - SCRAPE_MS);
+    sim.client("operator", async move {
+        tokio::time::sleep(ask_at).await;
+        let gauges = host::scrape(network).await?.into_iter().collect();
+        recorder.record("operator", None, Kind::Ok, Op::Gauges { gauges });
+        Ok(())
+    });
+}
+
+fn phases(
+    sim: &mut Sim<'_>,
+    plan: &Plan,
+    nemesis: &mut Nemesis<'_>,
+    recorder: &Recorder,
+) -> turmoil::Result {
+    let settings = &plan.settings;
+    run_until(sim, settings.healed_ms(), |sim, now_ms| nemesis.act(sim, now_ms))?;
+    nemesis.heal(sim);
+    enter(recorder, Phase::Healed);
+    run_until(sim, settings.settled_ms(), |_, _| {})?;
+    enter(recorder, Phase::Settled);
+    run_until(sim, settings.ended_ms(), |_, _| {})?;
+    enter(recorder, Phase::Ended);
+    Ok(())
+}
+
+fn run_until(
+    sim: &mut Sim<'_>,
+    end_ms: u64,
+    mut between_steps: impl FnMut(&mut Sim<'_>, u64),
+) -> turmoil::Result {
+    while sim.elapsed() < Duration::from_millis(end_ms) {
+        clock::set_now(sim.elapsed());
+        between_steps(sim, sim.elapsed().as_millis() as u64);
+        sim.step()?;
+    }
+    clock::set_now(sim.elapsed());
+    Ok(())
+}
+
+fn enter(recorder: &Recorder, phase: Phase) {
+    recorder.record("simulation", None, Kind::Info, Op::Phase { phase });
+}

@@ -1,0 +1,106 @@
+//! What people do: each is a talker that follows the plan and a listener that keeps reading.
+//!
+//! A person behaves as a good client: keeps the cursor, resumes after a lost connection, opens a
+//! new session when the old one is over, repeats a message whose answer was lost, and names the
+//! conversation that a message is meant for.
+
+mod listener;
+mod talker;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use client::{Resume, Sender};
+use server::protocol::{MessageId, PairId, SessionId};
+use tokio::sync::{Mutex, Notify, watch};
+
+use crate::history::{Kind, Op, Recorder};
+use crate::net::{Network, SimConnector};
+use crate::plan::{Action, Person, Plan};
+
+/// The server's port.
+pub(crate) const PORT: u16 = 80;
+/// The server's host name.
+pub(crate) const SERVER: &str = "server";
+/// How long a client waits before it tries again.
+const BACKOFF: Duration = Duration::from_millis(100);
+
+/// What a person's talker and listener share.
+struct Shared {
+    person: Person,
+    recorder: Recorder,
+    connector: SimConnector,
+    options: client::Options,
+    /// The person wants to be in the chat.
+    wanted: watch::Sender<bool>,
+    /// The listener is to let go of everything at once.
+    let_go: Notify,
+    /// The listener is to abort its poll.
+    abort: Notify,
+    /// The listener has a connection to read from.
+    reading: watch::Sender<bool>,
+    sender: Mutex<Option<Sender<SimConnector>>>,
+    session: Cell<Option<SessionId>>,
+    pair: Cell<Option<PairId>>,
+    resume: RefCell<Option<Resume>>,
+    last_said: RefCell<Option<(MessageId, PairId)>>,
+}
+
+/// Starts everybody of one client host; returns when the last one has left.
+pub(crate) async fn people(plan: Rc<Plan>, host: usize, network: Network, recorder: Recorder) {
+    let mut talkers = tokio::task::JoinSet::new();
+    for person in plan.people.iter().filter(|person| person.host == host) {
+        let shared = Rc::new(Shared::new(&plan, person.clone(), &network, &recorder));
+        let steps: Vec<(u64, Action)> = plan
+            .steps
+            .iter()
+            .filter(|step| step.who == person.name)
+            .map(|step| (step.at_ms, step.action))
+            .collect();
+        let settled_ms = plan.settings.settled_ms();
+        talkers.spawn_local(async move {
+            let listener = tokio::task::spawn_local(listener::listen(Rc::clone(&shared)));
+            talker::talk(&shared, &steps, settled_ms).await;
+            listener.abort();
+        });
+    }
+    while let Some(ended) = talkers.join_next().await {
+        ended.expect("a person's panic ends the simulation before this");
+    }
+}
+
+impl Shared {
+    fn new(plan: &Plan, person: Person, network: &Network, recorder: &Recorder) -> Self {
+        let target = (SERVER.to_owned(), PORT);
+        let options = client::Options {
+            poll_interval: Duration::from_millis(plan.settings.poll_interval_ms),
+            poll_wait: Duration::from_millis(plan.settings.poll_wait_ms),
+            ..client::Options::new(SERVER)
+        };
+        Self {
+            connector: SimConnector::new(network.clone(), target, &person.name),
+            person,
+            recorder: recorder.clone(),
+            options,
+            wanted: watch::Sender::new(false),
+            let_go: Notify::new(),
+            abort: Notify::new(),
+            reading: watch::Sender::new(false),
+            sender: Mutex::new(None),
+            session: Cell::new(None),
+            pair: Cell::new(None),
+            resume: RefCell::new(None),
+            last_said: RefCell::new(None),
+        }
+    }
+
+    fn record(&self, kind: Kind, op: Op) {
+        self.recorder.record(&self.person.name, self.session.get(), kind, op);
+    }
+
+    fn record_with(&self, kind: Kind, op: Op, detail: impl ToString) {
+        let detail = Some(detail.to_string());
+        self.recorder.record_with(&self.person.name, self.session.get(), kind, op, detail);
+    }
+}
