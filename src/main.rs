@@ -1,2 +1,79 @@
-//! x
-fn main(){}
+//! The command line: serve, simulate, load, report; without a command, the tour of them all.
+//!
+//! Every command ends with an exit code that scripts can trust: 0 done and good, 1 done and not
+//! good, 2 wrong usage or environment, 3 measured but not valid.
+
+mod environment;
+mod load;
+mod meta;
+mod outcome;
+mod output;
+mod report;
+mod seeds;
+mod sim;
+mod tour;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use server::config::Config;
+
+use crate::outcome::Outcome;
+use crate::output::Output;
+
+/// Simulate a real-time server deterministically, load it with real clients, compare transports.
+///
+/// Without a command: the tour, which simulates, loads and reports in under two minutes.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Exit: 0 done and good; 1 done and not good; 2 wrong usage or \
+    environment; 3 measured but not valid."
+)]
+struct Cli {
+    #[command(flatten)]
+    output: Output,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Simulate, load and report, with the defaults of each
+    Tour(tour::Tour),
+    /// Run the production server until SIGINT or SIGTERM
+    Serve(Config),
+    /// Run the server and its clients inside a simulated network, one world a seed
+    Sim(sim::Sim),
+    /// Put thousands of real clients on the server and measure latency from intended time
+    Load(load::Load),
+    /// Make the report of a run directory again
+    Report(report::Report),
+}
+
+fn main() -> ExitCode {
+    let Cli { output, command } = Cli::parse();
+    let outcome = match command.unwrap_or(Command::Tour(tour::Tour::default())) {
+        Command::Tour(tour) => tour.run(&output),
+        Command::Serve(config) => serve(config),
+        Command::Sim(sim) => sim.run(&output),
+        Command::Load(load) => load.run(&output),
+        Command::Report(report) => report.run(&output),
+    };
+    match outcome {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            output::warn(&format!("racetrack: {error:#}"));
+            ExitCode::from(outcome::USAGE)
+        }
+    }
+}
+
+fn serve(config: Config) -> anyhow::Result<Outcome> {
+    runtime()?.block_on(server::run(config))?;
+    Ok(Outcome::Good)
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}

@@ -14,7 +14,7 @@ use super::mailbox::Mailbox;
 use super::{Core, Detach, Instant, Output, ReaderId, Rejected};
 use crate::config::Config;
 use crate::protocol::{
-    ClientEvent, CloseReason, LeftReason, MessageId, PairId, ServerEvent, SessionId,
+    ClientEvent, CloseReason, LeftReason, MessageId, PairId, Seq, ServerEvent, SessionId,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Core {
     ) -> Result<(), Rejected> {
         if self.session(session)?.state == State::Closed {
             return match event {
-                ClientEvent::Ack { seq } => self.acknowledge(session, seq),
+                ClientEvent::Ack { seq } => self.acknowledge_again(session, seq),
                 ClientEvent::Leave => Ok(()),
                 ClientEvent::Say(_) | ClientEvent::Next if self.draining => {
                     Err(Rejected::Draining { retry_after_ms: self.config.retry_after_ms })
@@ -121,9 +121,17 @@ impl Core {
             ClientEvent::Say(say) => self.say(now, session, say)?,
             ClientEvent::Next => self.skip(now, session),
             ClientEvent::Leave => self.close(now, session, CloseReason::Left),
-            ClientEvent::Ack { seq } => self.acknowledge(session, seq)?,
+            ClientEvent::Ack { seq } => self.acknowledge_again(session, seq)?,
         }
         Ok(())
+    }
+
+    /// An acknowledgement that comes late says nothing new, and is no error.
+    fn acknowledge_again(&mut self, session: SessionId, seq: Seq) -> Result<(), Rejected> {
+        match self.acknowledge(session, seq) {
+            Err(Rejected::Cursor { acknowledged, .. }) if seq < acknowledged => Ok(()),
+            result => result,
+        }
     }
 
     pub(super) fn attach(

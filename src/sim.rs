@@ -1,0 +1,302 @@
+//! `racetrack sim`: sweep many seeds, look at one, replay a plan.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use ::sim::plan::{FaultKind, Plan};
+use ::sim::transcript::transcript;
+use ::sim::{Failure, Options, Report, Sweep, coverage, generate};
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand};
+use loadtest::Span;
+use reports::run::SimulationSummary;
+use serde_json::{Value, json};
+
+use crate::meta::Meta;
+use crate::outcome::Outcome;
+use crate::output::{self, Output};
+use crate::seeds::Seeds;
+
+/// A run that is shorter cannot come to rest.
+const SIMULATED_MIN: Duration = Duration::from_secs(8);
+/// More people than this make a run slower than real time.
+const PEOPLE_MAX: usize = 1_000;
+/// Failures that are told in words; the rest is in the files.
+const FAILURES_SHOWN_MAX: usize = 5;
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct Sim {
+    #[command(subcommand)]
+    command: Option<SimCommand>,
+    /// The seeds to sweep
+    #[arg(long, value_name = "A..B", default_value = "0..200", conflicts_with = "seed")]
+    seeds: Seeds,
+    /// One seed, with its transcript
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    world: World,
+    /// Threads [default: one a core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+enum SimCommand {
+    /// Run each seed in two processes and compare their traces
+    Meta(Meta),
+    /// Run the plan in a file once more
+    Replay {
+        /// The plan, as a failing sweep writes it
+        file: PathBuf,
+    },
+    /// Print each seed's trace, for `meta`
+    #[command(hide = true)]
+    Trace(crate::meta::Trace),
+}
+
+/// How large a run is and what may go wrong in it.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct World {
+    /// People in each run
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    people: usize,
+    /// Simulated time of each run
+    #[arg(long, value_name = "SPAN", default_value = "10s")]
+    simulated: Span,
+    /// Only this kind of fault, repeatable: hold, cut-reset, cut-finish, crash, drain [default: all]
+    #[arg(long = "fault", value_name = "NAME")]
+    faults: Vec<FaultKind>,
+}
+
+impl World {
+    pub(crate) fn options(&self) -> anyhow::Result<Options> {
+        ensure!(
+            (2..=PEOPLE_MAX).contains(&self.people),
+            "--people {}: 2 to {PEOPLE_MAX} people can be simulated",
+            self.people
+        );
+        ensure!(
+            self.simulated.0 >= SIMULATED_MIN,
+            "--simulated {}: a run takes at least {}, so that it can come to rest",
+            self.simulated,
+            Span(SIMULATED_MIN)
+        );
+        let simulated_ms = self.simulated.0.as_millis() as u64;
+        let faults =
+            if self.faults.is_empty() { FaultKind::ALL.to_vec() } else { self.faults.clone() };
+        Ok(Options { people: self.people, simulated_ms, faults })
+    }
+
+    /// The same world as arguments of another process.
+    pub(crate) fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            "--people".to_owned(),
+            self.people.to_string(),
+            "--simulated".to_owned(),
+            self.simulated.to_string(),
+        ];
+        for fault in &self.faults {
+            arguments.extend(["--fault".to_owned(), fault.to_string()]);
+        }
+        arguments
+    }
+}
+
+impl Sim {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        match (&self.command, self.seed) {
+            (Some(SimCommand::Meta(meta)), _) => meta.run(output),
+            (Some(SimCommand::Trace(trace)), _) => trace.run(),
+            (Some(SimCommand::Replay { file }), _) => replay(file, output),
+            (None, Some(seed)) => show(generate::plan(seed, &self.world.options()?), output),
+            (None, None) => self.sweep(output),
+        }
+    }
+
+    fn sweep(&self, output: &Output) -> anyhow::Result<Outcome> {
+        let jobs = self.jobs.unwrap_or_else(cores);
+        ensure!(jobs > 0, "--jobs 0: at least one thread must run");
+        let swept = Swept::run(&self.seeds, &self.world.options()?, jobs);
+        let dir = output.dir("sim");
+        swept.write_plans(&dir)?;
+        let text = format!("{}{}", swept.describe(), swept.describe_failures(&dir));
+        output.result(&text, || swept.to_json(&dir));
+        Ok(swept.outcome())
+    }
+}
+
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn replay(file: &Path, output: &Output) -> anyhow::Result<Outcome> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the plan {}", file.display()))?;
+    let plan = Plan::from_json(&text).map_err(anyhow::Error::msg);
+    show(plan.with_context(|| file.display().to_string())?, output)
+}
+
+fn show(plan: Plan, output: &Output) -> anyhow::Result<Outcome> {
+    let report = ::sim::run(&plan, false);
+    let settings = serde_json::to_string(&report.plan.settings)?;
+    let hash = format!("{:016x}", report.trace.hash);
+    let text = format!("{}\nsettings    {settings}\ntrace hash  {hash}", transcript(&report));
+    let failure = ::sim::failure(report.plan.seed, &report);
+    output.result(&text, || {
+        json!({
+            "seed": report.plan.seed,
+            "failed": failure.is_some(),
+            "checker": failure.as_ref().map(|failure| &failure.checker),
+            "what": failure.as_ref().map(|failure| &failure.what),
+            "evidence": failure.as_ref().map(|failure| &failure.evidence),
+            "trace_hash": hash,
+            "plan": report.plan,
+        })
+    });
+    Ok(if failure.is_some() { Outcome::Bad } else { Outcome::Good })
+}
+
+/// A sweep and how long it took.
+pub(crate) struct Swept {
+    seeds: Seeds,
+    options: Options,
+    sweep: Sweep,
+    took: Duration,
+}
+
+impl Swept {
+    pub(crate) fn run(seeds: &Seeds, options: &Options, jobs: usize) -> Self {
+        let bar = output::progress(seeds.len(), "simulating");
+        let begun = Instant::now();
+        let sweep = ::sim::sweep(seeds.0.clone(), options, jobs, |_: &Report| bar.inc(1));
+        let took = begun.elapsed();
+        bar.finish_and_clear();
+        Self { seeds: seeds.clone(), options: options.clone(), sweep, took }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        if self.sweep.failures.is_empty() { Outcome::Good } else { Outcome::Bad }
+    }
+
+    fn seeds_per_second(&self) -> f64 {
+        self.sweep.seeds as f64 / self.took.as_secs_f64()
+    }
+
+    fn simulated_per_wall(&self) -> f64 {
+        self.sweep.simulated.as_secs_f64() / self.took.as_secs_f64()
+    }
+
+    pub(crate) fn write_plans(&self, dir: &Path) -> anyhow::Result<()> {
+        for Failure { seed, plan, .. } in &self.sweep.failures {
+            output::write(dir, &plan_file(*seed), &plan.to_json())?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn describe(&self) -> String {
+        let Sweep { seeds, failures, jobs, events, .. } = &self.sweep;
+        let verdict = match failures.len() {
+            0 => "every promise kept".to_owned(),
+            1 => "1 seed FAILED".to_owned(),
+            count => format!("{count} seeds FAILED"),
+        };
+        let mut text = format!(
+            "simulated {seeds} seeds of {} people and {}: {verdict}\n  {:.1} seeds/s on {jobs} \
+             threads, {:.0} simulated seconds a second, {events} events checked\n",
+            self.options.people,
+            Span(Duration::from_millis(self.options.simulated_ms)),
+            self.seeds_per_second(),
+            self.simulated_per_wall(),
+        );
+        let faults = self.sweep.faults.iter().map(|(kind, strikes)| {
+            format!("{kind} {} ({} with effect)", strikes.planned, strikes.effective)
+        });
+        let faults: Vec<_> = faults.collect();
+        let _infallible = writeln!(text, "  faults: {}", faults.join(", "));
+        let missing = self.missing();
+        let (reached, known) = (self.sweep.reached.len(), coverage::known().len());
+        let _infallible = writeln!(text, "  rare states reached: {reached} of {known}");
+        for state in missing {
+            let _infallible = writeln!(text, "    never: {state}");
+        }
+        text
+    }
+
+    fn missing(&self) -> Vec<&'static str> {
+        let known = coverage::known().into_iter();
+        known.filter(|state| !self.sweep.reached.contains_key(state)).collect()
+    }
+
+    pub(crate) fn describe_failures(&self, dir: &Path) -> String {
+        let mut text = String::new();
+        for failure in self.sweep.failures.iter().take(FAILURES_SHOWN_MAX) {
+            let Failure { seed, checker, what, evidence, .. } = failure;
+            let plan = dir.join(plan_file(*seed));
+            let _infallible = writeln!(text, "\nseed {seed} failed: {checker}: {what}");
+            for event in evidence {
+                let _infallible = writeln!(text, "    {event}");
+            }
+            let _infallible =
+                writeln!(text, "  see it again: racetrack sim replay {}", plan.display());
+        }
+        let more = self.sweep.failures.len().saturating_sub(FAILURES_SHOWN_MAX);
+        if more > 0 {
+            let _infallible =
+                writeln!(text, "\nand {more} more; the plans are in {}", dir.display());
+        }
+        text
+    }
+
+    pub(crate) fn to_json(&self, dir: &Path) -> Value {
+        let faults: serde_json::Map<_, _> = self
+            .sweep
+            .faults
+            .iter()
+            .map(|(kind, strikes)| {
+                let counts = json!({ "planned": strikes.planned, "effective": strikes.effective });
+                (kind.to_string(), counts)
+            })
+            .collect();
+        json!({
+            "seeds": self.sweep.seeds,
+            "failures": self.sweep.failures,
+            "seeds_per_second": self.seeds_per_second(),
+            "simulated_per_wall": self.simulated_per_wall(),
+            "jobs": self.sweep.jobs,
+            "trace_hash": format!("{:016x}", self.sweep.trace_hash),
+            "rare_states": {
+                "reached": self.sweep.reached,
+                "known": coverage::known(),
+                "missing": self.missing(),
+            },
+            "faults": faults,
+            "out": dir,
+        })
+    }
+
+    /// The sweep as a part of a run.
+    pub(crate) fn summary(&self) -> SimulationSummary {
+        let failures = self.sweep.failures.iter();
+        let faults = self
+            .sweep
+            .faults
+            .iter()
+            .map(|(kind, strikes)| (kind.to_string(), (strikes.planned, strikes.effective)));
+        SimulationSummary {
+            seeds: self.seeds.to_string(),
+            seeds_run: self.sweep.seeds,
+            failures: failures.map(|failure| (failure.seed, failure.checker.clone())).collect(),
+            seeds_per_second: self.seeds_per_second(),
+            simulated_per_wall: self.simulated_per_wall(),
+            jobs: self.sweep.jobs,
+            faults: faults.collect(),
+        }
+    }
+}
+
+fn plan_file(seed: u64) -> String {
+    format!("seed-{seed}.json")
+}

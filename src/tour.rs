@@ -1,0 +1,59 @@
+//! The tour: simulate, load, report, in one command and under two minutes.
+
+use clap::Args;
+use loadtest::{Options, Span};
+use serde_json::json;
+
+use crate::load;
+use crate::outcome::Outcome;
+use crate::output::Output;
+use crate::seeds::Seeds;
+use crate::sim::{Swept, cores};
+
+const SEEDS: u64 = 200;
+const USERS: u32 = 1_000;
+const DURATION: &str = "10s";
+
+#[derive(Debug, Args)]
+pub(crate) struct Tour {
+    /// Seeds to simulate
+    #[arg(long, value_name = "N", default_value_t = SEEDS,
+        value_parser = clap::value_parser!(u64).range(1..))]
+    seeds: u64,
+    /// People on each transport
+    #[arg(long, value_name = "N", default_value_t = USERS)]
+    users: u32,
+    /// Length of each measurement
+    #[arg(long, value_name = "SPAN", default_value = DURATION)]
+    duration: Span,
+}
+
+impl Default for Tour {
+    fn default() -> Self {
+        let duration = DURATION.parse().expect("the default is a length of time");
+        Self { seeds: SEEDS, users: USERS, duration }
+    }
+}
+
+impl Tour {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        let options = Options { users: self.users, duration: self.duration, ..Options::default() };
+        options.validate()?;
+        let dir = output.dir("tour");
+        reports::check_writable(&dir)?;
+        let swept = Swept::run(&Seeds(0..self.seeds), &::sim::Options::default(), cores());
+        swept.write_plans(&dir)?;
+        output.note(&format!("{}{}", swept.describe(), swept.describe_failures(&dir)));
+        let run = load::measure(&options, Some(swept.summary()))?;
+        let written = reports::write_run(&run, &dir)?;
+        output.result(&load::describe(&run, &written), || {
+            json!({
+                "sim": swept.to_json(&dir),
+                "load": load::to_json(&run, &dir),
+                "report": written.report,
+                "out": dir,
+            })
+        });
+        Ok(swept.outcome().max(load::outcome(&run)))
+    }
+}
