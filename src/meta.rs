@@ -1,7 +1,7 @@
 //! `racetrack sim meta`: proof that a seed decides everything, by running it in two processes.
 //!
 //! The hash of a run covers its packets, entropy draws, clock reads and history. Where two
-//! processes differ, both run that seed again with the whole trace written down, and the first
+//! processes, which take the seeds in opposite orders, differ, both run that seed again with the whole trace written down, and the first
 //! entry at which they part is named.
 
 use std::collections::BTreeMap;
@@ -35,6 +35,9 @@ pub(crate) struct Trace {
     /// Print every entry, not only the hash
     #[arg(long)]
     entries: bool,
+    /// Begin with the last seed
+    #[arg(long)]
+    reverse: bool,
     #[command(flatten)]
     world: World,
 }
@@ -43,7 +46,11 @@ impl Trace {
     /// Prints a line a seed: the seed, a space, the trace as JSON.
     pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
         let options = self.world.options()?;
-        for seed in self.seeds.0.clone() {
+        let mut seeds: Vec<_> = self.seeds.0.clone().collect();
+        if self.reverse {
+            seeds.reverse();
+        }
+        for seed in seeds {
             let report = ::sim::run(&generate::plan(seed, &options), self.entries);
             output::print(&format!("{seed} {}", serde_json::to_string(&report.trace)?));
         }
@@ -95,14 +102,16 @@ impl Meta {
         seeds: &Seeds,
         entries: bool,
     ) -> anyhow::Result<(BTreeMap<u64, TraceReport>, BTreeMap<u64, TraceReport>)> {
-        let spawn = || {
+        let spawn = |reverse: Option<&str>| {
             let mut command = Command::new(std::env::current_exe()?);
             command.args(["sim", "trace", "--seeds", &seeds.to_string()]);
-            command.args(self.world.arguments()).args(entries.then_some("--entries"));
+            command.args(self.world.arguments()).args(entries.then_some("--entries")).args(reverse);
             command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
         };
         let context = "cannot start this program again";
-        let (one, other) = (spawn().context(context)?, spawn().context(context)?);
+        // In opposite orders, so that nothing that one seed leaves in its process goes unseen.
+        let one = spawn(None).context(context)?;
+        let other = spawn(Some("--reverse")).context(context)?;
         // Both are read to the end before either is judged, so that none is left behind.
         let outputs = [one, other].map(std::process::Child::wait_with_output);
         let [one, other] = outputs.map(|output| {

@@ -36,7 +36,7 @@ impl<'a> Nemesis<'a> {
     pub(crate) fn act(&mut self, sim: &mut Sim<'_>, now_ms: u64) {
         if self.process.take_exited() {
             // The process came to its end by itself; the system closes its sockets.
-            sim.crash(SERVER);
+            self.kill(sim);
         }
         let (due, later) = self.under_way.drain(..).partition(|(end_ms, ..)| *end_ms <= now_ms);
         self.under_way = later;
@@ -71,8 +71,7 @@ impl<'a> Nemesis<'a> {
                 self.record(Kind::Ok, index, 0);
             }
             FaultKind::Crash => {
-                let effect = self.network.open();
-                sim.crash(SERVER);
+                let effect = self.kill(sim);
                 self.last(index, fault, effect);
             }
             FaultKind::Drain => {
@@ -92,12 +91,19 @@ impl<'a> Nemesis<'a> {
                 held
             }
             FaultKind::Crash | FaultKind::Drain => {
+                // A drain may still be under way; its time is over.
+                self.kill(sim);
                 sim.bounce(SERVER);
                 effect
             }
             FaultKind::CutReset | FaultKind::CutFinish => effect,
         };
         self.record(Kind::Ok, index, effect);
+    }
+
+    /// Ends the server's process, if there is one; returns how many connections it had.
+    fn kill(&self, sim: &mut Sim<'_>) -> usize {
+        self.network.crash(|| sim.crash(SERVER))
     }
 
     fn cut(&mut self, index: usize, fault: Fault, manner: Cut) {

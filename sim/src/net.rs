@@ -64,6 +64,8 @@ pub struct Network {
     /// By the address of the client's end. In order: what iterates over it
     /// must not depend on a hash.
     wires: Arc<Mutex<BTreeMap<SocketAddr, Arc<Mutex<Wire>>>>>,
+    /// The streams that were dropped since a crash began; none while there is no crash.
+    crashed: Arc<Mutex<Option<Vec<TcpStream>>>>,
 }
 
 /// A listener on a simulated host, for `server::serve`.
@@ -97,7 +99,7 @@ impl Network {
     pub fn new(limits: Limits) -> Self {
         let Limits { segment_bytes_max, window_bytes, window_segments } = limits;
         assert!(segment_bytes_max > 0 && window_bytes > 0 && window_segments > 0, "{limits:?}");
-        Self { limits, wires: Arc::default() }
+        Self { limits, ..Self::default() }
     }
 
     /// Cuts every live connection of `owner`; returns how many there were.
@@ -114,6 +116,32 @@ impl Network {
     /// Cuts every live connection; returns how many there were.
     pub fn cut_all(&self, manner: Cut) -> usize {
         self.cut_where(manner, |_, _| true)
+    }
+
+    /// Runs `act`, which kills a process or a whole world and drops the streams in it; returns
+    /// how many connections were live before.
+    ///
+    /// Every connection is reset first, in order. What `act` drops leaves no trace and sends no
+    /// packet: the runtime of a dying process drops its tasks in an order that follows from a
+    /// counter of tasks which all runs of this program share, and so is no function of the seed.
+    pub fn crash(&self, act: impl FnOnce()) -> usize {
+        let count = self.cut_all(Cut::Reset);
+        *lock(&self.crashed) = Some(Vec::new());
+        act();
+        // Outside of a host, where turmoil sends nothing on behalf of a dropped stream.
+        drop(lock(&self.crashed).take());
+        count
+    }
+
+    /// Takes a stream out of a dying process; gives it back when nothing is dying.
+    fn keep_if_crashing(&self, inner: TcpStream) -> Result<(), TcpStream> {
+        match lock(&self.crashed).as_mut() {
+            Some(crashed) => {
+                crashed.push(inner);
+                Ok(())
+            }
+            None => Err(inner),
+        }
     }
 
     /// How many live connections `owner` has: open at the client's end and not

@@ -104,8 +104,9 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     let process = Process::default();
     let mut sim = world(&plan);
     populate(&mut sim, &plan, &network, &process, &recorder);
-    let mut nemesis = Nemesis::new(&plan, network, process, recorder.clone());
+    let mut nemesis = Nemesis::new(&plan, network.clone(), process, recorder.clone());
     let result = phases(&mut sim, &plan, &mut nemesis, &recorder);
+    network.crash(|| drop(sim));
     (recorder.take(), result.err().map(|error| error.to_string()))
 }
 

@@ -27,8 +27,10 @@ const NANOS_PER_SEC: i128 = 1_000_000_000;
 /// On a thread that is not simulated, and if `elapsed` lies before the time
 /// that was set last.
 pub fn set_now(elapsed: Duration) {
-    let previous = state::with(|state| std::mem::replace(&mut state.clock.elapsed, elapsed))
-        .expect("only a simulated thread has a clock to set");
+    let previous = state::with(|state| {
+        state.set_clock(|clock| std::mem::replace(&mut clock.elapsed, elapsed))
+    })
+    .expect("only a simulated thread has a clock to set");
     assert!(previous <= elapsed, "simulated time went back from {previous:?} to {elapsed:?}");
 }
 
@@ -36,7 +38,7 @@ pub fn set_now(elapsed: Duration) {
 /// Asking leaves no trace, unlike reading std's clocks.
 #[must_use]
 pub fn elapsed() -> Duration {
-    state::with(|state| state.clock.elapsed).unwrap_or_default()
+    state::with(|state| state.elapsed()).unwrap_or_default()
 }
 
 /// Moves the wall clock, and no other, by `ns` nanoseconds. Jumps add up.
@@ -45,14 +47,14 @@ pub fn elapsed() -> Duration {
 ///
 /// On a thread that is not simulated.
 pub fn jump_wall_clock(ns: i64) {
-    state::with(|state| state.clock.wall_jump_ns += i128::from(ns))
+    state::with(|state| state.set_clock(|clock| clock.wall_jump_ns += i128::from(ns)))
         .expect("only a simulated thread has a clock to move");
 }
 
 /// The clocks of one simulated thread.
 pub(super) struct Clock {
     epoch_ns: i128,
-    elapsed: Duration,
+    pub(super) elapsed: Duration,
     wall_jump_ns: i128,
 }
 

@@ -4,6 +4,7 @@
 //! panics, and allocates only while the entries of a trace are listed.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -26,9 +27,19 @@ thread_local! {
 /// Everything that is simulated on this thread.
 pub(super) struct State {
     entropy: ChaCha8Rng,
-    pub(super) clock: Clock,
-    pub(super) trace: Trace,
+    clock: Clock,
+    trace: Trace,
+    /// Readings that are not in the trace yet.
+    reading: Option<Reading>,
     pub(super) panics: Vec<String>,
+}
+
+/// The same clock read again and again with nothing in between: one entry of the trace. Tokio
+/// reads the clock whenever a runtime parks, and most of what a run would hash is this.
+struct Reading {
+    clock: libc::clockid_t,
+    shown: (i64, i64),
+    count: u64,
 }
 
 /// Makes the calling thread a simulated one.
@@ -39,6 +50,7 @@ pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool) {
         entropy,
         clock: Clock::starting_at(epoch_ms),
         trace: Trace::new(record_entries),
+        reading: None,
         panics: Vec::new(),
     };
     STATE.with_borrow_mut(|slot| *slot = Some(Box::new(state)));
@@ -48,7 +60,8 @@ pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool) {
 /// Makes the calling thread an ordinary one again.
 pub(super) fn end() -> TraceReport {
     IS_SIMULATED.set(false);
-    let state = STATE.take().expect("`begin` came before `end` on this thread");
+    let mut state = STATE.take().expect("`begin` came before `end` on this thread");
+    state.note_reading();
     state.trace.into_report(state.panics)
 }
 
@@ -70,19 +83,50 @@ impl State {
             return;
         }
         self.entropy.fill_bytes(bytes);
-        self.trace.record(Kind::Entropy, self.clock.elapsed_us(), trace::digest(&[bytes]));
+        self.record(Kind::Entropy, self.clock.elapsed_us(), trace::digest(&[bytes]));
     }
 
     /// Reads `clock` in (seconds, nanoseconds), or `None` for a clock that is
     /// not simulated.
     pub(super) fn read_clock(&mut self, clock: libc::clockid_t) -> Option<(i64, i64)> {
-        let (seconds, nanoseconds) = self.clock.read(clock)?;
+        if let Some(reading) = self.reading.as_mut().filter(|reading| reading.clock == clock) {
+            reading.count += 1;
+            return Some(reading.shown);
+        }
+        let shown = self.clock.read(clock)?;
+        self.note_reading();
+        self.reading = Some(Reading { clock, shown, count: 1 });
+        Some(shown)
+    }
+
+    /// Changes the clocks, which show something new from then on.
+    pub(super) fn set_clock<R>(&mut self, change: impl FnOnce(&mut Clock) -> R) -> R {
+        self.note_reading();
+        change(&mut self.clock)
+    }
+
+    /// The time since the start of the simulation.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock.elapsed
+    }
+
+    /// Adds one entry to the trace, behind the readings that came before it.
+    pub(super) fn record(&mut self, kind: Kind, at_us: u64, digest: u64) {
+        self.note_reading();
+        self.trace.record(kind, at_us, digest);
+    }
+
+    fn note_reading(&mut self) {
+        let Some(Reading { clock, shown: (seconds, nanoseconds), count }) = self.reading.take()
+        else {
+            return;
+        };
         let digest = trace::digest(&[
             &clock.to_le_bytes(),
             &seconds.to_le_bytes(),
             &nanoseconds.to_le_bytes(),
+            &count.to_le_bytes(),
         ]);
         self.trace.record(Kind::Clock, self.clock.elapsed_us(), digest);
-        Some((seconds, nanoseconds))
     }
 }

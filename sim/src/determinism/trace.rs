@@ -73,7 +73,8 @@ pub struct Counts {
     pub packet: u64,
     /// Entries of [`Kind::Entropy`].
     pub entropy: u64,
-    /// Entries of [`Kind::Clock`].
+    /// Entries of [`Kind::Clock`]; the same reading again, with nothing in between, is counted in
+    /// the entry of the first.
     pub clock: u64,
     /// Entries of [`Kind::History`].
     pub history: u64,
@@ -114,18 +115,18 @@ pub fn packet(at_us: u64, event: PacketEvent, local: SocketAddr, peer: SocketAdd
     state::with(|state| {
         let (local, peer) = (address_bytes(local), address_bytes(peer));
         let digest = digest(&[&[event as u8], &local, &peer, bytes]);
-        state.trace.record(Kind::Packet, at_us, digest);
+        state.record(Kind::Packet, at_us, digest);
     });
 }
 
 /// Records an event of the history, in any encoding that is a function of it.
 pub fn history(at_us: u64, bytes: &[u8]) {
-    state::with(|state| state.trace.record(Kind::History, at_us, digest(&[bytes])));
+    state::with(|state| state.record(Kind::History, at_us, digest(&[bytes])));
 }
 
 /// Records a fault, in any encoding that is a function of it.
 pub fn fault(at_us: u64, bytes: &[u8]) {
-    state::with(|state| state.trace.record(Kind::Fault, at_us, digest(&[bytes])));
+    state::with(|state| state.record(Kind::Fault, at_us, digest(&[bytes])));
 }
 
 impl TraceReport {

@@ -23,7 +23,8 @@ use crate::determinism::trace::{self, PacketEvent};
 /// One end of a connection of a [`Network`]; to be dropped by the host that
 /// opened or accepted it.
 pub struct SimStream {
-    inner: TcpStream,
+    /// There until it is dropped.
+    inner: Option<TcpStream>,
     side: Side,
     local: SocketAddr,
     peer: SocketAddr,
@@ -91,6 +92,7 @@ impl SimStream {
         wire: Arc<Mutex<Wire>>,
         network: Network,
     ) -> Self {
+        let inner = Some(inner);
         Self { inner, side, local, peer, wire, network, fin_sent: false, fin_received: false }
     }
 
@@ -104,6 +106,10 @@ impl SimStream {
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
         self.peer
+    }
+
+    fn inner(&mut self) -> Pin<&mut TcpStream> {
+        Pin::new(self.inner.as_mut().expect("only dropping takes turmoil's stream away"))
     }
 
     pub(super) fn trace(&self, event: PacketEvent, bytes: &[u8]) {
@@ -153,7 +159,7 @@ impl SimStream {
         self.fin_sent = true;
         // It never pends, and its one error is that the connection was reset
         // before: the reader hears of that.
-        if let Poll::Ready(Ok(())) = Pin::new(&mut self.inner).poll_shutdown(cx) {
+        if let Poll::Ready(Ok(())) = self.inner().poll_shutdown(cx) {
             self.trace(PacketEvent::FinSent, &[]);
         }
         let writer = lock(&self.wire).ends[self.side as usize].writer.take();
@@ -187,7 +193,7 @@ impl AsyncRead for SimStream {
         }
         this.obey(cx)?;
         let filled = buf.filled().len();
-        match Pin::new(&mut this.inner).poll_read(cx, buf) {
+        match this.inner().poll_read(cx, buf) {
             Poll::Pending => {
                 remember(&mut lock(&this.wire).ends[this.side as usize].reader, cx);
                 Poll::Pending
@@ -218,7 +224,7 @@ impl AsyncWrite for SimStream {
             return Poll::Pending;
         }
         let segment = &bytes[..bytes.len().min(room)];
-        let polled = Pin::new(&mut this.inner).poll_write(cx, segment);
+        let polled = this.inner().poll_write(cx, segment);
         if polled.is_pending() {
             remember(&mut lock(&this.wire).ends[this.side as usize].writer, cx);
         }
@@ -246,7 +252,14 @@ impl AsyncWrite for SimStream {
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        self.trace(PacketEvent::Closed, &[]);
+        let inner = self.inner.take().expect("a stream is dropped once");
+        match self.network.keep_if_crashing(inner) {
+            Ok(()) => {}
+            Err(inner) => {
+                self.trace(PacketEvent::Closed, &[]);
+                drop(inner);
+            }
+        }
         let writer = lock(&self.wire).close(self.side);
         wake(writer);
         let client = match self.side {
