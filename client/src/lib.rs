@@ -38,6 +38,8 @@ use server::protocol::{ClientEvent, Event, Refusal, Seq, SessionId};
 
 pub use connect::{Connect, TcpConnector};
 pub use error::ClientError;
+/// The wire types of the server that these clients speak to.
+pub use server::protocol;
 
 /// How long an answer may take, beyond the wait that a long poll asks for.
 ///

@@ -99,6 +99,10 @@ pub struct Series {
     pub intervals: Vec<Interval>,
     /// Why the figures must not be trusted; empty when they may be.
     pub invalid: Vec<String>,
+    /// Why earlier measurements of the same were thrown away, one entry each; empty when the first
+    /// one counts.
+    #[serde(default)]
+    pub discarded: Vec<String>,
 }
 
 /// Every message that the schedule asked for is in exactly one place here.

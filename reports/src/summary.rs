@@ -40,6 +40,8 @@ pub struct Summary {
     pub valid: bool,
     /// Why not; empty when valid.
     pub invalid: Vec<String>,
+    /// Why earlier measurements were thrown away, one entry each.
+    pub discarded: Vec<String>,
     /// True when every message sent is explained and arrived as it should.
     pub accounted: bool,
 }
@@ -92,6 +94,7 @@ impl From<&Series> for Summary {
             bytes_per_message: per(bytes, delivered),
             valid: series.invalid.is_empty(),
             invalid: series.invalid.clone(),
+            discarded: series.discarded.clone(),
             accounted: series.messages.all_accounted_for(),
         }
     }
@@ -134,6 +137,7 @@ mod tests {
             achieved_per_s
             bytes_per_message
             delivered
+            discarded
             duplicated
             invalid
             latency_us

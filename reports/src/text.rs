@@ -31,7 +31,7 @@ pub fn comparison_table(run: &Run) -> String {
         text.push('\n');
     }
     let verdict = verdict(run);
-    for sentence in verdict.warnings.iter().chain([&verdict.headline]) {
+    for sentence in verdict.warnings.iter().chain([&verdict.headline]).chain(&verdict.notes) {
         text.push_str(&wrap(sentence));
     }
     text

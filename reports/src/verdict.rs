@@ -34,14 +34,17 @@ pub struct Verdict {
     pub warnings: Vec<String>,
     /// Which transport delivered fastest, at what cost, as one sentence.
     pub headline: String,
+    /// How the figures came about, where that is not obvious; one sentence each.
+    pub notes: Vec<String>,
 }
 
 impl Verdict {
-    /// The warnings and the headline as one paragraph.
+    /// The warnings, the headline and the notes as one paragraph.
     #[must_use]
     pub fn text(&self) -> String {
         let mut sentences = self.warnings.clone();
         sentences.push(self.headline.clone());
+        sentences.extend(self.notes.iter().cloned());
         sentences.join(" ")
     }
 }
@@ -67,7 +70,13 @@ pub fn verdict(run: &Run) -> Verdict {
         (true, Some(simulation)) => simulated(simulation),
         (true, None) => "This run is empty: no transport was put under load.".to_owned(),
     };
-    Verdict { standing, warnings: failed.into_iter().chain(invalid).collect(), headline }
+    let warnings = failed.into_iter().chain(invalid).collect();
+    Verdict {
+        standing,
+        warnings,
+        headline,
+        notes: rows.iter().filter_map(measured_again).collect(),
+    }
 }
 
 fn unaccounted(row: &Summary) -> Option<String> {
@@ -102,6 +111,12 @@ fn not_valid(row: &Summary) -> Option<String> {
     let reasons = row.invalid.join("; ");
     let reasons = reasons.trim_end_matches('.');
     (!row.valid).then(|| format!("The figures of {} are not valid: {reasons}.", row.transport))
+}
+
+fn measured_again(row: &Summary) -> Option<String> {
+    let last = row.discarded.last()?.trim_end_matches('.');
+    let times = plural(row.discarded.len() as u64, "earlier measurement");
+    Some(format!("{times} of {} was thrown away as not valid: {last}.", row.transport))
 }
 
 fn failing_seeds(simulation: &SimulationSummary) -> Option<String> {

@@ -64,7 +64,7 @@ config! {
     session_lease_ms: u64 = 60_000, "session-lease-ms", "RACETRACK_SESSION_LEASE_MS";
     /// How long a session survives the loss of its connection, in milliseconds.
     resume_window_ms: u64 = 10_000, "resume-window-ms", "RACETRACK_RESUME_WINDOW_MS";
-    /// How often everybody is told the head count, in milliseconds.
+    /// How often each session is told the head count, in milliseconds.
     notice_interval_ms: u64 = 10_000, "notice-interval-ms", "RACETRACK_NOTICE_INTERVAL_MS";
     /// How long a shutdown waits for people to collect what they were sent, in milliseconds.
     drain_ms_max: u64 = 10_000, "drain-ms-max", "RACETRACK_DRAIN_MS_MAX";

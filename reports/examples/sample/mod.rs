@@ -137,6 +137,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         send_lag_us: HistogramDump::from(&send_lag),
         intervals,
         invalid: Vec::new(),
+        discarded: Vec::new(),
     }
 }
 

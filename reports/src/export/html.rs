@@ -101,6 +101,7 @@ fn verdict_box(verdict: &Verdict) -> Markup {
             h2 id="verdict" { "Verdict: " (word) }
             @for warning in &verdict.warnings { p { strong { (warning) } } }
             p { (verdict.headline) }
+            @for note in &verdict.notes { p { small { (note) } } }
         }
     }
 }

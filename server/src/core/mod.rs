@@ -43,6 +43,10 @@ impl Instant {
     fn after(self, duration: Duration) -> Self {
         Self(self.0 + duration)
     }
+
+    fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(duration))
+    }
 }
 
 impl fmt::Display for Instant {
@@ -136,9 +140,12 @@ pub struct Core {
     sessions: BTreeMap<SessionId, Session>,
     online: usize,
     lobby: Lobby,
+    /// When sessions run out of time.
     timers: Timers,
+    /// When sessions are told the head count: each at its own time, because a word to everybody at
+    /// once would hold up everything else.
+    notices: Timers,
     next_pair: PairId,
-    notice_at: Option<Instant>,
     draining: bool,
     outputs: VecDeque<Output>,
 }
@@ -154,7 +161,7 @@ impl Core {
             lobby: Lobby::default(),
             timers: Timers::default(),
             next_pair: first_pair,
-            notice_at: None,
+            notices: Timers::default(),
             draining: false,
             outputs: VecDeque::new(),
         }
@@ -196,7 +203,7 @@ impl Core {
     /// When [`Input::Timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().into_iter().chain(self.notice_at).min()
+        self.timers.first().into_iter().chain(self.notices.first()).min()
     }
 
     /// The events of a session past `after`, `limit` at most, and marks them as handed out.
@@ -247,7 +254,7 @@ impl Core {
             waiting: count(|session| session.state == State::Waiting),
             pairs: count(|session| matches!(session.state, State::Paired { .. })) / 2,
             attached: count(|session| session.reader.is_some()),
-            timers: self.timers.len() + usize::from(self.notice_at.is_some()),
+            timers: self.timers.len() + self.notices.len(),
         }
     }
 
@@ -285,7 +292,7 @@ impl Core {
     }
 
     fn expire(&mut self, now: Instant) {
-        while let Some(session) = self.timers.pop_due(now) {
+        while let Some((_, session)) = self.timers.pop_due(now) {
             let known = self.known(session);
             known.deadline = None;
             if known.state == State::Closed {
@@ -295,21 +302,19 @@ impl Core {
                 self.close(now, session, CloseReason::Lost);
             }
         }
-        if self.notice_at.is_some_and(|at| at <= now) {
-            self.announce(now);
+        while let Some((due, session)) = self.notices.pop_due(now) {
+            self.known(session).notice_at = None;
+            // From the time that was due, so that a late tick does not shift those after it; but
+            // never twice for one that was missed altogether.
+            self.arm_notice(session, due.max(now.before(self.config.notice_interval())));
+            self.tell(now, session, ServerEvent::Notice { online: self.online as u64 });
         }
     }
 
-    fn announce(&mut self, now: Instant) {
-        let event = ServerEvent::Notice { online: self.online as u64 };
-        for session in self.open_sessions() {
-            self.tell(now, session, event.clone());
-        }
-        self.arm_notice(now);
-    }
-
-    fn arm_notice(&mut self, now: Instant) {
-        self.notice_at = (self.online > 0).then(|| now.after(self.config.notice_interval()));
+    fn arm_notice(&mut self, session: SessionId, last: Instant) {
+        let next = last.after(self.config.notice_interval());
+        let old = self.known(session).notice_at.replace(next);
+        self.notices.change(session, old, Some(next));
     }
 
     fn drain(&mut self, now: Instant) {

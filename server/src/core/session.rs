@@ -30,6 +30,8 @@ pub(super) struct Session {
     pub(super) mailbox: Mailbox,
     pub(super) reader: Option<ReaderId>,
     pub(super) deadline: Option<Instant>,
+    /// When the head count is told next; none once the session is closed.
+    pub(super) notice_at: Option<Instant>,
     /// The connection was lost; nobody is paired with somebody who may be gone.
     pub(super) suspect: bool,
     pub(super) parted_from: Option<SessionId>,
@@ -46,6 +48,7 @@ impl Session {
             mailbox: Mailbox::new(config.mailbox_events_max),
             reader: None,
             deadline: None,
+            notice_at: None,
             suspect: false,
             parted_from: None,
             said: VecDeque::new(),
@@ -91,9 +94,7 @@ impl Core {
         let previous = self.sessions.insert(session, Session::new(&self.config));
         assert!(previous.is_none(), "{session} was opened twice");
         self.online += 1;
-        if self.notice_at.is_none() {
-            self.arm_notice(now);
-        }
+        self.arm_notice(session, now);
         self.set_deadline(session, Some(now.after(self.config.session_lease())));
         self.tell(now, session, ServerEvent::Welcome { session, online: self.online as u64 });
         self.lobby.enter(session);
@@ -192,7 +193,9 @@ impl Core {
         self.online -= 1;
         let known = self.known(session);
         known.state = State::Closed;
+        let notice_at = known.notice_at.take();
         let head = known.mailbox.push_last(now, ServerEvent::Closing { reason, retry_after_ms });
+        self.notices.change(session, notice_at, None);
         self.set_deadline(session, Some(now.after(self.config.resume_window())));
         self.outputs.push_back(Output::Wake(session, head));
     }

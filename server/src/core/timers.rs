@@ -32,12 +32,10 @@ impl Timers {
     }
 
     /// Takes out the earliest deadline that is due.
-    pub(super) fn pop_due(&mut self, now: Instant) -> Option<SessionId> {
-        let (at, session) = *self.deadlines.first()?;
-        (at <= now).then(|| {
-            self.deadlines.remove(&(at, session));
-            session
-        })
+    pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, SessionId)> {
+        let due = *self.deadlines.first().filter(|(at, _)| *at <= now)?;
+        self.deadlines.remove(&due);
+        Some(due)
     }
 
     pub(super) fn len(&self) -> usize {

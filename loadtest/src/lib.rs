@@ -1,0 +1,326 @@
+//! The load suite: thousands of real clients over real sockets, and honest latency.
+//!
+//! [`run`] puts the same people, with the same schedule, on each transport in turn, each time
+//! against a server of its own, and gives one [`Series`] a transport. It measures; how a run looks
+//! is the business of `reports`, and where it is kept the business of its caller.
+//!
+//! What makes the latency honest:
+//!
+//! * Messages are said at times that were decided before ([`schedule`]), and latency counts from
+//!   the intended time: a server that stops is charged for what it delayed.
+//! * Both ends of every message are in this process, on one clock ([`clock`]).
+//! * Every message is accounted for ([`ledger`]), and the figures come from the same books
+//!   ([`recorder`]).
+//! * The generator judges itself, and says when its own figures must not be trusted
+//!   ([`validity`]).
+//!
+//! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
+//! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
+//! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
+//! [`recorder`], [`validity`], `series` (the result).
+
+pub mod clock;
+pub mod counted;
+pub mod ledger;
+pub mod options;
+pub mod pacer;
+pub mod preflight;
+pub mod process;
+pub mod recorder;
+pub mod schedule;
+pub mod span;
+pub mod target;
+pub mod timer;
+pub mod validity;
+
+mod scenario;
+mod series;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use client::TransportKind;
+use goose::GooseError;
+use reports::run::Series;
+
+pub use options::{Options, OptionsError};
+pub use preflight::PreflightError;
+pub use span::Span;
+pub use target::{Target, TargetError};
+
+use preflight::Sources;
+use scenario::{Conductor, Halt, Observed, Route, Stage, WARM_UP};
+use schedule::Schedule;
+
+/// Where a run is; told a few times a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// The transport that runs now.
+    pub transport: TransportKind,
+    /// What is going on.
+    pub phase: Phase,
+}
+
+/// What is going on in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// A server is being started.
+    Starting,
+    /// People connect and find partners.
+    Connecting {
+        /// People with an open session.
+        connected: u64,
+        /// People with a partner.
+        paired: u64,
+        /// All people.
+        users: u64,
+    },
+    /// The crowd settles and the first messages flow; nothing is measured yet.
+    Settling,
+    /// The window is open.
+    Measuring {
+        /// Time since it opened.
+        elapsed: Duration,
+        /// Its length.
+        duration: Duration,
+        /// Messages sent so far, the warm-up's among them.
+        sent: u64,
+        /// Messages received so far.
+        received: u64,
+    },
+    /// The window is closed and the last messages are awaited.
+    Draining {
+        /// Messages that are still under way.
+        open: u64,
+    },
+    /// Everybody has left.
+    Finished,
+}
+
+/// A run that could not be made, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// An option cannot be meant.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The machine does not allow it.
+    #[error(transparent)]
+    Preflight(#[from] PreflightError),
+    /// There is no server.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// It began and could not go on.
+    #[error("{transport}: {why}")]
+    Failed {
+        /// The transport that ran.
+        transport: &'static str,
+        /// What happened.
+        why: String,
+    },
+    /// Ctrl-C.
+    #[error("interrupted")]
+    Interrupted,
+    /// Goose refused.
+    #[error("goose: {0}")]
+    Goose(#[from] Box<GooseError>),
+}
+
+impl LoadError {
+    /// True when the fault lies with the options or the environment, so that nothing was run.
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Options(_) | Self::Preflight(_) | Self::Target(_))
+    }
+}
+
+/// Runs each transport of `options` in turn and gives one series for each, in the same order.
+///
+/// It needs a tokio runtime with time and I/O, ends within two seconds and the drain after the
+/// last window, and leaves no process behind. Ctrl-C ends it early, with an error; goose installs
+/// the handler, and a second Ctrl-C ends the process at once.
+///
+/// # Errors
+///
+/// The first thing that went wrong; series that were finished before it are lost. A lost message
+/// is no error but a figure of its series, and so is a run that must not be trusted.
+pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Vec<Series>, LoadError> {
+    options.validate()?;
+    let open_files = preflight::raise_open_files();
+    for &kind in &options.transports {
+        preflight::check_open_files(options.users, kind, open_files)?;
+    }
+    let mut series = Vec::new();
+    for &transport in &options.transports {
+        let report = |phase| progress(Progress { transport, phase });
+        series.push(run_transport(options, transport, report).await?);
+    }
+    Ok(series)
+}
+
+async fn run_transport(
+    options: &Options,
+    kind: TransportKind,
+    progress: impl Fn(Phase),
+) -> Result<Series, LoadError> {
+    progress(Phase::Starting);
+    let mut target = match &options.target {
+        Some(url) => Target::attach(url).await?,
+        None => Target::spawn(&options.server_command, &server_limits(options)).await?,
+    };
+    let idle = target.usage();
+    let schedule = Schedule::new(
+        options.arrivals,
+        options.users,
+        options.rate_per_s(),
+        WARM_UP + options.duration.0,
+        options.seed,
+    );
+    let stage = Arc::new(Stage::new(run_id(), route(options, kind, &target), &schedule));
+    let conductor = Conductor {
+        stage: &stage,
+        target: &mut target,
+        duration: options.duration.0,
+        progress: &progress,
+    };
+    let (observed, counted_by_goose) = perform(&stage, conductor, schedule).await?;
+    progress(Phase::Finished);
+    let run = series::Finished {
+        users: options.users,
+        duration: options.duration.0,
+        stage: &stage,
+        idle,
+        observed,
+        counted_by_goose,
+    };
+    Ok(run.into_series())
+}
+
+/// Goose and the conductor side by side, until both are done; what the conductor saw, and how
+/// many messages goose counted.
+async fn perform(
+    stage: &Arc<Stage>,
+    conductor: Conductor<'_, impl Fn(Phase)>,
+    schedule: Schedule,
+) -> Result<(Observed, u64), LoadError> {
+    let attack = scenario::attack(stage, schedule.people).map_err(Box::new)?;
+    let mut attack = Box::pin(attack.execute());
+    let mut conducting = pin!(conductor.conduct(schedule));
+    let observed = tokio::select! {
+        observed = &mut conducting => observed,
+        ended = &mut attack => {
+            stage.stop();
+            ended.map_err(Box::new)?;
+            Err(Halt::Interrupted)
+        }
+    };
+    stage.stop();
+    goose::trigger_killswitch("the run is over");
+    let metrics = attack.await.map_err(Box::new)?;
+    goose::reset_killswitch();
+    let kind = stage.route.kind;
+    match observed {
+        Ok(observed) => Ok((observed, scenario::counted_by_goose(&metrics, kind))),
+        Err(Halt::Interrupted) => Err(LoadError::Interrupted),
+        Err(Halt::Failed(why)) => Err(LoadError::Failed { transport: kind.name(), why }),
+    }
+}
+
+fn route(options: &Options, kind: TransportKind, target: &Target) -> Route {
+    let per_user = preflight::connections_per_user(kind);
+    let connections = u64::from(options.users) * u64::from(per_user);
+    Route {
+        kind,
+        addr: target.addr,
+        host: target.host.clone(),
+        poll_interval: options.poll_interval.0,
+        sources: Sources::new(target.addr.ip(), connections, preflight::ephemeral_ports()),
+    }
+}
+
+/// A number that no other run has at the same time, so that messages of an earlier run on a server
+/// that lives longer are not taken for ours.
+fn run_id() -> u64 {
+    rand::random()
+}
+
+/// The limits that the run would hit with the server's defaults, raised. Limits that it does not
+/// come near stay as in production.
+fn server_limits(options: &Options) -> Vec<String> {
+    const SESSIONS_DEFAULT: u32 = 100_000;
+    const CONNECTIONS_DEFAULT: u32 = 110_000;
+    const MESSAGES_PER_S_DEFAULT: f64 = 20.0;
+    const MAILBOX_EVENTS_DEFAULT: f64 = 256.0;
+    let users = options.users;
+    let per_user = options.rate_per_s() / f64::from(users);
+    // Random gaps bunch: ten times the mean rate is out of reach of any bunch.
+    let bunched = per_user * 10.0;
+    // A mailbox holds one's own messages and the partner's for as long as nobody asks.
+    let unread = bunched * 2.0 * options.poll_interval.0.as_secs_f64().max(1.0);
+    let mut limits = Vec::new();
+    let mut raise = |flag: &str, value: u64| limits.extend([flag.to_owned(), value.to_string()]);
+    if users > SESSIONS_DEFAULT {
+        raise("--sessions-max", u64::from(users));
+    }
+    if users.saturating_mul(2) > CONNECTIONS_DEFAULT {
+        raise("--connections-max", u64::from(users) * 2 + 1_000);
+    }
+    if bunched > MESSAGES_PER_S_DEFAULT {
+        raise("--messages-per-s-max", bunched.ceil() as u64);
+        raise("--messages-burst-max", (bunched * 2.0).ceil() as u64);
+    }
+    if unread > MAILBOX_EVENTS_DEFAULT {
+        raise("--mailbox-events-max", unread.ceil() as u64);
+    }
+    limits
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use server::config::Config;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Server {
+        #[command(flatten)]
+        config: Config,
+    }
+
+    /// The server's limits as a run with `options` sets them.
+    fn limits(options: &Options) -> Config {
+        let words = std::iter::once("server".to_owned()).chain(server_limits(options));
+        Server::try_parse_from(words).expect("the server knows these limits").config
+    }
+
+    #[test]
+    fn an_ordinary_run_loads_the_server_with_its_production_limits() {
+        assert_eq!(server_limits(&Options::default()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_run_beyond_the_production_limits_raises_those_that_it_would_hit() {
+        let options = Options { users: 200_000, rate: Some(1e6), ..Options::default() };
+        let limits = limits(&options);
+        assert!(limits.sessions_max >= 200_000);
+        assert!(limits.connections_max >= 400_000);
+        assert!(limits.messages_per_s_max >= 50);
+        assert_eq!(limits.mailbox_events_max, Config::default().mailbox_events_max);
+    }
+
+    #[test]
+    fn rare_polls_need_a_larger_mailbox() {
+        let poll_interval = Span(Duration::from_secs(30));
+        let options = Options { poll_interval, ..Options::default() };
+        assert!(limits(&options).mailbox_events_max >= 300);
+    }
+
+    #[tokio::test]
+    async fn options_that_cannot_be_meant_start_nothing() {
+        let options = Options { users: 1, ..Options::default() };
+        let error = run(&options, |_| panic!("nothing was started")).await.expect_err("one user");
+        assert!(error.is_usage());
+        assert_eq!(error.to_string(), "--users 1: 2 to 1000000 people can talk");
+    }
+}

@@ -1,0 +1,191 @@
+//! What a load run is asked to do, and whether that can be meant.
+//!
+//! Everything is checked before anything is started, and a refusal is one line that names the
+//! flag, the value and what is allowed. What depends on the machine is [`crate::preflight`]'s.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use client::TransportKind;
+use serde::{Deserialize, Serialize};
+
+use crate::schedule::Arrivals;
+use crate::span::Span;
+
+/// Messages a second that one person offers when no rate is given.
+pub const RATE_PER_USER_DEFAULT: f64 = 0.5;
+/// Messages that one run may schedule; each costs some 100 bytes of books.
+pub const MESSAGES_MAX: f64 = 50e6;
+
+/// One load run: the same people and the same schedule over each transport in turn.
+#[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Transports to run, one after the other, separated by commas
+    #[arg(
+        long = "transport",
+        value_name = "NAME[,NAME...]",
+        value_delimiter = ',',
+        default_value = "short-poll,long-poll,socketio-websocket"
+    )]
+    pub transports: Vec<TransportKind>,
+    /// People, each with connections of their own
+    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    pub users: u32,
+    /// Messages a second that all people together say [default: half the number of users]
+    #[arg(long, value_name = "MSGS_PER_S")]
+    pub rate: Option<f64>,
+    /// Length of the measured window
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub duration: Span,
+    /// How each person's messages are spread: poisson or even
+    #[arg(long, value_name = "HOW", default_value_t = Arrivals::Poisson)]
+    pub arrivals: Arrivals,
+    /// How often a short-polling person asks
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub poll_interval: Span,
+    /// A server that already runs, as http://HOST:PORT, instead of one started for each transport
+    #[arg(long, value_name = "URL")]
+    pub target: Option<String>,
+    /// Seed of the schedule
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The program and first arguments that start a server: `--addr` and limits are appended.
+    /// It is not an option of the command line; the command line fills it in.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub server_command: Vec<OsString>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            transports: TransportKind::ALL.to_vec(),
+            users: 1_000,
+            rate: None,
+            duration: Span(Duration::from_secs(10)),
+            arrivals: Arrivals::Poisson,
+            poll_interval: Span(Duration::from_secs(1)),
+            target: None,
+            seed: 1,
+            server_command: Vec::new(),
+        }
+    }
+}
+
+/// An option that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("--{flag} {value}: {allowed}")]
+pub struct OptionsError {
+    flag: &'static str,
+    value: String,
+    allowed: String,
+}
+
+impl Options {
+    /// Messages a second that the schedule offers, all people together.
+    #[must_use]
+    pub fn rate_per_s(&self) -> f64 {
+        self.rate.unwrap_or_else(|| f64::from(self.users) * RATE_PER_USER_DEFAULT)
+    }
+
+    /// Checks what does not depend on the machine.
+    ///
+    /// # Errors
+    ///
+    /// The first option that cannot be meant.
+    pub fn validate(&self) -> Result<(), OptionsError> {
+        let refuse = |flag, value: String, allowed: &str| {
+            Err(OptionsError { flag, value, allowed: allowed.to_owned() })
+        };
+        let duration = self.duration.0;
+        if self.transports.is_empty() {
+            let names = TransportKind::ALL.map(TransportKind::name).join(", ");
+            return refuse("transport", String::new(), &format!("one or more of {names}"));
+        }
+        if !(2..=1_000_000).contains(&self.users) {
+            return refuse("users", self.users.to_string(), "2 to 1000000 people can talk");
+        }
+        if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&duration) {
+            return refuse("duration", self.duration.to_string(), "1s to 1h can be measured");
+        }
+        if !(self.rate_per_s() > 0.0 && self.rate_per_s() * duration.as_secs_f64() <= MESSAGES_MAX)
+        {
+            let allowed = "more than 0, and at most 50 million messages in the whole run";
+            return refuse("rate", self.rate_per_s().to_string(), allowed);
+        }
+        let poll_interval = self.poll_interval.0;
+        if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&poll_interval) {
+            return refuse("poll-interval", self.poll_interval.to_string(), "10ms to 30s");
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(arguments: &str) -> Result<Options, String> {
+        let words = std::iter::once("load").chain(arguments.split_whitespace());
+        Line::try_parse_from(words).map(|line| line.options).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_flag_means_the_defaults() {
+        let options = parse("").expect("nothing is required");
+        assert_eq!(options.transports, TransportKind::ALL);
+        assert_eq!((options.users, options.rate_per_s()), (1_000, 500.0));
+        assert_eq!(options.validate(), Ok(()));
+    }
+
+    #[test]
+    fn an_unknown_transport_is_answered_with_the_known_ones() {
+        let error = parse("--transport long-poll,pigeon").expect_err("there is no such transport");
+        for word in ["pigeon", "--transport", "short-poll, long-poll, socketio-websocket"] {
+            assert!(error.contains(word), "{word} is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn a_length_without_a_unit_is_answered_with_examples() {
+        let error = parse("--duration 10").expect_err("10 of what");
+        assert!(error.contains("--duration") && error.contains("10s or 1m30s"), "{error}");
+    }
+
+    #[test]
+    fn a_refusal_names_the_flag_the_value_and_what_is_allowed() {
+        for (arguments, expected) in [
+            ("--users 1", "--users 1: 2 to 1000000 people can talk"),
+            ("--duration 10ms", "--duration 10ms: 1s to 1h can be measured"),
+            ("--poll-interval 1ms", "--poll-interval 1ms: 10ms to 30s"),
+            ("--rate 0", "--rate 0: more than 0, and at most 50 million messages in the whole run"),
+            (
+                "--rate NaN",
+                "--rate NaN: more than 0, and at most 50 million messages in the whole run",
+            ),
+        ] {
+            let options = parse(arguments).expect("it can be read");
+            let error = options.validate().expect_err("it cannot be meant");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn options_survive_being_written_as_json() {
+        let options = parse("--transport long-poll --users 20 --rate 7 --duration 1m30s")
+            .expect("all of these are options");
+        let json = serde_json::to_string(&options).expect("options are plain data");
+        let again: Options = serde_json::from_str(&json).expect("it was just written");
+        assert_eq!(serde_json::to_string(&again).expect("as before"), json);
+        assert!(json.contains(r#""transports":["long-poll"]"#), "{json}");
+    }
+}

@@ -1,0 +1,169 @@
+//! What the machine allows, checked before the first connection.
+//!
+//! A run that dies of a limit after a minute is a minute lost and a riddle; a refusal here says the
+//! limit, the need, and the command that helps. This module raises the soft limit of open files
+//! and changes nothing else.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use client::TransportKind;
+
+/// Open files besides the people's connections: standard streams, the runtime, a margin for
+/// connections that are being replaced.
+const OPEN_FILES_SLACK: u64 = 128;
+
+/// The machine does not allow the run.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{users} users over {transport} need {need} open files a process and the limit is {limit}: \
+     run `ulimit -n {need}` as root before, or use --users {users_max}"
+)]
+pub struct PreflightError {
+    users: u32,
+    transport: String,
+    need: u64,
+    limit: u64,
+    users_max: u64,
+}
+
+/// Connections that one person holds: a poller parks one request and sends over another.
+#[must_use]
+pub fn connections_per_user(kind: TransportKind) -> u32 {
+    match kind {
+        TransportKind::SocketioWebsocket => 1,
+        _ => 2,
+    }
+}
+
+/// Raises the soft limit of open files to the hard one, which a spawned server inherits; the
+/// limit that holds now.
+#[must_use]
+pub fn raise_open_files() -> u64 {
+    // Where the limit cannot be read it cannot be checked either, and a run that hits it says so.
+    rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX)
+}
+
+/// Checks that `limit` open files are enough for the generator and, as it serves the same
+/// connections, for the server.
+///
+/// # Errors
+///
+/// They are not; the error says what to do.
+pub fn check_open_files(users: u32, kind: TransportKind, limit: u64) -> Result<(), PreflightError> {
+    let per_user = u64::from(connections_per_user(kind));
+    let need = u64::from(users) * per_user + OPEN_FILES_SLACK;
+    if need <= limit {
+        return Ok(());
+    }
+    // People come in pairs, so the suggestion is even.
+    let users_max = limit.saturating_sub(OPEN_FILES_SLACK) / per_user / 2 * 2;
+    Err(PreflightError { users, transport: kind.to_string(), need, limit, users_max })
+}
+
+/// The local addresses that the people connect from.
+///
+/// One address has as many connections to one server as it has ephemeral ports. On loopback there
+/// are more addresses for the asking, 127.0.0.1, 127.0.0.2 and so on; elsewhere the system chooses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sources {
+    /// How many loopback addresses are used; 0 leaves the choice to the system.
+    addresses: u32,
+}
+
+impl Sources {
+    /// Enough addresses for `connections` to `target`, of which each can have `ports`.
+    #[must_use]
+    pub fn new(target: IpAddr, connections: u64, ports: u64) -> Self {
+        // A tenth stays free for connections that are being replaced and for other programs.
+        let usable = (ports * 9 / 10).max(1);
+        let addresses = match target {
+            IpAddr::V4(v4) if v4.is_loopback() && connections > usable => {
+                u32::try_from(connections.div_ceil(usable)).unwrap_or(u32::MAX)
+            }
+            _ => 0,
+        };
+        Self { addresses }
+    }
+
+    /// The address that `person` connects from; none leaves it to the system.
+    #[must_use]
+    pub fn of(self, person: u32) -> Option<IpAddr> {
+        let nth = person.checked_rem(self.addresses)?;
+        let first = u32::from(Ipv4Addr::LOCALHOST);
+        Some(IpAddr::V4(Ipv4Addr::from(first + nth)))
+    }
+}
+
+/// How many ephemeral ports this system gives to one address.
+#[must_use]
+pub fn ephemeral_ports() -> u64 {
+    std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
+        .ok()
+        .and_then(|text| count_ports(&text))
+        .unwrap_or(PORTS_OF_LINUX)
+}
+
+/// Linux' own default, 32768 to 60999, for a system that does not say.
+const PORTS_OF_LINUX: u64 = 28_232;
+
+fn count_ports(text: &str) -> Option<u64> {
+    let mut bounds = text.split_whitespace().map(str::parse::<u64>);
+    let (low, high) = (bounds.next()?.ok()?, bounds.next()?.ok()?);
+    (high >= low).then(|| high - low + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+    #[test]
+    fn too_few_open_files_are_refused_with_the_need_and_two_ways_out() {
+        let error = check_open_files(1_000, TransportKind::LongPoll, 1_024)
+            .expect_err("2,128 files do not fit into 1,024");
+        assert_eq!(
+            error.to_string(),
+            "1000 users over long-poll need 2128 open files a process and the limit is 1024: \
+             run `ulimit -n 2128` as root before, or use --users 448"
+        );
+    }
+
+    #[test]
+    fn the_suggested_number_of_users_passes() {
+        for kind in [TransportKind::ShortPoll, TransportKind::SocketioWebsocket] {
+            let error = check_open_files(50_000, kind, 20_000).expect_err("too many");
+            let users_max = u32::try_from(error.users_max).expect("fewer than were asked for");
+            assert_eq!(check_open_files(users_max, kind, 20_000), Ok(()));
+            assert!(check_open_files(users_max + 2, kind, 20_000).is_err());
+        }
+    }
+
+    #[test]
+    fn a_socket_needs_half_of_what_polling_needs() {
+        assert_eq!(check_open_files(896, TransportKind::SocketioWebsocket, 1_024), Ok(()));
+        assert!(check_open_files(896, TransportKind::ShortPoll, 1_024).is_err());
+    }
+
+    #[test]
+    fn loopback_addresses_are_added_only_when_the_ports_of_one_do_not_suffice() {
+        assert_eq!(Sources::new(LOOPBACK, 2_000, 28_232).of(5), None);
+        let sources = Sources::new(LOOPBACK, 60_000, 28_232);
+        let addresses: Vec<_> = (0..4).map(|person| sources.of(person)).collect();
+        let address = |last| Some(IpAddr::V4(Ipv4Addr::new(127, 0, 0, last)));
+        assert_eq!(addresses, [address(1), address(2), address(3), address(1)]);
+    }
+
+    #[test]
+    fn a_remote_target_leaves_the_address_to_the_system() {
+        let remote = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        assert_eq!(Sources::new(remote, 60_000, 28_232).of(0), None);
+    }
+
+    #[test]
+    fn the_port_range_is_counted_with_both_ends() {
+        assert_eq!(count_ports("32768\t60999\n"), Some(PORTS_OF_LINUX));
+        assert_eq!(count_ports("60999 32768"), None);
+        assert_eq!(count_ports("many"), None);
+    }
+}

@@ -1,0 +1,111 @@
+//! What a process has cost so far: processor time and resident memory, read from `/proc`.
+//!
+//! It reads and parses; it never signals a process and never samples in the background.
+
+use std::io;
+
+use nix::unistd::{SysconfVar, sysconf};
+
+/// A reading of one process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// User and system time since the process began, in microseconds; the kernel counts it in
+    /// ticks of usually 10 ms.
+    pub cpu_us: u64,
+    /// Resident memory, in bytes.
+    pub rss_bytes: u64,
+}
+
+/// What process `pid` has used so far.
+///
+/// # Errors
+///
+/// The process is gone, or this system has no `/proc`.
+pub fn usage_of(pid: u32) -> io::Result<Usage> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm"))?;
+    let unreadable = || io::Error::other(format!("/proc/{pid} is not in the expected form"));
+    let ticks = cpu_ticks(&stat).ok_or_else(unreadable)?;
+    let pages = resident_pages(&statm).ok_or_else(unreadable)?;
+    Ok(Usage {
+        cpu_us: ticks * 1_000_000 / system(SysconfVar::CLK_TCK)?,
+        rss_bytes: pages * system(SysconfVar::PAGE_SIZE)?,
+    })
+}
+
+/// What this process has used so far.
+///
+/// # Errors
+///
+/// This system has no `/proc`.
+pub fn usage_of_self() -> io::Result<Usage> {
+    usage_of(std::process::id())
+}
+
+/// Processor time that all programs of this machine have used since it started, in microseconds.
+///
+/// # Errors
+///
+/// This system has no `/proc`.
+pub fn usage_of_machine_us() -> io::Result<u64> {
+    let stat = std::fs::read_to_string("/proc/stat")?;
+    let ticks = busy_ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
+    Ok(ticks * 1_000_000 / system(SysconfVar::CLK_TCK)?)
+}
+
+/// user, nice, system, idle, iowait, irq, softirq of all cores, without the two that are idleness.
+fn busy_ticks(stat: &str) -> Option<u64> {
+    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+    let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).take(7).collect();
+    let &[user, nice, system, _idle, _iowait, irq, softirq] = ticks.as_slice() else {
+        return None;
+    };
+    Some(user + nice + system + irq + softirq)
+}
+
+/// A constant of this system: clock ticks a second, bytes a page.
+fn system(constant: SysconfVar) -> io::Result<u64> {
+    let value = sysconf(constant)?.and_then(|value| u64::try_from(value).ok());
+    value.filter(|value| *value > 0).ok_or_else(|| io::ErrorKind::Unsupported.into())
+}
+
+/// utime + stime. The second field is the program's name in brackets, and may hold anything.
+fn cpu_ticks(stat: &str) -> Option<u64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let user: u64 = fields.next()?.parse().ok()?;
+    let system: u64 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+fn resident_pages(statm: &str) -> Option<u64> {
+    statm.split_whitespace().nth(1)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_name_with_brackets_and_spaces_does_not_shift_the_fields() {
+        let stat = "7 (a ) b) S 1 7 7 0 -1 4194304 100 0 0 0 25 17 0 0 20 0 5 0 99 1 2";
+        assert_eq!(cpu_ticks(stat), Some(42));
+    }
+
+    #[test]
+    fn waiting_for_a_disk_is_idleness_and_serving_interrupts_is_not() {
+        assert_eq!(busy_ticks("cpu  1 2 4 800 900 8 16 32 0 0\ncpu0 1"), Some(31));
+        assert_eq!(busy_ticks("cpu0 1 2 4 800 900 8 16"), None);
+    }
+
+    #[test]
+    fn a_cut_off_line_is_unreadable_and_not_zero() {
+        assert_eq!(cpu_ticks("7 (a) S 1 7"), None);
+        assert_eq!(resident_pages("100"), None);
+    }
+
+    #[test]
+    fn this_very_process_uses_memory() {
+        assert!(usage_of_self().expect("Linux has /proc").rss_bytes > 100_000);
+    }
+}

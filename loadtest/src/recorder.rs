@@ -1,0 +1,192 @@
+//! From the books to the figures: histograms and one entry a second, in one pass at the end.
+//!
+//! The ledger holds the three times of every message anyway, so the histograms are filled after
+//! the run: nothing but the ledger is touched while the run is measured, and the figures agree
+//! with the account of the messages by construction.
+
+use std::ops::Range;
+
+use hdrhistogram::Histogram;
+use reports::run::{HistogramDump, Interval, latency_histogram};
+
+use crate::ledger::{Fate, Ledger, Record};
+
+/// What the books say about time.
+#[derive(Debug)]
+pub struct Figures {
+    /// Receipt less intended sending, in microseconds.
+    pub latency: Histogram<u64>,
+    /// Receipt less actual sending, in microseconds.
+    pub service: Histogram<u64>,
+    /// Actual less intended sending, in microseconds.
+    pub send_lag: Histogram<u64>,
+    /// One entry a second of the window.
+    pub intervals: Vec<Interval>,
+    /// Messages of the window that were sent before the window closed.
+    pub sent_in_time: u64,
+    /// Messages received in the window, whenever they were due.
+    pub received_in_window: u64,
+}
+
+impl Figures {
+    /// Reads `ledger` for the messages that were due in `window`, in microseconds.
+    ///
+    /// The three histograms hold the messages of the window. The intervals are a picture of each
+    /// second as it was: they hold what was sent and received in it, messages of the warm-up
+    /// among them.
+    #[must_use]
+    pub fn read(ledger: &Ledger, window: &Range<u64>) -> Self {
+        let mut figures = Self {
+            latency: latency_histogram(),
+            service: latency_histogram(),
+            send_lag: latency_histogram(),
+            intervals: Vec::new(),
+            sent_in_time: 0,
+            received_in_window: 0,
+        };
+        let mut seconds = Seconds::new(window);
+        ledger.for_each(|record| {
+            seconds.add(record);
+            if window.contains(&record.intended_us) {
+                figures.add(record, window.end);
+            }
+        });
+        figures.received_in_window = seconds.received();
+        figures.intervals = seconds.finish();
+        figures
+    }
+
+    fn add(&mut self, record: &Record, window_end_us: u64) {
+        let Some(sent_us) = record.sent_us else {
+            return;
+        };
+        self.send_lag.saturating_record(sent_us.saturating_sub(record.intended_us));
+        self.sent_in_time += u64::from(sent_us < window_end_us);
+        // What reached a stranger has no latency to the partner.
+        if let (Some(received_us), true) = (record.received_us, record.fate() != Fate::Misdelivered)
+        {
+            self.latency.saturating_record(received_us.saturating_sub(record.intended_us));
+            self.service.saturating_record(received_us.saturating_sub(sent_us));
+        }
+    }
+}
+
+/// The window, cut into seconds.
+struct Seconds {
+    window: Range<u64>,
+    sent: Vec<u64>,
+    latencies_us: Vec<Vec<u64>>,
+}
+
+impl Seconds {
+    fn new(window: &Range<u64>) -> Self {
+        let count = (window.end - window.start).div_ceil(1_000_000) as usize;
+        Self { window: window.clone(), sent: vec![0; count], latencies_us: vec![Vec::new(); count] }
+    }
+
+    fn add(&mut self, record: &Record) {
+        if let Some(second) = record.sent_us.and_then(|at_us| self.second(at_us)) {
+            self.sent[second] += 1;
+        }
+        let received = record.received_us.and_then(|at_us| Some((at_us, self.second(at_us)?)));
+        if let Some((at_us, second)) = received {
+            self.latencies_us[second].push(at_us.saturating_sub(record.intended_us));
+        }
+    }
+
+    fn second(&self, at_us: u64) -> Option<usize> {
+        self.window.contains(&at_us).then(|| ((at_us - self.window.start) / 1_000_000) as usize)
+    }
+
+    fn received(&self) -> u64 {
+        self.latencies_us.iter().map(|second| second.len() as u64).sum()
+    }
+
+    /// One histogram serves all seconds in turn: a histogram is large, its dump is small.
+    fn finish(self) -> Vec<Interval> {
+        let mut histogram = latency_histogram();
+        let seconds = self.sent.into_iter().zip(self.latencies_us).zip(0..);
+        seconds
+            .map(|((sent, latencies_us), second)| {
+                histogram.reset();
+                for &latency_us in &latencies_us {
+                    histogram.saturating_record(latency_us);
+                }
+                Interval {
+                    second,
+                    sent,
+                    received: latencies_us.len() as u64,
+                    latency_us: HistogramDump::from(&histogram),
+                }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schedule::{Due, Schedule};
+
+    const WINDOW: Range<u64> = 1_000_000..3_000_000;
+
+    /// A ledger in which each `(intended, sent, received)` is one message of person 0, in order.
+    fn books(messages: &[(u64, u64, Option<u64>)]) -> Ledger {
+        let due =
+            messages.iter().zip(0..).map(|(&(at_us, ..), number)| Due { at_us, person: 0, number });
+        let schedule = Schedule { due: due.collect(), people: 2 };
+        let ledger = Ledger::new(1, &schedule);
+        for (&(_, sent_us, received_us), number) in messages.iter().zip(0..) {
+            let id = ledger.send(0, number, 9, sent_us);
+            if let Some(at_us) = received_us {
+                ledger.receive(1, Some(9), &id, at_us);
+            }
+        }
+        ledger
+    }
+
+    #[test]
+    fn latency_runs_from_the_intended_time_and_service_from_the_actual_one() {
+        let ledger = books(&[(1_000_000, 1_000_300, Some(1_000_900))]);
+        let figures = Figures::read(&ledger, &WINDOW);
+        assert_eq!(figures.latency.max(), 900);
+        assert_eq!(figures.service.max(), 600);
+        assert_eq!(figures.send_lag.max(), 300);
+    }
+
+    #[test]
+    fn a_frozen_sender_is_charged_for_every_message_that_was_due() {
+        let frozen: Vec<_> =
+            (0..100).map(|n| (1_000_000 + n * 10_000, 2_000_000, Some(2_000_100))).collect();
+        let figures = Figures::read(&books(&frozen), &WINDOW);
+        assert!(figures.service.value_at_quantile(0.99) <= 100);
+        assert!(figures.latency.value_at_quantile(0.5) > 490_000);
+        assert!(figures.send_lag.value_at_quantile(0.5) > 490_000);
+    }
+
+    #[test]
+    fn the_warm_up_and_the_drain_are_in_no_histogram_but_the_seconds_show_what_happened() {
+        let ledger = books(&[
+            (900_000, 900_000, Some(1_100_000)),
+            (1_500_000, 1_500_000, Some(2_500_000)),
+            (2_900_000, 3_100_000, Some(3_200_000)),
+        ]);
+        let figures = Figures::read(&ledger, &WINDOW);
+        assert_eq!(figures.latency.len(), 2);
+        assert_eq!(figures.sent_in_time, 1);
+        assert_eq!(figures.received_in_window, 2);
+        let seconds: Vec<_> = figures
+            .intervals
+            .iter()
+            .map(|second| (second.second, second.sent, second.received))
+            .collect();
+        assert_eq!(seconds, [(0, 1, 1), (1, 0, 1)]);
+        assert_eq!(figures.intervals[0].latency_us.to_histogram().len(), 1);
+    }
+
+    #[test]
+    fn a_lost_message_has_a_send_lag_and_no_latency() {
+        let figures = Figures::read(&books(&[(1_000_000, 1_000_020, None)]), &WINDOW);
+        assert_eq!((figures.send_lag.len(), figures.latency.len()), (1, 0));
+    }
+}

@@ -1,0 +1,104 @@
+//! From what was booked and observed to one [`Series`].
+
+use std::time::Duration;
+
+use reports::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic};
+
+use crate::process::Usage;
+use crate::recorder::Figures;
+use crate::scenario::{Observed, Reading, Stage};
+use crate::validity::{self, Evidence};
+
+/// A run that has come to its end.
+pub(crate) struct Finished<'a> {
+    pub(crate) users: u32,
+    pub(crate) duration: Duration,
+    pub(crate) stage: &'a Stage,
+    /// The server before the first connection.
+    pub(crate) idle: Option<Usage>,
+    pub(crate) observed: Observed,
+    pub(crate) counted_by_goose: u64,
+}
+
+impl Finished<'_> {
+    pub(crate) fn into_series(self) -> Series {
+        let window = &self.observed.window;
+        let messages = self.stage.ledger.messages(window);
+        let figures = Figures::read(&self.stage.ledger, window);
+        let duration_s = self.duration.as_secs_f64();
+        Series {
+            transport: self.stage.route.kind.name().to_owned(),
+            users: u64::from(self.users),
+            duration_s,
+            offered_per_s: messages.scheduled as f64 / duration_s,
+            achieved_per_s: figures.received_in_window as f64 / duration_s,
+            messages,
+            traffic: self.traffic(),
+            server: self.server(),
+            generator: self.generator(),
+            latency_us: HistogramDump::from(&figures.latency),
+            service_us: HistogramDump::from(&figures.service),
+            send_lag_us: HistogramDump::from(&figures.send_lag),
+            invalid: self.invalid(&figures, &messages),
+            discarded: Vec::new(),
+            intervals: figures.intervals,
+        }
+    }
+
+    fn traffic(&self) -> Traffic {
+        let Reading { requests, bytes_sent, bytes_received, .. } = self.observed.opened;
+        let closed = &self.observed.closed;
+        Traffic {
+            requests: closed.requests - requests,
+            bytes_sent: closed.bytes_sent - bytes_sent,
+            bytes_received: closed.bytes_received - bytes_received,
+            errors: self.stage.errors(),
+        }
+    }
+
+    fn server(&self) -> Option<ServerCost> {
+        Some(ServerCost {
+            cpu_us: self.observed.closed.server?.cpu_us - self.observed.opened.server?.cpu_us,
+            rss_idle_bytes: self.idle?.rss_bytes,
+            rss_bytes: self.observed.gathered.server?.rss_bytes,
+        })
+    }
+
+    fn generator(&self) -> GeneratorCost {
+        let Observed { gathered, opened, closed, .. } = &self.observed;
+        GeneratorCost {
+            cpu_us: closed.generator.cpu_us - opened.generator.cpu_us,
+            rss_bytes: gathered.generator.rss_bytes,
+        }
+    }
+
+    /// Processor time of all other programs over the window.
+    fn others_cpu_us(&self) -> Option<u64> {
+        let Observed { opened, closed, .. } = &self.observed;
+        let machine = closed.machine_cpu_us?.saturating_sub(opened.machine_cpu_us?);
+        let server = self.server().map_or(0, |server| server.cpu_us);
+        Some(machine.saturating_sub(self.generator().cpu_us + server))
+    }
+
+    fn invalid(&self, figures: &Figures, messages: &Messages) -> Vec<String> {
+        // One of an odd number has nobody to talk to, by design; anybody else should have.
+        let alone = u64::from(self.users % 2) * messages.unsent;
+        let evidence = Evidence {
+            sendable: messages.scheduled - alone,
+            generator_cpu_us: self.generator().cpu_us,
+            server_cpu_us: self.server().map(|server| server.cpu_us),
+            others_cpu_us: self.others_cpu_us(),
+            window: self.duration,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+        };
+        let mut reasons = validity::reasons(figures, &evidence);
+        let received = self.stage.ledger.received();
+        if self.counted_by_goose != received {
+            reasons.push(format!(
+                "goose counted {} messages and the books hold {received}",
+                self.counted_by_goose
+            ));
+        }
+        reasons
+    }
+}

@@ -1,0 +1,281 @@
+//! The server under load: a process of its own, or one that already runs.
+//!
+//! A process of its own shares no allocator, runtime or file descriptors with the generator, so its
+//! processor time and memory are its own and can be read from outside. It is killed when the
+//! [`Target`] is dropped: whatever ends a run, no server is left behind.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::process::{self, Usage};
+
+/// How long a server may take until it says where it listens.
+const START_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a server that runs may take to accept a connection.
+const REACH_WAIT_MAX: Duration = Duration::from_secs(5);
+/// Lines of the server's log that are kept to explain its end.
+const LOG_LINES_MAX: usize = 20;
+
+/// A server that accepts connections.
+#[derive(Debug)]
+pub struct Target {
+    /// Where it listens.
+    pub addr: SocketAddr,
+    /// What to call it in the Host header.
+    pub host: String,
+    child: Option<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    process: Child,
+    log: Log,
+}
+
+/// There is no server to load.
+#[derive(Debug, thiserror::Error)]
+pub enum TargetError {
+    /// The URL is not one that can be loaded.
+    #[error("--target {0}: only http://HOST:PORT can be loaded")]
+    Url(String),
+    /// Nothing answers there.
+    #[error("cannot reach {url}: {source}; is the server running?")]
+    Unreachable {
+        /// What was asked for.
+        url: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The caller gave no program.
+    #[error("there is no command that starts a server, and no --target")]
+    NoCommand,
+    /// The program cannot be run.
+    #[error("cannot start the server `{program}`: {source}")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The program ran and did not become a server.
+    #[error("the server `{program}` {what}; it said: {log}")]
+    NotReady {
+        /// The program.
+        program: String,
+        /// What it did instead.
+        what: String,
+        /// Its last lines on standard error.
+        log: String,
+    },
+}
+
+impl Target {
+    /// A server that already runs, for example `http://127.0.0.1:3000`.
+    ///
+    /// # Errors
+    ///
+    /// The URL is none, or nothing accepts a connection there.
+    pub async fn attach(url: &str) -> Result<Self, TargetError> {
+        let host = host_of(url).ok_or_else(|| TargetError::Url(url.to_owned()))?;
+        let connect = tokio::time::timeout(REACH_WAIT_MAX, TcpStream::connect(&host));
+        let reached = connect
+            .await
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
+            .and_then(|stream| stream.peer_addr());
+        match reached {
+            Ok(addr) => Ok(Self { addr, host, child: None }),
+            Err(source) => Err(TargetError::Unreachable { url: url.to_owned(), source }),
+        }
+    }
+
+    /// Starts `command` with `--addr 127.0.0.1:0` and `limits` appended, and waits until it says
+    /// `listening on http://ADDR` on its standard output.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be run, ends, or says nothing for 10 seconds.
+    pub async fn spawn(command: &[OsString], limits: &[String]) -> Result<Self, TargetError> {
+        let (program, arguments) = command.split_first().ok_or(TargetError::NoCommand)?;
+        let name = program.to_string_lossy().into_owned();
+        let mut process = Command::new(program)
+            .args(arguments)
+            .args(["--addr", "127.0.0.1:0"])
+            .args(limits)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|source| TargetError::Start { program: name.clone(), source })?;
+        let log = Log::default();
+        let stderr = process.stderr.take().expect("it was just piped");
+        let logged = tokio::spawn(log.clone().keep(BufReader::new(stderr).lines()));
+        let stdout = process.stdout.take().expect("it was just piped");
+        let mut lines = BufReader::new(stdout).lines();
+        match tokio::time::timeout(START_WAIT_MAX, listening_on(&mut lines)).await {
+            Ok(Some(addr)) => {
+                // Whatever else it prints must be read, or it would block on a full pipe.
+                tokio::spawn(Log::default().keep(lines));
+                let child = Some(Running { process, log });
+                let host = addr.to_string();
+                Ok(Self { addr, host, child })
+            }
+            ended => {
+                let what = match ended {
+                    Err(_) => format!("did not listen within {START_WAIT_MAX:?}"),
+                    Ok(_) => {
+                        // Its standard error ends with it, or a moment later.
+                        let _ = tokio::time::timeout(Duration::from_secs(1), logged).await;
+                        "ended before it listened".to_owned()
+                    }
+                };
+                let log = log.text();
+                Err(TargetError::NotReady { program: name, what, log })
+            }
+        }
+    }
+
+    /// What the server has cost so far; none where it is not a process of ours.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        let pid = self.child.as_ref()?.process.id()?;
+        process::usage_of(pid).ok()
+    }
+
+    /// How the server ended, if it was ours and has ended.
+    pub fn ended(&mut self) -> Option<String> {
+        let running = self.child.as_mut()?;
+        let status = running.process.try_wait().ok()??;
+        Some(format!("the server ended ({status}); it said: {}", running.log.text()))
+    }
+}
+
+/// The address in the line `listening on http://ADDR`; none when the output ends without it.
+async fn listening_on(lines: &mut Lines<BufReader<ChildStdout>>) -> Option<SocketAddr> {
+    while let Ok(Some(line)) = lines.next_line().await {
+        let url = line.trim().strip_prefix("listening on http://");
+        if let Some(addr) = url.and_then(|addr| addr.trim_end_matches('/').parse().ok()) {
+            return Some(addr);
+        }
+    }
+    None
+}
+
+/// `HOST:PORT` of an `http://` URL; the port is 80 where there is none.
+fn host_of(url: &str) -> Option<String> {
+    let host = url.strip_prefix("http://")?.trim_end_matches('/');
+    let valid = !host.is_empty() && !host.contains(['/', '?', '#', '@', ' ']);
+    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    valid.then(|| match has_port {
+        true => host.to_owned(),
+        false => format!("{host}:80"),
+    })
+}
+
+/// The last lines that a process wrote.
+#[derive(Debug, Default, Clone)]
+struct Log(Arc<Mutex<VecDeque<String>>>);
+
+impl Log {
+    async fn keep<R: AsyncRead + Unpin>(self, mut lines: Lines<BufReader<R>>) {
+        while let Ok(Some(line)) = lines.next_line().await {
+            let mut kept = self.0.lock().expect("nothing panics under this lock");
+            if kept.len() == LOG_LINES_MAX {
+                kept.pop_front();
+            }
+            kept.push_back(line);
+        }
+    }
+
+    fn text(&self) -> String {
+        let kept = self.0.lock().expect("nothing panics under this lock");
+        if kept.is_empty() {
+            return "nothing".to_owned();
+        }
+        kept.iter().cloned().collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Vec<OsString> {
+        ["sh", "-c", script].map(OsString::from).to_vec()
+    }
+
+    #[tokio::test]
+    async fn a_server_is_ready_when_it_says_where_it_listens() {
+        let script = "echo starting; echo listening on http://127.0.0.1:4321; exec cat /dev/zero";
+        let mut target = Target::spawn(&shell(script), &[]).await.expect("it said so");
+        assert_eq!(target.host, "127.0.0.1:4321");
+        assert_eq!(target.ended(), None);
+        assert!(target.usage().expect("the process runs").rss_bytes > 0);
+    }
+
+    #[tokio::test]
+    async fn a_server_that_ends_at_once_is_refused_with_its_own_words() {
+        let error = Target::spawn(&shell("echo no such flag >&2; exit 2"), &[])
+            .await
+            .expect_err("it ended");
+        assert_eq!(
+            error.to_string(),
+            "the server `sh` ended before it listened; it said: no such flag"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_address_and_the_limits_are_given_to_the_server() {
+        let script = r#"echo "$*" >&2; exit 1"#;
+        let mut command = shell(script);
+        command.push("serve".into());
+        let error = Target::spawn(&command, &["--sessions-max".to_owned(), "9".to_owned()])
+            .await
+            .expect_err("it ended");
+        assert!(error.to_string().ends_with("--addr 127.0.0.1:0 --sessions-max 9"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_not_there_is_named() {
+        let error = Target::spawn(&["/no/such/server".into()], &[])
+            .await
+            .expect_err("there is no such program");
+        assert!(error.to_string().starts_with("cannot start the server `/no/such/server`: "));
+    }
+
+    #[tokio::test]
+    async fn a_target_that_does_not_listen_is_named_in_one_line() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let addr = listener.local_addr().expect("it is bound");
+        drop(listener);
+        let url = format!("http://{addr}");
+        let error = Target::attach(&url).await.expect_err("nobody listens");
+        let text = error.to_string();
+        assert!(text.starts_with(&format!("cannot reach {url}: Connection refused")), "{text}");
+        assert!(text.ends_with("; is the server running?"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_plain_http_is_refused() {
+        for url in ["https://example.org", "127.0.0.1:3000", "http://", "http://a/b"] {
+            let error = Target::attach(url).await.expect_err("not to be loaded");
+            let expected = format!("--target {url}: only http://HOST:PORT can be loaded");
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn the_port_of_http_is_80() {
+        assert_eq!(host_of("http://example.org/"), Some("example.org:80".to_owned()));
+        assert_eq!(host_of("http://[::1]:3000"), Some("[::1]:3000".to_owned()));
+    }
+}
