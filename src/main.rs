@@ -63,10 +63,19 @@ fn main() -> ExitCode {
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            output::warn(&format!("racetrack: {error:#}"));
+            output::warn(&format!("racetrack: {}", in_one_line(&error)));
             ExitCode::from(outcome::USAGE)
         }
     }
+}
+
+/// An error and its causes, without those that it tells itself.
+fn in_one_line(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line.as_str() {
+        "" => cause,
+        told if told.contains(&cause) => line,
+        told => format!("{told}: {cause}"),
+    })
 }
 
 fn serve(config: Config) -> anyhow::Result<Outcome> {

@@ -11,7 +11,7 @@ use crate::history::{Event, Kind, Op};
 const NAME: &str = "isolation";
 
 /// Checks that each message is heard in the conversation that its sender named, by the sender's
-/// partner in it.
+/// partner in it, and echoed to the sender in the same.
 #[must_use]
 pub fn check(view: &View<'_>) -> Vec<Violation> {
     let mut meant: BTreeMap<_, (PairId, &Event)> = BTreeMap::new();
@@ -28,11 +28,15 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
             match event.told() {
                 Some(ServerEvent::Paired { pair }) => current = Some(*pair),
                 Some(ServerEvent::PartnerLeft { .. } | ServerEvent::Waiting) => current = None,
-                Some(ServerEvent::Message { from: Speaker::Partner, id, .. }) => {
+                Some(ServerEvent::Message { from, id, .. }) => {
                     let Some((pair, said)) = meant.get(id) else { continue };
-                    let is_own = said.session == Some(*session);
-                    if current != Some(*pair) || is_own {
-                        let what = format!("{id} was meant for {pair}, and {session} heard it");
+                    // An echo says that the sender's partner of that moment has the message too.
+                    let (verb, is_own) = match from {
+                        Speaker::Partner => ("heard", false),
+                        Speaker::Me => ("said", true),
+                    };
+                    if current != Some(*pair) || (said.session == Some(*session)) != is_own {
+                        let what = format!("{id} was meant for {pair}, and {session} {verb} it");
                         violations.push(Violation::new(NAME, what, &[said.index, event.index]));
                     }
                 }

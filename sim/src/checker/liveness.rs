@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use server::protocol::ServerEvent;
+use server::protocol::{PairId, ServerEvent, SessionId};
 
 use super::Violation;
 use super::view::View;
@@ -10,8 +10,8 @@ use crate::history::{Event, Kind, Op, Phase};
 
 const NAME: &str = "liveness";
 
-/// Checks that everybody who wants to be there is, that both members of a conversation know of
-/// it, and that at most one person waits.
+/// Checks that everybody who wants to be there is, that both members of a conversation take it
+/// for theirs, and that at most one person waits.
 #[must_use]
 pub fn check(view: &View<'_>) -> Vec<Violation> {
     let Some(settled) = view.phase(Phase::Settled) else {
@@ -26,9 +26,15 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
         match last_word(events, settled) {
             Some((event, ServerEvent::Paired { pair })) => {
                 let partner = view.partner(*pair, *session);
-                if !partner.is_some_and(|partner| view.is_present_at_rest(partner)) {
-                    let what = format!("{session} talks to nobody in {pair}");
-                    violations.push(Violation::new(NAME, what, &[event.index]));
+                match partner.filter(|partner| view.is_present_at_rest(*partner)) {
+                    None => {
+                        let what = format!("{session} talks to nobody in {pair}");
+                        violations.push(Violation::new(NAME, what, &[event.index]));
+                    }
+                    Some(partner) => {
+                        let word = last_word(&view.sessions[&partner], settled);
+                        violations.extend(elsewhere(*pair, [*session, partner], event, word));
+                    }
                 }
             }
             Some((event, _)) => waiting.push(event.index),
@@ -44,6 +50,19 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
     }
     violations.extend(absent(view, settled));
     violations
+}
+
+/// A conversation that only one of its members still takes for theirs.
+fn elsewhere(
+    pair: PairId,
+    [session, partner]: [SessionId; 2],
+    event: &Event,
+    word: Option<(&Event, &ServerEvent)>,
+) -> Option<Violation> {
+    let (told, body) = word?;
+    let is_there = *body == ServerEvent::Paired { pair };
+    let what = format!("{session} talks in {pair} to {partner}, who is elsewhere");
+    (!is_there).then(|| Violation::new(NAME, what, &[event.index, told.index]))
 }
 
 /// The last event that says whether a session waits or talks.

@@ -1,0 +1,444 @@
+//! One history for each thing that a checker can find, and those next to it that are in order.
+
+use expect_test::expect;
+
+use super::script::{good, verdict};
+
+/// `ann` and `bob` talk to each other.
+const COUPLE: &str = "ann opens\nbob opens\nann < paired 1\nbob < paired 1\n";
+/// `cyd` and `dan` do so too.
+const OTHERS: &str = "cyd opens\ndan opens\ncyd < paired 2\ndan < paired 2\n";
+
+fn couple(then: &str) -> String {
+    format!("{COUPLE}{then}")
+}
+
+#[test]
+fn a_conversation_in_good_order_is_good() {
+    good(
+        "ann opens
+         ann < waiting
+         bob opens
+         bob < paired 1
+         ann < paired 1
+         ann says ann-1 to 1
+         bob < partner ann-1
+         ann < me ann-1
+         ann accepted ann-1 to 1
+         bob leaves
+         ann < left
+         ann < waiting",
+    );
+}
+
+// ---- pairing
+
+#[test]
+fn a_conversation_of_three_is_found() {
+    verdict(
+        &couple("cyd opens\ncyd < paired 1"),
+        expect![[r#"
+        pairing: p1 has 3 members
+    "#]],
+    );
+}
+
+#[test]
+fn a_conversation_announced_twice_to_one_is_found() {
+    verdict(
+        &couple("ann < left\nbob < left\nann < paired 1\nbob < paired 1"),
+        expect![[r#"
+        pairing: p1 was announced twice to one
+    "#]],
+    );
+}
+
+#[test]
+fn a_second_partner_beside_the_first_is_found() {
+    verdict(
+        &couple("ann < paired 2\ncyd opens\ncyd < paired 2\nbob vanishes"),
+        expect![[r#"
+        pairing: s1 got partner p2 while it had another
+    "#]],
+    );
+}
+
+#[test]
+fn being_left_by_nobody_is_found() {
+    verdict(
+        "ann opens\nann < waiting\nann < left\nann < waiting",
+        expect![[r#"
+        pairing: s1 was left by a partner that it did not have
+    "#]],
+    );
+}
+
+#[test]
+fn being_left_twice_is_found() {
+    verdict(
+        &couple("bob leaves\nann < left\nann < left\nann < waiting"),
+        expect![[r#"
+        pairing: s1 was left by a partner that it did not have
+    "#]],
+    );
+}
+
+#[test]
+fn waiting_with_a_partner_is_found() {
+    verdict(
+        &couple("bob leaves\nann < waiting"),
+        expect![[r#"
+        pairing: s1 waits while it has a partner
+    "#]],
+    );
+}
+
+// ---- delivery
+
+#[test]
+fn a_message_that_never_arrives_is_found() {
+    verdict(
+        &couple("ann says ann-1 to 1\nann accepted ann-1 to 1"),
+        expect![[r#"
+        delivery: ann-1 was accepted for p1, and s2 never heard it
+    "#]],
+    );
+    verdict(
+        &couple("ann says ann-1 to 1\nann < me ann-1"),
+        expect![[r#"
+        delivery: ann-1 was accepted for p1, and s2 never heard it
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_that_nobody_accepted_need_not_arrive() {
+    good(&couple("ann says ann-1 to 1"));
+}
+
+#[test]
+fn a_message_to_somebody_who_is_gone_need_not_arrive() {
+    for gone in ["bob vanishes", "bob leaves", "bob < closing", "bob loses"] {
+        let then =
+            format!("{gone}\nann says ann-1 to 1\nann < me ann-1\nann < left\nann < waiting");
+        good(&couple(&then));
+    }
+}
+
+#[test]
+fn a_message_that_arrives_twice_is_found() {
+    let heard = "ann says ann-1 to 1\nann < me ann-1\nbob < partner ann-1\nbob < partner ann-1";
+    verdict(
+        &couple(heard),
+        expect![[r#"
+        delivery: s2 was given ann-1 after number 1
+        delivery: ann-1 was heard twice
+    "#]],
+    );
+}
+
+#[test]
+fn messages_that_arrive_out_of_order_are_found() {
+    let said = "ann says ann-1 to 1\nann says ann-2 to 1\n";
+    let heard = "bob < partner ann-2\nbob < partner ann-1";
+    verdict(
+        &couple(&format!("{said}{heard}")),
+        expect![[r#"
+        delivery: s2 was given ann-1 after number 2
+    "#]],
+    );
+}
+
+#[test]
+fn own_messages_that_are_echoed_out_of_order_are_found() {
+    let said = "ann says ann-1 to 1\nann says ann-2 to 1\nann < me ann-2\nann < me ann-1\n";
+    let heard = "bob < partner ann-1\nbob < partner ann-2";
+    verdict(
+        &couple(&format!("{said}{heard}")),
+        expect![[r#"
+        delivery: s1 was given ann-1 after number 2
+    "#]],
+    );
+}
+
+#[test]
+fn messages_of_two_senders_have_no_order() {
+    let said = "ann says ann-2 to 1\nbob says bob-1 to 1\n";
+    good(&couple(&format!(
+        "{said}ann < partner bob-1\nann < me ann-2\nbob < me bob-1\nbob < partner ann-2"
+    )));
+}
+
+#[test]
+fn a_message_that_nobody_said_is_found() {
+    verdict(
+        &couple("bob < partner ann-1"),
+        expect![[r#"
+        delivery: ann-1 was never said
+    "#]],
+    );
+}
+
+#[test]
+fn a_place_given_out_twice_or_backwards_is_found() {
+    verdict(
+        &couple("ann < notice\nann < notice @2"),
+        expect![[r#"
+        delivery: s1 was given #2 after #2
+    "#]],
+    );
+    verdict(
+        &couple("ann < notice @3\nann < notice @2\nann < notice @4"),
+        expect![[r#"
+        delivery: s1 was given #2 after #3
+        delivery: s1 was never given what lies between two events
+    "#]],
+    );
+}
+
+#[test]
+fn a_place_left_out_is_found() {
+    verdict(
+        &couple("ann < notice @3"),
+        expect![[r#"
+        delivery: s1 was never given what lies between two events
+    "#]],
+    );
+    verdict(
+        "ann opens\nann < waiting @2",
+        expect![[r#"
+        delivery: s1 was never given what lies between two events
+    "#]],
+    );
+}
+
+#[test]
+fn a_place_left_out_and_admitted_is_good() {
+    good(&couple("ann < notice\nann < notice @6\nann < lagged 3"));
+}
+
+#[test]
+fn a_place_left_out_after_lagging_is_found() {
+    verdict(
+        &couple("ann < notice @6\nann < lagged 4\nann < notice @9"),
+        expect![[r#"
+        delivery: s1 was never given what lies between two events
+    "#]],
+    );
+}
+
+// ---- isolation
+
+#[test]
+fn a_message_in_the_next_conversation_is_found() {
+    let meets = "bob leaves\nann < left\ncyd opens\nann < paired 2\ncyd < paired 2\n";
+    verdict(
+        &couple(&format!("ann says ann-1 to 1\n{meets}cyd < partner ann-1")),
+        expect![[r#"
+        isolation: ann-1 was meant for p1, and s3 heard it
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_after_the_partner_left_is_found() {
+    let said = "ann says ann-1 to 1\nann leaves\nbob < left\nbob < partner ann-1\nbob < waiting";
+    verdict(
+        &couple(said),
+        expect![[r#"
+        isolation: ann-1 was meant for p1, and s2 heard it
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_in_another_conversation_is_found() {
+    let said = "ann says ann-1 to 1\ndan < partner ann-1";
+    verdict(
+        &couple(&format!("{OTHERS}{said}")),
+        expect![[r#"
+        isolation: ann-1 was meant for p1, and s4 heard it
+    "#]],
+    );
+}
+
+#[test]
+fn hearing_oneself_as_the_partner_is_found() {
+    verdict(
+        &couple("ann says ann-1 to 1\nann < partner ann-1"),
+        expect![[r#"
+        isolation: ann-1 was meant for p1, and s1 heard it
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_accepted_in_the_next_conversation_is_found() {
+    let meets = "bob leaves\nann < left\ncyd opens\nann < paired 2\ncyd < paired 2\n";
+    verdict(&couple(&format!("ann says ann-1 to 1\n{meets}ann < me ann-1")), expect![[r#"
+        isolation: ann-1 was meant for p1, and s1 said it
+    "#]]);
+}
+
+// ---- liveness
+
+#[test]
+fn two_who_wait_for_each_other_are_found() {
+    verdict(
+        "ann opens\nann < waiting\nbob opens\nbob < waiting",
+        expect![[r#"
+        liveness: 2 people wait for each other
+    "#]],
+    );
+}
+
+#[test]
+fn one_who_waits_is_good() {
+    good("ann opens\nann < waiting");
+    good(&couple(&format!("{OTHERS}dan leaves\ncyd < left\ncyd < waiting")));
+}
+
+#[test]
+fn one_who_was_told_nothing_is_found() {
+    verdict(
+        "ann opens",
+        expect![[r#"
+        liveness: s1 was told neither to wait nor of a partner
+    "#]],
+    );
+}
+
+#[test]
+fn a_partner_who_is_gone_is_found() {
+    verdict(
+        &couple("bob leaves"),
+        expect![[r#"
+        liveness: s1 talks to nobody in p1
+    "#]],
+    );
+    verdict(
+        &couple("bob vanishes"),
+        expect![[r#"
+        liveness: s1 talks to nobody in p1
+    "#]],
+    );
+    verdict(
+        "ann opens\nann < paired 1",
+        expect![[r#"
+        liveness: s1 talks to nobody in p1
+    "#]],
+    );
+}
+
+#[test]
+fn a_partner_who_is_elsewhere_is_found() {
+    let elsewhere = "bob < left\ncyd opens\nbob < paired 2\ncyd < paired 2";
+    verdict(&couple(elsewhere), expect![[r#"
+        liveness: s1 talks in p1 to s2, who is elsewhere
+    "#]]);
+    verdict(&couple("bob < left\nbob < waiting"), expect![[r#"
+        liveness: s1 talks in p1 to s2, who is elsewhere
+    "#]]);
+}
+
+#[test]
+fn one_who_never_gets_in_is_found() {
+    verdict(
+        "ann does not get in",
+        expect![[r#"
+        liveness: ann tried to get in and never did
+    "#]],
+    );
+    verdict(
+        "ann opens\nann < waiting\nann loses\nann does not get in",
+        expect![[r#"
+        liveness: ann tried to get in and never did
+    "#]],
+    );
+}
+
+#[test]
+fn one_who_gave_up_is_good() {
+    good("ann opens\nann < waiting\nann vanishes");
+}
+
+#[test]
+fn a_run_that_never_came_to_rest_is_found() {
+    let unsettled = super::super::check(&crate::plan::Plan::new(1), &[]);
+    let found: Vec<_> = unsettled.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        ["liveness: the run never came to rest", "leaks: the server gave no figures in the end"]
+    );
+}
+
+// ---- timeouts
+
+#[test]
+fn a_poll_parked_beyond_its_wait_is_found() {
+    verdict(
+        &couple("healed\nann polls\npass 1700\nann polled"),
+        expect![[r#"
+        timeouts: a poll of ann was parked for 1700 ms
+    "#]],
+    );
+}
+
+#[test]
+fn a_poll_never_answered_is_found() {
+    verdict(
+        &couple("healed\nann polls\npass 2500"),
+        expect![[r#"
+        timeouts: a poll of ann was parked for 2500 ms
+    "#]],
+    );
+}
+
+#[test]
+fn a_poll_within_its_wait_is_good() {
+    good(&couple("healed\nann polls\npass 1300\nann polled\npass 1000\nann polls\npass 1300"));
+}
+
+#[test]
+fn a_poll_while_the_network_is_ill_may_take_longer() {
+    good(&couple("ann polls\npass 9000\nhealed\nann polled"));
+}
+
+#[test]
+fn a_poll_of_somebody_who_left_is_nobodys() {
+    good(&couple("healed\nbob polls\nbob leaves\nann < left\nann < waiting\npass 2500"));
+}
+
+// ---- leaks
+
+#[test]
+fn what_the_server_still_holds_is_found() {
+    verdict(
+        "settled\nholds sessions=1 pairs=0 timers=2",
+        expect![[r#"
+        leaks: the server still holds 1 sessions
+        leaks: the server still holds 2 timers
+    "#]],
+    );
+}
+
+#[test]
+fn a_server_that_says_nothing_of_itself_is_found() {
+    verdict(
+        "settled",
+        expect![[r#"
+        leaks: the server gave no figures in the end
+    "#]],
+    );
+    verdict(
+        "settled\nholds",
+        expect![[r#"
+        leaks: the server's figures are empty
+    "#]],
+    );
+}
+
+#[test]
+fn the_last_figures_count() {
+    good("settled\nholds sessions=1\nholds sessions=0");
+}

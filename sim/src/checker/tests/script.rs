@@ -1,0 +1,142 @@
+//! A history in a few lines, and what the checkers say to it.
+//!
+//! ```text
+//!   ann opens            ann does not get in      ann leaves | vanishes | loses
+//!   ann says ann-1 to 1  ann accepted ann-1 to 1
+//!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
+//!   ann polls            ann polled               pass 500
+//!   healed   settled     holds sessions=1
+//! ```
+//!
+//! People are told things in order unless a place is given. A script that does not say how it
+//! comes to rest does so in good order.
+
+use std::collections::BTreeMap;
+
+use client::TransportKind;
+use expect_test::Expect;
+use server::protocol::{
+    self, CloseReason, LeftReason, MessageId, PairId, Seq, ServerEvent, SessionId, Speaker,
+};
+
+use super::super::check;
+use crate::history::{Event, Kind, Op, Phase};
+use crate::plan::Plan;
+
+/// What the checkers say to a script: a line a violation.
+pub(super) fn verdict(script: &str, expected: Expect) {
+    let mut history = History::default();
+    let settled = script.contains("settled");
+    let ending = if settled { "" } else { "\nsettled\nholds sessions=0 pairs=0" };
+    for line in format!("{script}{ending}").lines().map(str::trim).filter(|line| !line.is_empty()) {
+        history.add(line);
+    }
+    let violations = check(&Plan::new(1), &history.events);
+    let lines: String = violations.iter().map(|violation| format!("{violation}\n")).collect();
+    expected.assert_eq(&lines);
+    let known = violations.iter().flat_map(|violation| &violation.evidence);
+    assert!(known.max().is_none_or(|last| *last < history.events.len()), "evidence exists");
+}
+
+/// Every promise is kept.
+pub(super) fn good(script: &str) {
+    verdict(script, expect_test::expect![[""]]);
+}
+
+#[derive(Default)]
+struct History {
+    events: Vec<Event>,
+    now_us: u64,
+    sessions: BTreeMap<String, SessionId>,
+    heads: BTreeMap<String, u64>,
+}
+
+impl History {
+    fn add(&mut self, line: &str) {
+        let words: Vec<_> = line.split(' ').collect();
+        match words[..] {
+            ["healed"] => self.phase(Phase::Healed),
+            ["settled"] => self.phase(Phase::Settled),
+            ["holds", ..] => self.gauges(&words[1..]),
+            ["pass", ms] => self.now_us += 1_000 * number(ms),
+            [who, "opens"] => self.open(who),
+            [who, "does", "not", "get", "in"] => self.push(who, None, Kind::Info, open()),
+            [who, "leaves"] => self.act(who, Kind::Invoke, Op::Leave),
+            [who, "vanishes"] => self.act(who, Kind::Observe, Op::Vanish),
+            [who, "loses"] => self.act(who, Kind::Observe, Op::Lost),
+            [who, "polls"] => self.act(who, Kind::Invoke, Op::Poll { after: Seq(0) }),
+            [who, "polled"] => self.act(who, Kind::Ok, Op::Poll { after: Seq(0) }),
+            [who, "says", id, "to", pair] => self.act(who, Kind::Invoke, say(id, pair)),
+            [who, "accepted", id, "to", pair] => self.act(who, Kind::Ok, say(id, pair)),
+            [who, "<", ..] => self.told(who, &words[2..]),
+            _ => panic!("not a line of a history: {line}"),
+        }
+    }
+
+    fn open(&mut self, who: &str) {
+        let session = SessionId(self.sessions.len() as u64 + 1);
+        self.sessions.insert(who.to_owned(), session);
+        self.act(who, Kind::Ok, open());
+    }
+
+    fn told(&mut self, who: &str, words: &[&str]) {
+        let (words, place) = match words {
+            [words @ .., place] if place.starts_with('@') => (words, number(&place[1..])),
+            words => (words, self.heads.get(who).copied().unwrap_or_default() + 1),
+        };
+        self.heads.insert(who.to_owned(), place);
+        let event = protocol::Event { seq: Seq(place), at: String::new(), body: body(words) };
+        self.act(who, Kind::Observe, Op::Told { event });
+    }
+
+    fn phase(&mut self, phase: Phase) {
+        self.push("simulation", None, Kind::Info, Op::Phase { phase });
+    }
+
+    fn gauges(&mut self, words: &[&str]) {
+        let gauges = words.iter().filter_map(|word| word.split_once('='));
+        let gauges = gauges.map(|(name, value)| (name.to_owned(), number(value))).collect();
+        self.push("operator", None, Kind::Ok, Op::Gauges { gauges });
+    }
+
+    fn act(&mut self, who: &str, kind: Kind, op: Op) {
+        let session = self.sessions.get(who).copied();
+        self.push(who, session, kind, op);
+    }
+
+    fn push(&mut self, who: &str, session: Option<SessionId>, kind: Kind, op: Op) {
+        let (index, at_us, process) = (self.events.len(), self.now_us, who.to_owned());
+        self.events.push(Event { index, at_us, process, session, kind, op, detail: None });
+    }
+}
+
+fn body(words: &[&str]) -> ServerEvent {
+    let message = |from, id: &str| ServerEvent::Message { from, id: name(id), text: String::new() };
+    match *words {
+        ["waiting"] => ServerEvent::Waiting,
+        ["paired", pair] => ServerEvent::Paired { pair: PairId(number(pair)) },
+        ["me", id] => message(Speaker::Me, id),
+        ["partner", id] => message(Speaker::Partner, id),
+        ["left"] => ServerEvent::PartnerLeft { reason: LeftReason::Left },
+        ["lagged", missed] => ServerEvent::Lagged { missed: number(missed) },
+        ["notice"] => ServerEvent::Notice { online: 1 },
+        ["closing"] => ServerEvent::Closing { reason: CloseReason::Left, retry_after_ms: None },
+        _ => panic!("nobody is told {words:?}"),
+    }
+}
+
+fn open() -> Op {
+    Op::Open { transport: TransportKind::LongPoll, resumes: None }
+}
+
+fn say(id: &str, pair: &str) -> Op {
+    Op::Say { id: name(id), pair: PairId(number(pair)) }
+}
+
+fn name(id: &str) -> MessageId {
+    id.parse().expect("the ids of scripts are short")
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().expect("the numbers of scripts are numbers")
+}
