@@ -24,6 +24,7 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        self.options.validate()?;
         let dir = output.dir("load");
         reports::check_writable(&dir)?;
         let run = measure(&self.options, None, 0)?;

@@ -273,7 +273,7 @@ impl Swept {
                 "missing": self.missing(),
             },
             "faults": faults,
-            "out": dir,
+            "out": (!self.sweep.failures.is_empty()).then_some(dir),
         })
     }
 

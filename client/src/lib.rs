@@ -215,8 +215,8 @@ impl<C: Connect> Sender<C> {
     ///
     /// Over HTTP an explicit [`ClientEvent::Ack`] sends nothing and is accepted, because the
     /// next poll acknowledges. A request on a kept connection that turns out to be closed is
-    /// sent once more on a new one: `say` always, since its id makes that harmless; `next` and
-    /// `leave` only when it is certain that nothing of them was written.
+    /// sent once more on a new one: `say` always, since its id makes that harmless, and `leave`;
+    /// `next` only when it is certain that nothing of it was written.
     ///
     /// # Errors
     ///

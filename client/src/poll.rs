@@ -77,7 +77,10 @@ impl<C: Connect> Sender<C> {
                 Ask { repeatable: true, ..command(Method::POST, "/api/messages", body.into()) }
             }
             ClientEvent::Next => command(Method::POST, "/api/next", Bytes::new()),
-            ClientEvent::Leave => command(Method::DELETE, "/api/session", Bytes::new()),
+            ClientEvent::Leave => {
+                // Who has left already leaves again without harm.
+                Ask { repeatable: true, ..command(Method::DELETE, "/api/session", Bytes::new()) }
+            }
             ClientEvent::Ack { .. } => return Ok(Sent::Accepted),
         };
         self.connection.request(ask).await?;

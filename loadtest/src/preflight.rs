@@ -16,7 +16,8 @@ const OPEN_FILES_SLACK: u64 = 128;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{users} users over {transport} need {need} open files a process and the limit is {limit}: \
-     run `ulimit -n {need}` as root before, or use --users {users_max}"
+     run `ulimit -n {need}` as root before{}",
+    fewer_users(*users_max)
 )]
 pub struct PreflightError {
     users: u32,
@@ -110,6 +111,14 @@ fn count_ports(text: &str) -> Option<u64> {
     let mut bounds = text.split_whitespace().map(str::parse::<u64>);
     let (low, high) = (bounds.next()?.ok()?, bounds.next()?.ok()?);
     (high >= low).then(|| high - low + 1)
+}
+
+/// The other way out, where there is one: nobody talks alone.
+fn fewer_users(users_max: u64) -> String {
+    match users_max {
+        0 | 1 => String::new(),
+        users_max => format!(", or use --users {users_max}"),
+    }
 }
 
 #[cfg(test)]

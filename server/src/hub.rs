@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
@@ -24,6 +25,8 @@ use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId}
 
 /// Events in one batch at most.
 const BATCH_EVENTS_MAX: usize = 64;
+/// How often a drain looks whether everybody has read everything, which walks all sessions.
+const DRAIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Everybody who is connected to this process.
 pub struct Hub {
@@ -34,8 +37,6 @@ pub struct Hub {
     state: Mutex<HubState>,
     /// The next deadline may have come closer.
     timeout_changed: Notify,
-    /// Something was handed out or removed while draining.
-    progress: Notify,
 }
 
 struct HubState {
@@ -83,7 +84,6 @@ impl Hub {
                 next_reader: 0,
             }),
             timeout_changed: Notify::new(),
-            progress: Notify::new(),
             config,
         }))
     }
@@ -181,12 +181,8 @@ impl Hub {
 
     /// Resolves when nobody has anything left to read.
     pub async fn drained(&self) {
-        loop {
-            let progress = self.progress.notified();
-            if self.lock().core.is_drained() {
-                return;
-            }
-            progress.await;
+        while !self.lock().core.is_drained() {
+            tokio::time::sleep(DRAIN_PAUSE).await;
         }
     }
 
@@ -231,14 +227,7 @@ impl Hub {
         if state.core.poll_timeout() != timeout_before {
             self.timeout_changed.notify_one();
         }
-        self.report_progress(state);
         result
-    }
-
-    fn report_progress(&self, state: &HubState) {
-        if state.core.is_draining() {
-            self.progress.notify_waiters();
-        }
     }
 
     fn event(&self, entry: Entry) -> Event {
@@ -285,10 +274,7 @@ impl Reader {
     ///
     /// As [`Reader::receive`].
     pub async fn acknowledge(&self, seq: Seq) -> Result<(), Rejected> {
-        let mut state = self.hub.lock();
-        let result = state.core.acknowledge(self.session, seq);
-        self.hub.report_progress(&state);
-        result
+        self.hub.lock().core.acknowledge(self.session, seq)
     }
 
     /// True when another reader of the same mailbox came later.
@@ -308,7 +294,6 @@ impl Reader {
             return Ok(Batch { events: Vec::new(), next: after });
         }
         let entries = state.core.read(self.session, after, BATCH_EVENTS_MAX)?;
-        self.hub.report_progress(&state);
         drop(state);
         let events: Vec<_> = entries.into_iter().map(|entry| self.hub.event(entry)).collect();
         let next = events.last().map_or(after, |event| event.seq);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use tower_http::limit::RequestBodyLimitLayer;
 use tower_http::timeout::RequestBodyTimeoutLayer;
 
 use crate::error::HttpError;
@@ -27,7 +27,7 @@ pub(crate) fn router(hub: Arc<Hub>) -> Router {
         .route("/metrics", get(telemetry::metrics))
         .fallback(async || HttpError::NotFound)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
-        .layer(RequestBodyLimitLayer::new(body_bytes_max))
+        .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(RequestBodyTimeoutLayer::new(body_read_max))
         .with_state(hub)
 }

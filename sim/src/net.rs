@@ -121,11 +121,12 @@ impl Network {
     /// Runs `act`, which kills a process or a whole world and drops the streams in it; returns
     /// how many connections were live before.
     ///
-    /// Every connection is reset first, in order. What `act` drops leaves no trace and sends no
+    /// Every connection whose server's end is open is reset first, in order; what a server wrote
+    /// before it closed its end still arrives. What `act` drops leaves no trace and sends no
     /// packet: the runtime of a dying process drops its tasks in an order that follows from a
     /// counter of tasks which all runs of this program share, and so is no function of the seed.
     pub fn crash(&self, act: impl FnOnce()) -> usize {
-        let count = self.cut_all(Cut::Reset);
+        let count = self.cut_where(Cut::Reset, |_, wire| wire.is_served());
         *lock(&self.crashed) = Some(Vec::new());
         act();
         // Outside of a host, where turmoil sends nothing on behalf of a dropped stream.

@@ -1,2 +1,21 @@
-//! x
-fn main() {}
+//! The integration tests of the whole, in one binary.
+//!
+//! In reading order: `races` reproduces what happens at once, inside the simulated network;
+//! `determinism` proves that a seed is one run; `regressions` replays plans that once failed;
+//! `protocol` pins the wire, over real sockets; `load` runs the load suite in small; `commands` is
+//! the command line as its users see it; `tidy` holds the rules of the house. `http` asks and
+//! `served` answers, for those who need sockets.
+
+mod races;
+
+mod determinism;
+mod regressions;
+
+mod http;
+mod protocol;
+mod served;
+
+mod load;
+
+mod commands;
+mod tidy;

@@ -288,6 +288,11 @@ impl Wire {
         self.fate == Fate::Live && self.ends[Side::Client as usize].presence == Presence::Open
     }
 
+    /// The server still holds its end.
+    pub(super) fn is_served(&self) -> bool {
+        self.ends[Side::Server as usize].presence != Presence::Closed
+    }
+
     /// Somebody still holds an end of it.
     pub(super) fn is_open(&self) -> bool {
         self.ends.iter().any(|end| end.presence == Presence::Open)

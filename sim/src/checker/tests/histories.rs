@@ -275,9 +275,12 @@ fn hearing_oneself_as_the_partner_is_found() {
 #[test]
 fn a_message_accepted_in_the_next_conversation_is_found() {
     let meets = "bob leaves\nann < left\ncyd opens\nann < paired 2\ncyd < paired 2\n";
-    verdict(&couple(&format!("ann says ann-1 to 1\n{meets}ann < me ann-1")), expect![[r#"
+    verdict(
+        &couple(&format!("ann says ann-1 to 1\n{meets}ann < me ann-1")),
+        expect![[r#"
         isolation: ann-1 was meant for p1, and s1 said it
-    "#]]);
+    "#]],
+    );
 }
 
 // ---- liveness
@@ -333,12 +336,18 @@ fn a_partner_who_is_gone_is_found() {
 #[test]
 fn a_partner_who_is_elsewhere_is_found() {
     let elsewhere = "bob < left\ncyd opens\nbob < paired 2\ncyd < paired 2";
-    verdict(&couple(elsewhere), expect![[r#"
+    verdict(
+        &couple(elsewhere),
+        expect![[r#"
         liveness: s1 talks in p1 to s2, who is elsewhere
-    "#]]);
-    verdict(&couple("bob < left\nbob < waiting"), expect![[r#"
+    "#]],
+    );
+    verdict(
+        &couple("bob < left\nbob < waiting"),
+        expect![[r#"
         liveness: s1 talks in p1 to s2, who is elsewhere
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

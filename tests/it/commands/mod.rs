@@ -1,0 +1,34 @@
+//! The command line as its users see it: each command is a process of its own.
+
+mod refused;
+mod results;
+mod serve;
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// The program under test.
+const RACETRACK: &str = env!("CARGO_BIN_EXE_racetrack");
+
+/// How a process ended and what it left behind.
+struct Ended {
+    code: Option<i32>,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs `racetrack` with these words, in `dir`.
+fn racetrack(dir: &Path, arguments: &str) -> Ended {
+    let mut command = Command::new(RACETRACK);
+    ended(command.args(arguments.split_whitespace()).current_dir(dir))
+}
+
+fn ended(command: &mut Command) -> Ended {
+    let Output { status, stdout, stderr } = command.output().expect("the program can be started");
+    let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
+    Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
+}
+
+fn empty_dir() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a directory for the test")
+}

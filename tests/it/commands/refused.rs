@@ -1,0 +1,195 @@
+//! Wrong usage and wrong environment: one line on standard error that says what and what to do,
+//! and exit code 2, before anything was measured or written.
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+
+use expect_test::{Expect, expect};
+
+use super::{Ended, RACETRACK, empty_dir, ended, racetrack};
+
+/// One line, and nothing else.
+fn check(refused: &Ended, expected: Expect) {
+    expected.assert_eq(&refused.stderr);
+    assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+}
+
+/// A refusal by the parser of the command line, which adds a hint after the line that counts.
+fn check_usage(arguments: &str, expected: Expect) {
+    let refused = racetrack(empty_dir().path(), arguments);
+    let line = refused.stderr.lines().next().unwrap_or_default();
+    expected.assert_eq(&format!("{line}\n"));
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_busy_port_is_named_with_a_way_out() {
+    let holder = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let addr = holder.local_addr().expect("the listener is bound");
+    let mut refused = racetrack(empty_dir().path(), &format!("serve --addr {addr}"));
+    refused.stderr = refused.stderr.replace(&addr.to_string(), "ADDR");
+    check(
+        &refused,
+        expect![[r#"
+        racetrack: cannot listen on ADDR; choose another address with --addr, port 0 takes a free one: Address already in use (os error 98)
+    "#]],
+    );
+}
+
+#[test]
+fn an_out_that_cannot_be_written_is_refused_before_the_run() {
+    let dir = empty_dir();
+    fs::write(dir.path().join("file"), "in the way").expect("a file in the way");
+    // An hour of load would be noticed.
+    let refused = racetrack(dir.path(), "load --users 2 --duration 1h --out file/run");
+    let line = "racetrack: cannot write file/run: Not a directory (os error 20); a part of that \
+                path is a file; choose another directory with --out DIR";
+    assert!(refused.stderr.starts_with(line), "{}", refused.stderr);
+    assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn a_target_that_does_not_answer_is_named() {
+    let closed = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.local_addr().expect("the listener is bound")
+    };
+    let load = format!("load --target http://{closed} --users 2 --duration 1s --out run");
+    let refused = racetrack(empty_dir().path(), &load);
+    let line = format!(
+        "racetrack: cannot reach http://{closed}: Connection refused (os error 111); is the \
+         server running?"
+    );
+    assert!(refused.stderr.starts_with(&line), "{}", refused.stderr);
+    assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn too_few_open_files_are_told_with_the_limit_the_need_and_the_command() {
+    let dir = empty_dir();
+    let mut shell = Command::new("sh");
+    let script = r#"ulimit -n 512; exec "$0" load --users 1000 --duration 1s --out run"#;
+    check(
+        &ended(shell.args(["-c", script, RACETRACK]).current_dir(dir.path())),
+        expect![[r#"
+        racetrack: 1000 users over short-poll need 2128 open files a process and the limit is 512: run `ulimit -n 2128` as root before, or use --users 192
+    "#]],
+    );
+}
+
+#[test]
+fn what_cannot_be_a_seed_or_a_range_is_refused() {
+    check_usage(
+        "sim --seeds 5..2",
+        expect![[r#"
+        error: invalid value '5..2' for '--seeds <A..B>': `5..2` is no range of seeds; write A..B with A below B, as 0..200
+    "#]],
+    );
+    check_usage(
+        "sim --seeds 7",
+        expect![[r#"
+        error: invalid value '7' for '--seeds <A..B>': `7` is no range of seeds; write A..B with A below B, as 0..200
+    "#]],
+    );
+    check_usage(
+        "sim --seeds 0..3 --seed 3",
+        expect![[r#"
+        error: the argument '--seeds <A..B>' cannot be used with '--seed <N>'
+    "#]],
+    );
+}
+
+#[test]
+fn names_that_are_not_known_are_answered_with_those_that_are() {
+    check_usage(
+        "load --transport pigeon",
+        expect![[r#"
+        error: invalid value 'pigeon' for '--transport <NAME[,NAME...]>': no transport is named "pigeon"; there are short-poll, long-poll, socketio-websocket
+    "#]],
+    );
+    check_usage(
+        "sim --fault flood",
+        expect![[r#"
+        error: invalid value 'flood' for '--fault <NAME>': no fault is named "flood"; there are hold, cut-reset, cut-finish, crash, drain
+    "#]],
+    );
+    check_usage(
+        "simulate",
+        expect![[r#"
+        error: unrecognized subcommand 'simulate'
+    "#]],
+    );
+}
+
+#[test]
+fn figures_that_cannot_be_meant_are_answered_with_what_is_allowed() {
+    let dir = empty_dir();
+    check(
+        &racetrack(dir.path(), "load --users 1"),
+        expect![[r#"
+        racetrack: --users 1: 2 to 1000000 people can talk
+    "#]],
+    );
+    check(
+        &racetrack(dir.path(), "load --duration 0s"),
+        expect![[r#"
+        racetrack: --duration 0s: 1s to 1h can be measured
+    "#]],
+    );
+    check(
+        &racetrack(dir.path(), "sim --people 1"),
+        expect![[r#"
+        racetrack: --people 1: 2 to 1000 people can be simulated
+    "#]],
+    );
+    check(
+        &racetrack(dir.path(), "sim --simulated 1s"),
+        expect![[r#"
+        racetrack: --simulated 1s: a run takes at least 8s, so that it can come to rest
+    "#]],
+    );
+    check(
+        &racetrack(dir.path(), "sim --jobs 0"),
+        expect![[r#"
+        racetrack: --jobs 0: at least one thread must run
+    "#]],
+    );
+}
+
+#[test]
+fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
+    let dir = empty_dir();
+    check(
+        &racetrack(dir.path(), "sim replay nothing.json"),
+        expect![[r#"
+        racetrack: cannot read the plan nothing.json: No such file or directory (os error 2)
+    "#]],
+    );
+    let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("a file");
+    let plan = sim::generate::plan(1, &sim::Options::default());
+    write("later.json", &sim::Plan { version: 99, ..plan.clone() }.to_json());
+    check(
+        &racetrack(dir.path(), "sim replay later.json"),
+        expect![[r#"
+        racetrack: later.json: the plan has version 99, this racetrack reads version 1
+    "#]],
+    );
+    write("stranger.json", &sim::Plan { people: Vec::new(), ..plan }.to_json());
+    check(
+        &racetrack(dir.path(), "sim replay stranger.json"),
+        expect![[r#"
+        racetrack: stranger.json: the plan lets dan act, who does not take part
+    "#]],
+    );
+    write("other.json", "[]");
+    check(
+        &racetrack(dir.path(), "sim replay other.json"),
+        expect![[r#"
+        racetrack: other.json: this is not a plan: invalid length 0, expected struct Plan with 7 elements at line 1 column 2
+    "#]],
+    );
+}

@@ -1,0 +1,110 @@
+//! What commands give to programs: one JSON object with the promised fields, and the files.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::{Ended, empty_dir, racetrack};
+
+fn object(ended: &Ended) -> Value {
+    let object = serde_json::from_str(&ended.stdout);
+    object.unwrap_or_else(|error| panic!("{error}: {}{}", ended.stdout, ended.stderr))
+}
+
+#[track_caller]
+fn check_fields(object: &Value, fields: &str) {
+    let missing: Vec<_> =
+        fields.split_whitespace().filter(|field| object.get(*field).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?} are not in {object}");
+}
+
+fn files(dir: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(dir).expect("the directory is there");
+    entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into()).collect()
+}
+
+#[test]
+fn a_sweep_says_what_it_found() {
+    let dir = empty_dir();
+    let swept = racetrack(dir.path(), "sim --seeds 0..4 --jobs 1 --format json --out run");
+    assert_eq!(swept.code, Some(0), "{}", swept.stderr);
+    let said = object(&swept);
+    check_fields(
+        &said,
+        "schema seeds failures seeds_per_second simulated_per_wall jobs trace_hash rare_states \
+         faults out",
+    );
+    check_fields(&said["rare_states"], "reached known missing");
+    for kind in sim::plan::FaultKind::ALL {
+        check_fields(&said["faults"][kind.name()], "planned effective");
+    }
+    assert_eq!(
+        (&said["seeds"], &said["jobs"], &said["failures"]),
+        (&json!(4), &json!(1), &json!([]))
+    );
+    let again = object(&racetrack(dir.path(), "sim --seeds 0..4 --jobs 2 --format json --out run"));
+    assert_eq!(said["trace_hash"], again["trace_hash"], "whatever the number of threads");
+}
+
+#[test]
+fn a_seed_and_the_replay_of_its_plan_are_the_same_run() {
+    let dir = empty_dir();
+    let seed = racetrack(dir.path(), "sim --seed 3 --format json");
+    assert_eq!(seed.code, Some(0), "{}", seed.stderr);
+    let seed = object(&seed);
+    fs::write(dir.path().join("plan.json"), seed["plan"].to_string()).expect("a file");
+    let replay = racetrack(dir.path(), "sim replay plan.json --format json");
+    assert_eq!(replay.code, Some(0), "{}", replay.stderr);
+    let replay = object(&replay);
+    check_fields(&replay, "schema failed checker trace_hash plan");
+    assert_eq!(replay, seed);
+    assert_eq!(replay["failed"], false);
+}
+
+#[test]
+fn a_seed_is_told_as_a_transcript() {
+    let told = racetrack(empty_dir().path(), "sim --seed 3");
+    assert_eq!(told.code, Some(0), "{}", told.stderr);
+    for words in
+        ["welcome", "paired p1", "simulation: --- Settled", "the server holds", "trace hash"]
+    {
+        assert!(told.stdout.contains(words), "{words:?} is not in\n{}", told.stdout);
+    }
+}
+
+#[test]
+fn a_load_run_says_what_it_measured_and_leaves_its_files() {
+    let dir = empty_dir();
+    let load = "load --users 10 --duration 1s --transport long-poll --format json --out run";
+    let load = racetrack(dir.path(), load);
+    // On a machine that is busy the figures may be said to be invalid; the messages count anyway.
+    assert!(matches!(load.code, Some(0 | 3)), "{:?}: {}", load.code, load.stderr);
+    let said = object(&load);
+    check_fields(&said, "schema transports out");
+    let row = &said["transports"]["long-poll"];
+    check_fields(
+        row,
+        "users offered_per_s achieved_per_s sent delivered lost duplicated misdelivered \
+         out_of_order latency_us service_us send_lag_us server_cpu_us_per_message \
+         server_rss_bytes_per_connection requests_per_message bytes_per_message valid",
+    );
+    for latency in ["latency_us", "service_us", "send_lag_us"] {
+        check_fields(&row[latency], "p50 p90 p99 p999 max");
+    }
+    for broken in ["lost", "duplicated", "misdelivered", "out_of_order"] {
+        assert_eq!(row[broken], 0, "{broken} in {row}");
+    }
+    assert_eq!((&row["users"], &row["sent"]), (&json!(10), &row["delivered"]), "{row}");
+    assert!(row["sent"].as_u64() > Some(0), "{row}");
+    let expected = "run.json summary.csv percentiles.csv intervals.csv long-poll.hlog \
+                    long-poll.hgrm report.html";
+    let expected: BTreeSet<String> = expected.split_whitespace().map(str::to_owned).collect();
+    assert_eq!(files(&dir.path().join("run")), expected);
+
+    let report = racetrack(dir.path(), "report run --format json --out again");
+    assert_eq!(report.code, load.code, "the verdict is the same\n{}", report.stderr);
+    check_fields(&object(&report), "schema report");
+    assert_eq!(files(&dir.path().join("again")), expected);
+}

@@ -1,0 +1,133 @@
+//! The load suite for real, in small: the production server as a process, twenty people, sockets.
+//!
+//! Goose keeps its word to stop in a global variable, so one run must not overlap another: all
+//! runs of this binary take turns.
+
+use std::ffi::OsString;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use client::TransportKind;
+use loadtest::{LoadError, Options, Span};
+use reports::run::Series;
+use tokio::sync::Mutex as Turn;
+use tokio::time::Instant;
+
+const SERVER: &str = env!("CARGO_BIN_EXE_racetrack");
+
+static TURN: Turn<()> = Turn::const_new(());
+
+/// Twenty people for two seconds over `kind`.
+fn small(kind: TransportKind) -> Options {
+    Options {
+        transports: vec![kind],
+        users: 20,
+        rate: Some(40.0),
+        duration: Span(Duration::from_secs(2)),
+        poll_interval: Span(Duration::from_millis(100)),
+        server_command: [SERVER, "serve"].map(OsString::from).to_vec(),
+        ..Options::default()
+    }
+}
+
+async fn run(options: &Options) -> Result<Series, LoadError> {
+    let _turn = TURN.lock().await;
+    let mut series = loadtest::run(options, |_| {}).await?;
+    assert_eq!(series.len(), 1);
+    Ok(series.remove(0))
+}
+
+/// What every run must show, whatever the machine is doing meanwhile.
+fn check(series: &Series, kind: TransportKind) {
+    let messages = &series.messages;
+    assert_eq!(series.transport, kind.name());
+    assert!(messages.all_accounted_for(), "{messages:?} {:?}", series.traffic.errors);
+    assert_eq!(series.traffic.errors.len(), 0, "{:?}", series.traffic.errors);
+    assert!(messages.scheduled > 40, "80 are expected: {messages:?}");
+    assert_eq!((messages.unsent, messages.delivered), (0, messages.scheduled));
+    for histogram in [&series.latency_us, &series.service_us, &series.send_lag_us] {
+        assert_eq!(histogram.to_histogram().len(), messages.delivered);
+    }
+    assert_eq!(series.intervals.len(), 2);
+    assert!(series.traffic.requests >= messages.sent);
+    assert!(series.traffic.bytes_sent > 64 * messages.sent);
+    assert!(series.server.expect("it is our process").rss_bytes > 0);
+    let goose_agrees = !series.invalid.iter().any(|reason| reason.contains("goose"));
+    assert!(goose_agrees, "{:?}", series.invalid);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_polling_delivers_every_message_within_an_interval_and_a_bit() {
+    let series = run(&small(TransportKind::ShortPoll)).await.expect("a run");
+    check(&series, TransportKind::ShortPoll);
+    let median_us = series.latency_us.to_histogram().value_at_quantile(0.5);
+    assert!(median_us > 5_000, "a poll each 100 ms cannot be this quick: {median_us} us");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_polling_delivers_every_message() {
+    let series = run(&small(TransportKind::LongPoll)).await.expect("a run");
+    check(&series, TransportKind::LongPoll);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn socketio_delivers_every_message() {
+    let series = run(&small(TransportKind::SocketioWebsocket)).await.expect("a run");
+    check(&series, TransportKind::SocketioWebsocket);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_odd_one_out_has_nobody_to_talk_to_and_that_is_said() {
+    let options = Options { users: 3, ..small(TransportKind::LongPoll) };
+    let messages = run(&options).await.expect("a run").messages;
+    assert!(messages.unsent > 0 && messages.delivered > 0, "{messages:?}");
+    assert_eq!(messages.scheduled, messages.unsent + messages.delivered);
+    assert!(messages.all_accounted_for());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_ends_within_two_seconds_and_the_drain_after_its_window() {
+    let started = Instant::now();
+    let windows_opened = Mutex::new(None);
+    let options = small(TransportKind::LongPoll);
+    let turn = TURN.lock().await;
+    loadtest::run(&options, |progress| {
+        if matches!(progress.phase, loadtest::Phase::Measuring { .. }) {
+            let mut opened = windows_opened.lock().expect("no panic");
+            opened.get_or_insert(started.elapsed());
+        }
+    })
+    .await
+    .expect("a run");
+    drop(turn);
+    let opened = windows_opened.lock().expect("no panic").expect("the window opened");
+    let after_window = started.elapsed() - opened - options.duration.0;
+    assert!(after_window < Duration::from_secs(2 + 3), "{after_window:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_dies_ends_the_run_with_its_last_words() {
+    let script = format!(r#"{SERVER:?} serve "$@" & echo out of luck >&2; sleep 2; kill $!"#);
+    let command = ["sh", "-c", &script, "server"].map(OsString::from);
+    let options = Options {
+        server_command: command.to_vec(),
+        duration: Span(Duration::from_secs(30)),
+        ..small(TransportKind::LongPoll)
+    };
+    let error = run(&options).await.expect_err("there was no server to the end");
+    let text = error.to_string();
+    assert!(text.starts_with("long-poll: the server ended"), "{text}");
+    assert!(text.contains("out of luck"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_unreachable_target_is_refused_before_anything_starts() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let addr = listener.local_addr().expect("it is bound");
+    drop(listener);
+    let target = Some(format!("http://{addr}"));
+    let options = Options { target, ..small(TransportKind::LongPoll) };
+    let error = run(&options).await.expect_err("nobody listens");
+    assert!(error.is_usage());
+    assert!(error.to_string().contains("is the server running?"), "{error}");
+}

@@ -1,0 +1,78 @@
+//! Sockets that are cut: before they are up, and while something is in flight on them.
+
+use client::TransportKind::{LongPoll, SocketioWebsocket};
+use sim::plan::Action::{Join, Say};
+use sim::plan::FaultKind::{self, CutFinish, CutReset};
+use sim::transcript::transcript;
+
+use super::{at_each_ms, couple, world};
+
+/// Over a network that takes `latency_ms` each way, where the handshake takes six ways.
+fn cut_in_the_handshake(cut: FaultKind, latency_ms: u64, seed: u64, at_ms: u64) -> u64 {
+    let people = world().seed(seed).person("ann", SocketioWebsocket).at(100, "ann", Join);
+    let people = people.settings(|settings| {
+        settings.latency_ms_min = latency_ms;
+        settings.latency_ms_max = latency_ms;
+        settings.disturb_ms = 300;
+        settings.settle_ms = 700;
+    });
+    let report = sim::run(&people.trouble(at_ms, cut, "ann", 0).plan(), false);
+    assert!(report.passed(), "{cut} at {at_ms} ms, seed {seed}\n{}", transcript(&report));
+    report.faults[&cut].effective
+}
+
+fn cut_at_any_moment_of_the_handshake(cut: FaultKind) {
+    let far: u64 = (100..180).map(|at_ms| cut_in_the_handshake(cut, 10, 1, at_ms)).sum();
+    assert!(far >= 60, "only {far} of 80 cuts met a connection");
+    // Where packets take no time, the end of the connection comes right behind the last word.
+    let moments = (0..8).flat_map(|seed| (100..110).map(move |at_ms| (seed, at_ms)));
+    let near: u64 = moments.map(|(seed, at_ms)| cut_in_the_handshake(cut, 0, seed, at_ms)).sum();
+    assert!(near >= 60, "only {near} of 80 cuts met a connection");
+}
+
+#[test]
+fn a_reset_at_any_moment_of_a_sockets_handshake_leaves_nobody_behind() {
+    cut_at_any_moment_of_the_handshake(CutReset);
+}
+
+#[test]
+fn a_finish_at_any_moment_of_a_sockets_handshake_leaves_nobody_behind() {
+    cut_at_any_moment_of_the_handshake(CutFinish);
+}
+
+#[test]
+fn a_socket_cut_while_a_message_is_in_flight_ends_the_conversation_at_once() {
+    for cut in [CutReset, CutFinish] {
+        let runs = at_each_ms(507..523, |at_ms| {
+            couple(SocketioWebsocket).at(500, "ann", Say).trouble(at_ms, cut, "bob", 0)
+        });
+        let mut in_flight = 0;
+        for (at_ms, seen) in &runs {
+            let parted = seen.told("ann", "partner left: lost");
+            assert!(parted.arrived_ms <= at_ms + 22, "{cut} at {at_ms} ms\n{seen}");
+            let taken = seen.find("ann", "me ann-1");
+            assert!(taken.is_some() != seen.is_refused("ann-1"), "{cut} at {at_ms} ms\n{seen}");
+            // It comes once or, with its connection, not at all; never in the next conversation.
+            assert!(seen.count("bob", "partner ann-1") <= 1, "{cut} at {at_ms} ms\n{seen}");
+            assert_eq!((seen.last("ann"), seen.last("bob")), ("paired p2", "paired p2"), "{seen}");
+            let taken_ms = taken.map_or(u64::MAX, |taken| taken.happened_ms);
+            in_flight += usize::from(taken_ms < *at_ms && *at_ms < taken_ms.saturating_add(10));
+        }
+        assert!(in_flight > 0, "{cut} while the message was on its way");
+    }
+}
+
+#[test]
+fn a_partner_whose_socket_is_cut_never_leaves_a_poller_with_a_ghost() {
+    let runs = at_each_ms(240..280, |at_ms| {
+        let people = world().person("ann", LongPoll).person("bob", SocketioWebsocket);
+        let people = people.at(100, "ann", Join).at(200, "bob", Join);
+        people.trouble(at_ms, CutReset, "bob", 0).at(900, "ann", Say)
+    });
+    let mut ghosts = 0;
+    for (at_ms, seen) in &runs {
+        assert_eq!(seen.count("bob", "partner ann-1"), 1, "at {at_ms} ms\n{seen}");
+        ghosts += seen.count("ann", "partner left: lost");
+    }
+    assert!(ghosts > 0, "a partner was cut off in the moment of pairing");
+}

@@ -1,0 +1,189 @@
+//! The rules of the house, which no compiler knows.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Command};
+use serde_json::Value;
+use server::config::Config;
+
+/// Lines of one source file at most.
+const LINES_MAX: usize = 500;
+/// The same of a file of tests, much of which is what they expect.
+const TEST_LINES_MAX: usize = 600;
+/// Everything that is ours.
+const SOURCES: [&str; 7] = ["src", "server", "client", "sim", "loadtest", "reports", "tests"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Every Rust file below a folder of the root, by its path from there.
+fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut folders = vec![root().join(folder)];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let entries = fs::read_dir(&folder).expect("a folder of ours can be listed");
+        for path in entries.map(|entry| entry.expect("an entry").path()) {
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).expect("it lies below the root").to_owned();
+                files.push((name, read(&path)));
+            }
+        }
+    }
+    assert!(!files.is_empty(), "{folder} holds no Rust");
+    files
+}
+
+/// The lines of a file that are code, numbered from 1.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = (1..).zip(text.lines());
+    lines.map(|(number, line)| (number, line.split("//").next().unwrap_or_default()))
+}
+
+/// Where one of these words stands in the code of these files.
+fn found(files: &[(PathBuf, String)], words: &[&str]) -> Vec<String> {
+    let mut places = Vec::new();
+    for (path, text) in files {
+        for (number, line) in code(text) {
+            for word in words.iter().filter(|word| has_word(line, word)) {
+                places.push(format!("{}:{number}: {word}", path.display()));
+            }
+        }
+    }
+    places
+}
+
+/// True when the word stands there by itself, and not as a part of a longer one.
+fn has_word(line: &str, word: &str) -> bool {
+    let is_part = |letter: char| letter.is_alphanumeric() || letter == '_';
+    line.match_indices(word).any(|(start, _)| {
+        let before = line[..start].chars().next_back();
+        let after = line[start + word.len()..].chars().next();
+        let ends_open = !word.ends_with(is_part);
+        !before.is_some_and(is_part) && (ends_open || !after.is_some_and(is_part))
+    })
+}
+
+#[test]
+fn the_core_knows_no_clock_no_chance_no_lock_and_no_task() {
+    let files = rust_files("server/src/core");
+    let words = [
+        "async",
+        "await",
+        "tokio::",
+        "Instant::now",
+        "SystemTime",
+        "rand::",
+        "getrandom",
+        "Mutex",
+        "RwLock",
+        "HashMap",
+        "HashSet",
+        "thread::",
+        "std::net",
+        "std::io",
+    ];
+    assert_eq!(found(&files, &words), [""; 0]);
+}
+
+#[test]
+fn only_the_interposition_is_unsafe() {
+    let mut files: Vec<_> = SOURCES.into_iter().flat_map(rust_files).collect();
+    files.retain(|(path, _)| !path.starts_with("sim/src/determinism"));
+    files.retain(|(path, _)| !path.ends_with("it/tidy.rs"));
+    let words = [
+        "unsafe {",
+        "unsafe fn",
+        "unsafe impl",
+        "unsafe trait",
+        "unsafe extern",
+        "unsafe(",
+        "unsafe_code",
+    ];
+    assert_eq!(found(&files, &words), [""; 0]);
+}
+
+#[test]
+fn the_server_does_not_know_that_it_is_watched() {
+    let words = ["turmoil", "goose", "sim::", "loadtest", "cfg(sim", "cfg(feature"];
+    assert_eq!(found(&rust_files("server/src"), &words), [""; 0]);
+}
+
+#[test]
+fn arrows_between_crates_run_one_way() {
+    let may_know = [
+        ("server", &[][..]),
+        ("reports", &[]),
+        ("client", &["server"]),
+        ("loadtest", &["client", "reports", "server"]),
+        ("sim", &["client", "reports", "server"]),
+    ];
+    for (member, allowed) in may_know {
+        let manifest = read(&root().join(member).join("Cargo.toml"));
+        let known: BTreeSet<_> = manifest
+            .lines()
+            .filter_map(|line| line.strip_prefix("racetrack-")?.split(['.', ' ', '=']).next())
+            .collect();
+        let unwanted: Vec<_> = known.iter().filter(|name| !allowed.contains(name)).collect();
+        assert_eq!(unwanted, [&""; 0], "{member} must not depend on these");
+    }
+}
+
+#[test]
+fn no_source_file_is_longer_than_one_reads_at_a_sitting() {
+    let files = SOURCES.into_iter().flat_map(rust_files);
+    let long = files.filter_map(|(path, text)| {
+        let is_test = path.components().any(|part| part.as_os_str() == "tests");
+        let lines = text.lines().count();
+        (lines > if is_test { TEST_LINES_MAX } else { LINES_MAX }).then_some((path, lines))
+    });
+    assert_eq!(long.collect::<Vec<_>>(), []);
+}
+
+#[test]
+fn every_source_file_says_what_it_is_for() {
+    let files = SOURCES.into_iter().flat_map(rust_files);
+    let mute: Vec<_> = files.filter(|(_, text)| !text.starts_with("//! ")).collect();
+    let mute: Vec<_> = mute.iter().map(|(path, _)| path).collect();
+    assert!(mute.is_empty(), "{mute:?}");
+}
+
+#[test]
+fn every_limit_is_a_flag_and_an_environment_variable_of_the_same_name() {
+    let config = serde_json::to_value(Config::default()).expect("a config is plain data");
+    let Value::Object(fields) = config else { panic!("a config has fields") };
+    let command = Config::augment_args(Command::new("serve"));
+    let arguments: Vec<_> = command.get_arguments().collect();
+    assert_eq!(arguments.len(), fields.len());
+    for field in fields.keys() {
+        let argument = arguments.iter().find(|argument| argument.get_id() == field.as_str());
+        let argument = argument.unwrap_or_else(|| panic!("{field} has no flag"));
+        assert_eq!(argument.get_long(), Some(field.replace('_', "-").as_str()));
+        let variable = format!("RACETRACK_{}", field.to_uppercase());
+        let known = argument.get_env().and_then(|name| name.to_str());
+        assert_eq!(known, Some(variable.as_str()));
+        let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        assert!(!help.is_empty(), "{field} is not explained");
+    }
+}
+
+#[test]
+fn the_simulated_server_has_every_limit_of_the_real_one_in_the_same_order_of_size() {
+    let (real, quick) = (Config::default(), sim::plan::quick_server());
+    let (real, quick) = (serde_json::to_value(real), serde_json::to_value(quick));
+    let (Ok(Value::Object(real)), Ok(Value::Object(quick))) = (real, quick) else {
+        panic!("a config has fields");
+    };
+    for (field, value) in &real {
+        let (Some(real), Some(quick)) = (value.as_u64(), quick[field].as_u64()) else { continue };
+        assert!(quick > 0 && quick <= real && real <= 50 * quick, "{field}: {quick} for {real}");
+    }
+}
