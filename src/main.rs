@@ -53,7 +53,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let Cli { output, command } = Cli::parse();
-    let outcome = match command.unwrap_or(Command::Tour(tour::Tour::default())) {
+    let outcome = match command.unwrap_or_else(|| Command::Tour(tour::Tour::default())) {
         Command::Tour(tour) => tour.run(&output),
         Command::Serve(config) => serve(config),
         Command::Sim(sim) => sim.run(&output),

@@ -17,7 +17,7 @@ pub(crate) struct Output {
     /// Text for people, or one JSON object for programs
     #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
     format: Format,
-    /// Where files go [default: target/racetrack/<command>-<time>]
+    /// Where files go [default: target/racetrack/COMMAND-TIME]
     #[arg(long, global = true, value_name = "DIR")]
     out: Option<PathBuf>,
 }

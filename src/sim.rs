@@ -168,6 +168,7 @@ pub(crate) struct Swept {
 }
 
 impl Swept {
+    #[expect(clippy::disallowed_methods, reason = "how long a sweep takes is real time")]
     pub(crate) fn run(seeds: &Seeds, options: &Options, jobs: usize) -> Self {
         let bar = output::progress(seeds.len(), "simulating");
         let begun = Instant::now();

@@ -9,8 +9,8 @@
 //!                                     └─> poll_timeout()  when to bring Input::Timeout
 //! ```
 //!
-//! Reading order: [`session`] is one person, [`mailbox`] is what that person is told,
-//! [`lobby`] is who waits, `pair` is two people talking, [`timers`] is who runs out of time when.
+//! Reading order: `session` is one person, `mailbox` is what that person is told,
+//! `lobby` is who waits, `pair` is two people talking, `timers` is who runs out of time when.
 
 mod lobby;
 mod mailbox;
