@@ -220,17 +220,31 @@ async fn a_message_is_repeated_once_and_no_more() {
 }
 
 #[tokio::test]
-async fn next_and_leave_are_never_repeated_when_the_server_may_have_them() {
-    for command in [ClientEvent::Next, ClientEvent::Leave] {
-        let (mut sender, _receiver, mut listener) = long_poll().await;
-        let mut peer = spoken(&mut sender, &mut listener).await;
-        let (sent, ()) = tokio::join!(sender.send(command), async {
-            peer.request().await;
-            drop(peer);
-        });
-        assert!(matches!(sent, Err(ClientError::Io(_))), "{sent:?}");
-        assert!(listener.nobody_dialled());
-    }
+async fn next_is_never_repeated_when_the_server_may_have_it() {
+    let (mut sender, _receiver, mut listener) = long_poll().await;
+    let mut peer = spoken(&mut sender, &mut listener).await;
+    let (sent, ()) = tokio::join!(sender.send(ClientEvent::Next), async {
+        peer.request().await;
+        drop(peer);
+    });
+    assert!(matches!(sent, Err(ClientError::Io(_))), "{sent:?}");
+    assert!(listener.nobody_dialled());
+}
+
+#[tokio::test]
+async fn leave_is_repeated_because_nobody_leaves_twice() {
+    let (mut sender, _receiver, mut listener) = long_poll().await;
+    let mut peer = spoken(&mut sender, &mut listener).await;
+    let (sent, request) = tokio::join!(sender.send(ClientEvent::Leave), async {
+        peer.request().await;
+        drop(peer);
+        let mut peer = listener.accept().await;
+        let request = peer.request().await;
+        peer.answer(204, "").await;
+        request
+    });
+    assert!(sent.is_ok(), "{sent:?}");
+    assert!(request.starts_with("DELETE /api/session"), "{request}");
 }
 
 #[tokio::test]
