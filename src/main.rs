@@ -12,6 +12,7 @@ mod report;
 mod seeds;
 mod sim;
 mod tour;
+mod world;
 
 use std::process::ExitCode;
 

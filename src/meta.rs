@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::seeds::Seeds;
-use crate::sim::World;
+use crate::world::World;
 
 #[derive(Debug, Args)]
 pub(crate) struct Meta {

@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ::sim::plan::{FaultKind, Plan};
+use ::sim::plan::Plan;
 use ::sim::transcript::transcript;
 use ::sim::{Failure, Options, Report, Sweep, coverage, generate};
 use anyhow::{Context, ensure};
@@ -17,11 +17,8 @@ use crate::meta::Meta;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::seeds::Seeds;
+use crate::world::World;
 
-/// A run that is shorter cannot come to rest.
-const SIMULATED_MIN: Duration = Duration::from_secs(8);
-/// More people than this make a run slower than real time.
-const PEOPLE_MAX: usize = 1_000;
 /// Failures that are told in words; the rest is in the files.
 const FAILURES_SHOWN_MAX: usize = 5;
 
@@ -55,54 +52,6 @@ enum SimCommand {
     /// Print each seed's trace, for `meta`
     #[command(hide = true)]
     Trace(crate::meta::Trace),
-}
-
-/// How large a run is and what may go wrong in it.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct World {
-    /// People in each run
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    people: usize,
-    /// Simulated time of each run
-    #[arg(long, value_name = "SPAN", default_value = "10s")]
-    simulated: Span,
-    /// Only this kind of fault, repeatable: hold, cut-reset, cut-finish, crash, drain [default: all]
-    #[arg(long = "fault", value_name = "NAME")]
-    faults: Vec<FaultKind>,
-}
-
-impl World {
-    pub(crate) fn options(&self) -> anyhow::Result<Options> {
-        ensure!(
-            (2..=PEOPLE_MAX).contains(&self.people),
-            "--people {}: 2 to {PEOPLE_MAX} people can be simulated",
-            self.people
-        );
-        ensure!(
-            self.simulated.0 >= SIMULATED_MIN,
-            "--simulated {}: a run takes at least {}, so that it can come to rest",
-            self.simulated,
-            Span(SIMULATED_MIN)
-        );
-        let simulated_ms = self.simulated.0.as_millis() as u64;
-        let faults =
-            if self.faults.is_empty() { FaultKind::ALL.to_vec() } else { self.faults.clone() };
-        Ok(Options { people: self.people, simulated_ms, faults })
-    }
-
-    /// The same world as arguments of another process.
-    pub(crate) fn arguments(&self) -> Vec<String> {
-        let mut arguments = vec![
-            "--people".to_owned(),
-            self.people.to_string(),
-            "--simulated".to_owned(),
-            self.simulated.to_string(),
-        ];
-        for fault in &self.faults {
-            arguments.extend(["--fault".to_owned(), fault.to_string()]);
-        }
-        arguments
-    }
 }
 
 impl Sim {

@@ -5,7 +5,6 @@
 //! *observation*. Checkers are functions of this list and of nothing else.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::rc::Rc;
 
 use client::TransportKind;
@@ -134,13 +133,6 @@ impl Event {
             Op::Told { event } => Some(&event.body),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {:.3} s {}: ", self.index, self.at_us as f64 / 1e6, self.process)?;
-        write!(f, "{}", crate::transcript::describe(self))
     }
 }
 

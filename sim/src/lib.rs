@@ -10,8 +10,8 @@
 //! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it;
 //! [`net`] carries the bytes; [`plan`] is a run before it happens, [`generate`] makes one from a
 //! seed and [`scenario`] by hand; [`simulation`] runs it, with `workload` for what people do,
-//! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened,
-//! [`checker`] what must be true of it, [`coverage`] how rare it was, [`transcript`] how it
+//! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened and
+//! [`words`] says it, [`checker`] what must be true of it, [`coverage`] how rare it was, [`transcript`] how it
 //! looks; [`sweep()`] runs many seeds.
 
 #[cfg(not(tokio_unstable))]
@@ -36,6 +36,7 @@ mod nemesis;
 mod workload;
 
 pub mod history;
+pub mod words;
 
 pub mod checker;
 pub mod coverage;

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use server::protocol::{ServerEvent, Speaker};
+use server::protocol::ServerEvent;
 
 use crate::history::{Event, Kind, Op};
 use crate::simulation::Report;
+use crate::words::{describe, told};
 
 /// The width of a person's column.
 const COLUMN: usize = 30;
@@ -62,54 +63,6 @@ fn sequence(report: &Report) -> String {
 /// Polls come and go without end; only those that did not end well are of interest.
 fn is_shown(event: &Event) -> bool {
     !matches!(event.op, Op::Poll { .. }) || event.kind == Kind::Info
-}
-
-/// One event in a few words.
-#[must_use]
-pub fn describe(event: &Event) -> String {
-    let detail = event.detail.as_deref().unwrap_or_default();
-    match (&event.op, event.kind) {
-        (Op::Open { resumes: None, .. }, Kind::Invoke) => "opens".to_owned(),
-        (Op::Open { resumes: Some(after), .. }, Kind::Invoke) => format!("resumes after {after}"),
-        (Op::Open { .. }, Kind::Ok) => "is in".to_owned(),
-        (Op::Open { .. }, _) => format!("does not get in: {detail}"),
-        (Op::Say { id, pair }, Kind::Invoke) => format!("says {id} to {pair}"),
-        (Op::Say { id, .. }, Kind::Ok) => format!("{id} accepted"),
-        (Op::Say { id, .. }, _) => format!("{id}: {detail}"),
-        (Op::Next, Kind::Invoke) => "wants another partner".to_owned(),
-        (Op::Leave, Kind::Invoke) => "leaves".to_owned(),
-        (Op::Next, _) => "next: ".to_owned() + stage(event.kind, detail),
-        (Op::Leave, _) => "leave: ".to_owned() + stage(event.kind, detail),
-        (Op::Vanish, _) => "vanishes".to_owned(),
-        (Op::Poll { after }, _) => format!("poll after {after}: {detail}"),
-        (Op::Told { event }, _) => format!("< {} {}", event.seq, told(&event.body)),
-        (Op::Refused { refusal }, _) => format!("< refused: {}", refusal.problem.detail),
-        (Op::Lost, _) => format!("loses the connection: {detail}"),
-        (Op::Fault { kind, .. }, Kind::Invoke) => format!("*** {kind}"),
-        (Op::Fault { kind, effect, .. }, _) => format!("*** {kind} done, touched {effect}"),
-        (Op::Phase { phase }, _) => format!("--- {phase:?}"),
-        (Op::Gauges { gauges }, _) => format!("the server holds {gauges:?}"),
-    }
-}
-
-fn stage(kind: Kind, detail: &str) -> &str {
-    if kind == Kind::Ok { "done" } else { detail }
-}
-
-/// What a person is told, in a few words.
-#[must_use]
-pub fn told(event: &ServerEvent) -> String {
-    match event {
-        ServerEvent::Welcome { online, .. } => format!("welcome, {online} online"),
-        ServerEvent::Waiting => "waiting".to_owned(),
-        ServerEvent::Paired { pair } => format!("paired {pair}"),
-        ServerEvent::Message { from: Speaker::Me, id, .. } => format!("me {id}"),
-        ServerEvent::Message { from: Speaker::Partner, id, .. } => format!("partner {id}"),
-        ServerEvent::PartnerLeft { reason } => format!("partner left: {reason:?}").to_lowercase(),
-        ServerEvent::Notice { online } => format!("notice, {online} online"),
-        ServerEvent::Lagged { missed } => format!("lagged, {missed} missed"),
-        ServerEvent::Closing { reason, .. } => format!("closing: {reason:?}").to_lowercase(),
-    }
 }
 
 /// Short names for the ids of a run, which are long and random: `p1`, `p2` for conversations in

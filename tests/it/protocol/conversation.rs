@@ -7,7 +7,7 @@ use client::{Options, Receiver, Sender, TcpConnector, TransportKind};
 use expect_test::expect;
 use server::config::Config;
 use server::protocol::{ClientEvent, MessageId, PairId, Say, ServerEvent};
-use sim::transcript::told;
+use sim::words::told;
 use tokio::time::Instant;
 
 use crate::served::{Served, serve};

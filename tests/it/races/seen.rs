@@ -6,7 +6,8 @@ use server::protocol::Event;
 use sim::Report;
 use sim::history::{Kind, Op, Phase};
 use sim::scenario::Scenario;
-use sim::transcript::{Names, story, told, transcript};
+use sim::transcript::{Names, story, transcript};
+use sim::words::told;
 
 /// 2025-01-01T00:00:00Z, when every simulation begins.
 const EPOCH_MS: i64 = 1_735_689_600_000;
