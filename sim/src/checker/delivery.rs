@@ -106,7 +106,7 @@ fn arrival(view: &View<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
     for (session, id, pair, accepted) in accepted(view) {
         let Some(partner) = view.partner(pair, session) else { continue };
-        if !view.is_present_at_rest(partner) || heard(view, partner, id) {
+        if !view.is_present_at_rest(partner) || view.has_heard(partner, id) {
             continue;
         }
         let what = format!("{id} was accepted for {pair}, and {partner} never heard it");
@@ -134,12 +134,6 @@ fn accepted<'a>(
             _ => return None,
         };
         Some((event.session?, id, *meant.get(id)?, event))
-    })
-}
-
-fn heard(view: &View<'_>, session: SessionId, wanted: &MessageId) -> bool {
-    view.sessions[&session].iter().any(|event| {
-        matches!(event.told(), Some(ServerEvent::Message { from: Speaker::Partner, id, .. }) if id == wanted)
     })
 }
 
