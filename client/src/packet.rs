@@ -219,7 +219,10 @@ pub(crate) fn connect(resume: Option<&Resume>) -> String {
 pub(crate) fn command(event: &ClientEvent) -> String {
     let arguments = match event {
         ClientEvent::Say(say) => serde_json::to_string(&("say", say)),
-        ClientEvent::Next => serde_json::to_string(&["next"]),
+        ClientEvent::Next { pair: None } => serde_json::to_string(&["next"]),
+        ClientEvent::Next { pair } => {
+            serde_json::to_string(&("next", serde_json::json!({ "pair": pair })))
+        }
         ClientEvent::Leave => serde_json::to_string(&["leave"]),
         ClientEvent::Ack { seq } => {
             serde_json::to_string(&("ack", serde_json::json!({ "seq": seq })))
@@ -273,7 +276,9 @@ mod tests {
         let say = r#"{"type":"say","id":"a","text":"\"hi\"","pair":3}"#;
         let say = serde_json::from_str(say).expect("a command");
         assert_eq!(command(&say), r#"42/chat,["say",{"id":"a","text":"\"hi\"","pair":3}]"#);
-        assert_eq!(command(&ClientEvent::Next), r#"42/chat,["next"]"#);
+        assert_eq!(command(&ClientEvent::Next { pair: None }), r#"42/chat,["next"]"#);
+        let named = ClientEvent::Next { pair: Some(server::protocol::PairId(7)) };
+        assert_eq!(command(&named), r#"42/chat,["next",{"pair":7}]"#);
         assert_eq!(command(&ClientEvent::Leave), r#"42/chat,["leave"]"#);
         let seq = server::protocol::Seq(7);
         assert_eq!(command(&ClientEvent::Ack { seq }), r#"42/chat,["ack",{"seq":7}]"#);

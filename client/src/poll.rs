@@ -76,7 +76,11 @@ impl<C: Connect> Sender<C> {
                 // The message's id tells the server that a repeated message is the same one.
                 Ask { repeatable: true, ..command(Method::POST, "/api/messages", body.into()) }
             }
-            ClientEvent::Next => command(Method::POST, "/api/next", Bytes::new()),
+            ClientEvent::Next { pair: None } => command(Method::POST, "/api/next", Bytes::new()),
+            ClientEvent::Next { pair: Some(pair) } => {
+                let body = serde_json::json!({ "pair": pair }).to_string();
+                command(Method::POST, "/api/next", body.into())
+            }
             ClientEvent::Leave => {
                 // Who has left already leaves again without harm.
                 Ask { repeatable: true, ..command(Method::DELETE, "/api/session", Bytes::new()) }

@@ -198,7 +198,13 @@ pub enum ClientEvent {
     /// Say something to the partner.
     Say(Say),
     /// Leave this partner and wait for another.
-    Next,
+    Next {
+        /// The conversation to leave. When it has ended in the meantime nothing happens, so that
+        /// nobody skips a partner whom they have not met; without it, whoever is the partner is
+        /// left.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        pair: Option<PairId>,
+    },
     /// End the session.
     Leave,
     /// Everything up to `seq` has arrived; the server may forget it.

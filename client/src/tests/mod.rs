@@ -126,7 +126,7 @@ fn a_client_may_move_between_threads_with_every_future_it_makes() {
     let (wire, _listener) = wire(64);
     send(crate::open(TransportKind::LongPoll, wire, options()));
     let _ = |mut sender: Sender<Wire>, mut receiver: Receiver<Wire>| {
-        send(sender.send(ClientEvent::Next));
+        send(sender.send(ClientEvent::Next { pair: None }));
         send(receiver.receive());
         send((sender, receiver));
     };

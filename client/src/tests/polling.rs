@@ -163,7 +163,7 @@ async fn dropping_a_half_closes_its_connection_and_not_the_other_ones() {
 async fn a_connection_that_was_closed_while_idle_is_replaced_in_silence() {
     let (mut sender, _receiver, mut listener) = long_poll().await;
     drop(spoken(&mut sender, &mut listener).await);
-    let (sent, request) = tokio::join!(sender.send(ClientEvent::Next), async {
+    let (sent, request) = tokio::join!(sender.send(ClientEvent::Next { pair: None }), async {
         let mut peer = listener.accept().await;
         let request = peer.request().await;
         peer.answer(202, "").await;
@@ -223,7 +223,7 @@ async fn a_message_is_repeated_once_and_no_more() {
 async fn next_is_never_repeated_when_the_server_may_have_it() {
     let (mut sender, _receiver, mut listener) = long_poll().await;
     let mut peer = spoken(&mut sender, &mut listener).await;
-    let (sent, ()) = tokio::join!(sender.send(ClientEvent::Next), async {
+    let (sent, ()) = tokio::join!(sender.send(ClientEvent::Next { pair: None }), async {
         peer.request().await;
         drop(peer);
     });

@@ -243,7 +243,7 @@ async fn a_close_frame_is_an_end_in_good_order_and_a_cut_is_not() {
         let received = receiver.receive().await;
         assert!(matches!(received, Err(ClientError::Io(_))), "{received:?}");
     }
-    let sent = sender.send(ClientEvent::Next).await;
+    let sent = sender.send(ClientEvent::Next { pair: None }).await;
     assert!(matches!(sent, Err(ClientError::Io(_))), "{sent:?}");
 }
 

@@ -70,11 +70,16 @@ impl Core {
         Ok(())
     }
 
-    /// Leaves the partner for another one; without a partner there is nothing to leave.
+    /// Leaves the partner for another one; without a partner there is nothing to leave, nor when
+    /// the conversation that was meant is over.
     ///
     /// Both are told, so that each mailbox shows the beginning and the end of each conversation;
     /// who was left waits in front of who left.
-    pub(super) fn skip(&mut self, now: Instant, session: SessionId) {
+    pub(super) fn skip(&mut self, now: Instant, session: SessionId, meant: Option<PairId>) {
+        let current = self.known(session).state.pair();
+        if meant.is_some() && meant != current {
+            return;
+        }
         let Some(partner) = self.part(session) else { return };
         self.tell_partner_left(now, partner, LeftReason::Skipped);
         self.tell_partner_left(now, session, LeftReason::Skipped);
@@ -108,6 +113,13 @@ impl State {
     pub(super) fn partner(self) -> Option<SessionId> {
         match self {
             Self::Paired { partner, .. } => Some(partner),
+            Self::Waiting | Self::Closed => None,
+        }
+    }
+
+    fn pair(self) -> Option<PairId> {
+        match self {
+            Self::Paired { pair, .. } => Some(pair),
             Self::Waiting | Self::Closed => None,
         }
     }

@@ -111,16 +111,16 @@ impl Core {
             return match event {
                 ClientEvent::Ack { seq } => self.acknowledge_again(session, seq),
                 ClientEvent::Leave => Ok(()),
-                ClientEvent::Say(_) | ClientEvent::Next if self.draining => {
+                ClientEvent::Say(_) | ClientEvent::Next { .. } if self.draining => {
                     Err(Rejected::Draining { retry_after_ms: self.config.retry_after_ms })
                 }
-                ClientEvent::Say(_) | ClientEvent::Next => Err(Rejected::Closed),
+                ClientEvent::Say(_) | ClientEvent::Next { .. } => Err(Rejected::Closed),
             };
         }
         self.hear_from(now, session);
         match event {
             ClientEvent::Say(say) => self.say(now, session, say)?,
-            ClientEvent::Next => self.skip(now, session),
+            ClientEvent::Next { pair } => self.skip(now, session, pair),
             ClientEvent::Leave => self.close(now, session, CloseReason::Left),
             ClientEvent::Ack { seq } => self.acknowledge_again(session, seq)?,
         }

@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
-use crate::protocol::{Batch, ClientEvent, Say, Seq, SessionId};
+use crate::protocol::{Batch, ClientEvent, PairId, Say, Seq, SessionId};
 
 const COOKIE_NAME: &str = "racetrack_session";
 
@@ -39,6 +39,12 @@ pub(crate) struct Poll {
     after: Seq,
     #[serde(default)]
     wait_ms: u64,
+}
+
+/// The body of `POST /api/next`, which may be left out.
+#[derive(Debug, Default, Deserialize)]
+pub(crate) struct Next {
+    pair: Option<PairId>,
 }
 
 /// `POST /api/session`
@@ -82,8 +88,10 @@ pub(crate) async fn say(
 pub(crate) async fn next(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,
+    next: Result<Option<Json<Next>>, JsonRejection>,
 ) -> Result<StatusCode, HttpError> {
-    hub.send(session, ClientEvent::Next).await?;
+    let Next { pair } = next?.map_or_else(Next::default, |Json(next)| next);
+    hub.send(session, ClientEvent::Next { pair }).await?;
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -4,7 +4,7 @@
 //!   CONNECT /chat {token?, after?}  ──>  open or resume
 //!                                   <──  "session" {session, token, next}
 //!                                   <──  "msg" text, event        each event of the mailbox
-//!   "say" {id, text, pair?}         ──>                           "next", "leave", "ack" {seq}
+//!   "say" {id, text, pair?}         ──>                "next" {pair?}?, "leave", "ack" {seq}
 //!                                   <──  "refused" {id?, problem} where a command was refused
 //! ```
 //!
@@ -29,7 +29,7 @@ use tokio::sync::mpsc;
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
 use crate::protocol::{
-    Batch, ClientEvent, Event, MessageId, Opened, Refusal, Seq, ServerEvent, Speaker,
+    Batch, ClientEvent, Event, MessageId, Opened, PairId, Refusal, Seq, ServerEvent, Speaker,
 };
 
 /// Commands of one socket that wait for their turn.
@@ -48,6 +48,16 @@ struct Auth {
 #[derive(Debug, Deserialize)]
 struct Ack {
     seq: Seq,
+}
+
+/// The arguments of `next`, all of which may be left out. With two fields, of which the second is
+/// never there, it is read from the list of arguments and not from the first of them.
+#[derive(Debug, Deserialize)]
+struct Next(#[serde(default)] Meant, #[serde(default)] serde::de::IgnoredAny);
+
+#[derive(Debug, Default, Deserialize)]
+struct Meant {
+    pair: Option<PairId>,
 }
 
 /// What comes in from one socket, in order.
@@ -113,7 +123,10 @@ fn listen(socket: &SocketRef) -> mpsc::Receiver<Incoming> {
     let (line, incoming) = mpsc::channel(COMMANDS_MAX);
     socket.on("say", InOrder::with_argument(&line, ClientEvent::Say));
     socket.on("ack", InOrder::with_argument(&line, |ack: Ack| ClientEvent::Ack { seq: ack.seq }));
-    socket.on("next", InOrder::without_argument(&line, || ClientEvent::Next));
+    socket.on(
+        "next",
+        InOrder::with_argument(&line, |Next(next, _): Next| ClientEvent::Next { pair: next.pair }),
+    );
     socket.on("leave", InOrder::without_argument(&line, || ClientEvent::Leave));
     socket.on_disconnect(async move |reason: DisconnectReason| {
         // Waits for its turn behind the commands; fails only when nobody listens any more.
@@ -171,7 +184,7 @@ impl Conversation {
     async fn obey(&self, event: ClientEvent) {
         let id = match &event {
             ClientEvent::Say(say) => Some(say.id.clone()),
-            ClientEvent::Next | ClientEvent::Leave | ClientEvent::Ack { .. } => None,
+            ClientEvent::Next { .. } | ClientEvent::Leave | ClientEvent::Ack { .. } => None,
         };
         if let Err(rejected) = self.hub.send(self.opened.session, event).await {
             refuse(&self.socket, id, rejected);

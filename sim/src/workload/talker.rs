@@ -80,7 +80,7 @@ async fn send_say(shared: &Shared, id: MessageId, pair: PairId) {
 async fn next(shared: &Shared) {
     if shared.session.get().is_some() {
         shared.record(Kind::Invoke, Op::Next);
-        let sent = send(shared, ClientEvent::Next).await;
+        let sent = send(shared, ClientEvent::Next { pair: shared.pair.get() }).await;
         finish(shared, Op::Next, sent);
     }
 }

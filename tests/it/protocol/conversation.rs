@@ -77,7 +77,7 @@ async fn conversation(kind: TransportKind) -> String {
     bob.hears("partner ann-1").await;
     bob.says("bob-1").await;
     ann.hears("partner bob-1").await;
-    ann.does(ClientEvent::Next).await;
+    ann.does(ClientEvent::Next { pair: None }).await;
     bob.hears("partner left: skipped").await;
     bob.does(ClientEvent::Leave).await;
     bob.hears("closing: left").await;

@@ -73,7 +73,8 @@ fn client_events_look_like_this() {
     let events = vec![
         ClientEvent::Say(say(Some(PairId(9)))),
         ClientEvent::Say(say(None)),
-        ClientEvent::Next,
+        ClientEvent::Next { pair: Some(PairId(9)) },
+        ClientEvent::Next { pair: None },
         ClientEvent::Leave,
         ClientEvent::Ack { seq: Seq(12) },
     ];

@@ -1,5 +1,6 @@
 //! The rules of random chat, told as scripts; and a state machine against a tiny model.
 
+mod mailboxes;
 mod model;
 mod scripts;
 

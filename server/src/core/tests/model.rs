@@ -68,8 +68,9 @@ impl Model {
                     return self.say(session);
                 }
             }
-            Step::Next(index) => self
-                .act(who(&index, self), |room, session| room.command(session, ClientEvent::Next)),
+            Step::Next(index) => self.act(who(&index, self), |room, session| {
+                room.command(session, ClientEvent::Next { pair: None })
+            }),
             Step::Leave(index) => self
                 .act(who(&index, self), |room, session| room.command(session, ClientEvent::Leave)),
             Step::Park(index) => {

@@ -1,6 +1,6 @@
 //! Scripts: one step a line, and behind each what everybody is told because of it.
 //!
-//! `NAME opens|leaves|next|drops|ends|polls`, `NAME says TEXT`, `NAME says TEXT to pN`,
+//! `NAME opens|leaves|next|drops|ends|polls`, `NAME next from pN`, `NAME says TEXT`, `NAME says TEXT to pN`,
 //! `NAME repeats ID`, `pass MS`, `drain`. A message's id is its text.
 
 use std::fmt::Write;
@@ -53,7 +53,11 @@ fn step(room: &mut Room, names: &mut Vec<String>, line: &str) -> Result<(), Reje
     let who = SessionId(index as u64 + 1);
     match words[1..] {
         ["leaves"] => room.command(who, ClientEvent::Leave),
-        ["next"] => room.command(who, ClientEvent::Next),
+        ["next", "from", pair] => {
+            let pair = pair.trim_start_matches('p').parse().expect("a pair is p1, p2, ...");
+            room.command(who, ClientEvent::Next { pair: Some(PairId(pair)) })
+        }
+        ["next"] => room.command(who, ClientEvent::Next { pair: None }),
         ["drops"] => room.detach(who, Detach::Dropped),
         ["ends"] => room.detach(who, Detach::Ended),
         ["polls"] => room.detach(who, Detach::Answered),
@@ -67,7 +71,7 @@ fn step(room: &mut Room, names: &mut Vec<String>, line: &str) -> Result<(), Reje
     }
 }
 
-fn brief(event: &ServerEvent) -> String {
+pub(super) fn brief(event: &ServerEvent) -> String {
     match event {
         ServerEvent::Welcome { online, .. } => format!("welcome, {online} online"),
         ServerEvent::Waiting => "waiting".to_owned(),
@@ -171,6 +175,43 @@ fn who_skips_meets_somebody_else_while_anybody_else_waits() {
                 ann: waiting
                 bob: partner left: Skipped
                 bob: paired p3
+                cyd: paired p3
+        "#]],
+    );
+}
+
+#[test]
+fn who_skips_a_partner_that_has_left_keeps_the_new_one() {
+    check(
+        "ann opens
+         bob opens
+         cyd opens
+         bob next from p1
+         ann next from p1
+         ann next from p2",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            cyd opens
+                cyd: welcome, 3 online
+                cyd: waiting
+            bob next from p1
+                ann: partner left: Skipped
+                ann: paired p2
+                bob: partner left: Skipped
+                bob: waiting
+                cyd: paired p2
+            ann next from p1
+            ann next from p2
+                ann: partner left: Skipped
+                ann: waiting
+                bob: paired p3
+                cyd: partner left: Skipped
                 cyd: paired p3
         "#]],
     );
@@ -482,90 +523,4 @@ fn the_head_count_is_announced_and_stops_with_the_last_one() {
             pass 60000
         "#]],
     );
-}
-
-fn full_mailbox(events: impl IntoIterator<Item = &'static str>) -> Vec<String> {
-    let config = Config {
-        mailbox_events_max: 6,
-        notice_interval_ms: 1_000,
-        session_lease_ms: 1_000_000,
-        ..Config::default()
-    };
-    let mut room = Room::new(config);
-    let (ann, bob) = (SessionId(1), SessionId(2));
-    room.open(ann).expect("there is room");
-    room.open(bob).expect("there is room");
-    for event in events {
-        match event {
-            "notice" => room.pass(1_000),
-            text => room.command(bob, say(text, text, None)).expect("bob has a partner"),
-        }
-        room.news(bob);
-    }
-    let told = room.news(ann);
-    told.iter().chain(&room.news(bob)).map(brief).collect()
-}
-
-#[test]
-fn a_full_mailbox_gives_up_head_counts_before_anything_else() {
-    let told = full_mailbox(["notice", "a", "notice", "b", "c"]).join("\n");
-    expect![[r#"
-        welcome, 1 online
-        waiting
-        paired p1
-        Partner: a
-        lagged, 2 missed
-        Partner: b
-        closing: Slow"#]]
-    .assert_eq(&told);
-}
-
-#[test]
-fn a_mailbox_full_of_messages_closes_the_session_and_tells_the_partner() {
-    let mut room = Room::new(Config { mailbox_events_max: 6, ..Config::default() });
-    let (ann, bob) = (SessionId(1), SessionId(2));
-    room.open(ann).expect("there is room");
-    room.open(bob).expect("there is room");
-    let mut told = Vec::new();
-    for text in ["a", "b", "c", "d", "e"] {
-        let said = room.command(bob, say(text, text, None));
-        told.push(format!("{text}: {said:?}"));
-        told.extend(room.news(bob).iter().map(|event| format!("bob: {}", brief(event))));
-    }
-    told.extend(room.news(ann).iter().map(|event| format!("ann: {}", brief(event))));
-    expect![[r#"
-        a: Ok(())
-        bob: welcome, 2 online
-        bob: paired p1
-        bob: Me: a
-        b: Ok(())
-        bob: Me: b
-        c: Ok(())
-        bob: Me: c
-        d: Ok(())
-        bob: Me: d
-        bob: partner left: Lost
-        bob: waiting
-        e: Err(NotPaired)
-        ann: welcome, 1 online
-        ann: waiting
-        ann: paired p1
-        ann: Partner: a
-        ann: Partner: b
-        ann: Partner: c
-        ann: closing: Slow"#]]
-    .assert_eq(&told.join("\n"));
-}
-
-#[test]
-fn a_cursor_outside_the_mailbox_is_refused_with_the_bounds() {
-    let mut room = Room::new(Config::default());
-    room.open(SessionId(1)).expect("there is room");
-    let future = room.core.read(SessionId(1), Seq(3), 10).expect_err("there are two events");
-    room.news(SessionId(1));
-    let past = room.core.acknowledge(SessionId(1), Seq(1)).expect_err("two are forgotten");
-    expect![[r#"
-        the cursor #3 is outside of #0 to #2
-        the cursor #1 is outside of #2 to #2"#]]
-    .assert_eq(&format!("{future}\n{past}"));
 }
