@@ -1,0 +1,20 @@
+//! The README's example of a race that is kept by name.
+
+use client::TransportKind::{LongPoll, SocketioWebsocket};
+use sim::plan::Action::{Join, Say};
+use sim::plan::FaultKind::CutReset;
+use sim::scenario::Scenario;
+use sim::transcript::story;
+
+#[test]
+fn the_race_in_the_readme_runs_as_it_stands_there() {
+    let report = Scenario::new()
+        .person("ann", LongPoll)
+        .person("bob", SocketioWebsocket)
+        .at(100, "ann", Join)
+        .at(100, "bob", Join)
+        .at(500, "ann", Say)
+        .trouble(505, CutReset, "bob", 0)
+        .run();
+    assert!(story(&report, "ann").contains("partner left: lost"), "{}", story(&report, "ann"));
+}
