@@ -524,3 +524,29 @@ fn the_head_count_is_announced_and_stops_with_the_last_one() {
         "#]],
     );
 }
+
+#[test]
+fn each_is_told_the_head_count_at_their_own_time() {
+    check_with(
+        Config { notice_interval_ms: 1_000, ..Config::default() },
+        "ann opens
+         pass 300
+         bob opens
+         pass 700
+         pass 300",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            pass 300
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            pass 700
+                ann: notice, 2 online
+            pass 300
+                bob: notice, 2 online
+        "#]],
+    );
+}
