@@ -38,9 +38,9 @@ impl<'a> Nemesis<'a> {
             // The process came to its end by itself; the system closes its sockets.
             self.kill(sim);
         }
-        let (due, later) = self.under_way.drain(..).partition(|(end_ms, ..)| *end_ms <= now_ms);
+        let (due, later): (Vec<_>, Vec<_>) =
+            self.under_way.drain(..).partition(|(end_ms, ..)| *end_ms <= now_ms);
         self.under_way = later;
-        let due: Vec<_> = due;
         for (_, fault, effect) in due {
             self.end(sim, fault, effect);
         }
@@ -115,7 +115,7 @@ impl<'a> Nemesis<'a> {
         self.record(Kind::Ok, index, cut);
     }
 
-    /// A fault that lasts, unless one of its kind already does the same.
+    /// A fault that lasts until its time is over or the network heals.
     fn last(&mut self, index: usize, fault: Fault, effect: usize) {
         self.under_way.push((fault.at_ms + fault.for_ms, index, effect));
     }

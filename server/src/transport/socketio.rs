@@ -162,7 +162,9 @@ impl Conversation {
                 biased;
                 incoming = self.incoming.recv() => match incoming {
                     Some(Incoming::Command(event)) => self.obey(event).await,
-                    Some(Incoming::Malformed(why)) => refuse_malformed(&self.socket, why),
+                    Some(Incoming::Malformed(why)) => {
+                        refuse(&self.socket, None, HttpError::Malformed(why));
+                    },
                     Some(Incoming::Disconnected(reason)) => return self.disconnected(reason).await,
                     None => return self.lost(),
                 },
@@ -236,13 +238,8 @@ impl Conversation {
     }
 }
 
-fn refuse(socket: &SocketRef, id: Option<MessageId>, rejected: Rejected) {
-    let refusal = Refusal { id, problem: HttpError::from(rejected).into() };
-    let _already_gone = socket.emit("refused", &refusal);
-}
-
-fn refuse_malformed(socket: &SocketRef, why: String) {
-    let refusal = Refusal { id: None, problem: HttpError::Malformed(why).into() };
+fn refuse<A: Adapter>(socket: &Socket<A>, id: Option<MessageId>, why: impl Into<HttpError>) {
+    let refusal = Refusal { id, problem: why.into().into() };
     let _already_gone = socket.emit("refused", &refusal);
 }
 
@@ -284,8 +281,7 @@ where
             }
         };
         if self.line.try_send(incoming).is_err() {
-            let problem = HttpError::Flood { commands_max: COMMANDS_MAX }.into();
-            let _already_gone = socket.emit("refused", &Refusal { id: None, problem });
+            refuse(&socket, None, HttpError::Flood { commands_max: COMMANDS_MAX });
         }
     }
 }

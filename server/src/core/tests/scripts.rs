@@ -1,7 +1,7 @@
 //! Scripts: one step a line, and behind each what everybody is told because of it.
 //!
-//! `NAME opens|leaves|next|drops|ends|polls`, `NAME next from pN`, `NAME says TEXT`, `NAME says TEXT to pN`,
-//! `NAME repeats ID`, `pass MS`, `drain`. A message's id is its text.
+//! `NAME opens|leaves|next|drops|ends|polls|parks`, `NAME next from pN`, `NAME says TEXT`,
+//! `NAME says TEXT to pN`, `pass MS`, `drain`. A message's id is its text.
 
 use std::fmt::Write;
 
