@@ -9,7 +9,7 @@
 //!
 //! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it;
 //! [`net`] carries the bytes; [`plan`] is a run before it happens, [`generate`] makes one from a
-//! seed and [`scenario`] by hand; [`simulation`] runs it, with `workload` for what people do,
+//! seed and [`scenario`] by hand; [`guest`] lets any client code in; [`simulation`] runs it, with `workload` for what people do,
 //! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened and
 //! [`words`] says it, [`checker`] what must be true of it, [`coverage`] how rare it was, [`transcript`] how it
 //! looks; [`sweep()`] runs many seeds.
@@ -29,6 +29,7 @@ pub mod plan;
 pub mod generate;
 pub mod scenario;
 
+pub mod guest;
 pub mod simulation;
 
 mod host;

@@ -19,11 +19,11 @@ use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::host::{self, Process};
 use crate::nemesis::{Nemesis, client_host};
 use crate::net::{Limits, Network};
-use crate::plan::{FaultKind, Plan};
+use crate::plan::{FaultKind, Plan, Settings};
 use crate::workload::{self, SERVER};
 
 /// 2025-01-01T00:00:00Z, when every simulation begins.
-const EPOCH_MS: u64 = 1_735_689_600_000;
+pub(crate) const EPOCH_MS: u64 = 1_735_689_600_000;
 /// More connections than any plan opens at once.
 const TCP_CAPACITY: usize = 4_096;
 /// What the last question to the server may take, in milliseconds.
@@ -102,7 +102,9 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     let recorder = Recorder::default();
     let network = Network::new(Limits::default());
     let process = Process::default();
-    let mut sim = world(&plan);
+    let settings = &plan.settings;
+    let duration = Duration::from_millis(settings.ended_ms() * 2);
+    let mut sim = world(plan.seed, settings, duration);
     populate(&mut sim, &plan, &network, &process, &recorder);
     let mut nemesis = Nemesis::new(&plan, network.clone(), process, recorder.clone());
     let result = phases(&mut sim, &plan, &mut nemesis, &recorder);
@@ -110,14 +112,14 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     (recorder.take(), result.err().map(|error| error.to_string()))
 }
 
-fn world(plan: &Plan) -> Sim<'static> {
-    let settings = &plan.settings;
+/// A simulated network without a host, which may exist for `duration`.
+pub(crate) fn world(seed: u64, settings: &Settings, duration: Duration) -> Sim<'static> {
     turmoil::Builder::new()
         .epoch(epoch())
-        .rng_seed(plan.seed)
+        .rng_seed(seed)
         .enable_random_order()
         .tick_duration(Duration::from_millis(settings.tick_ms))
-        .simulation_duration(Duration::from_millis(settings.ended_ms() * 2))
+        .simulation_duration(duration)
         .min_message_latency(Duration::from_millis(settings.latency_ms_min))
         .max_message_latency(Duration::from_millis(settings.latency_ms_max))
         .tcp_capacity(TCP_CAPACITY)
@@ -192,6 +194,16 @@ fn run_until(
     }
     clock::set_now(sim.elapsed());
     Ok(())
+}
+
+/// Steps until every client has come to its end.
+pub(crate) fn run_until_done(sim: &mut Sim<'_>) -> turmoil::Result {
+    loop {
+        clock::set_now(sim.elapsed());
+        if sim.step()? {
+            return Ok(());
+        }
+    }
 }
 
 fn enter(recorder: &Recorder, phase: Phase) {
