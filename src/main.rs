@@ -17,7 +17,6 @@ mod world;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use server::config::Config;
 
 use crate::outcome::Outcome;
 use crate::output::Output;
@@ -43,7 +42,7 @@ enum Command {
     /// Simulate, load and report, with the defaults of each
     Tour(tour::Tour),
     /// Run the production server until SIGINT or SIGTERM
-    Serve(Config),
+    Serve(server::Serve),
     /// Run the server and its clients inside a simulated network, one world a seed
     Sim(sim::Sim),
     /// Put thousands of real clients on the server and measure latency from intended time
@@ -56,7 +55,7 @@ fn main() -> ExitCode {
     let Cli { output, command } = Cli::parse();
     let outcome = match command.unwrap_or_else(|| Command::Tour(tour::Tour::default())) {
         Command::Tour(tour) => tour.run(&output),
-        Command::Serve(config) => serve(config),
+        Command::Serve(options) => serve(options),
         Command::Sim(sim) => sim.run(&output),
         Command::Load(load) => load.run(&output),
         Command::Report(report) => report.run(&output),
@@ -79,8 +78,8 @@ fn in_one_line(error: &anyhow::Error) -> String {
     })
 }
 
-fn serve(config: Config) -> anyhow::Result<Outcome> {
-    runtime()?.block_on(server::run(config))?;
+fn serve(options: server::Serve) -> anyhow::Result<Outcome> {
+    runtime()?.block_on(server::run(options))?;
     Ok(Outcome::Good)
 }
 

@@ -45,6 +45,7 @@ impl ClientError {
     pub(crate) fn from_answer(status: u16, body: &[u8]) -> Self {
         match serde_json::from_slice(body) {
             Ok(problem) => Self::Refused(problem),
+            Err(_) if is_unknown_to_engine_io(body) => Self::cut_off(),
             Err(_) => {
                 let excerpt = String::from_utf8_lossy(&body[..body.len().min(EXCERPT_BYTES_MAX)]);
                 Self::Protocol(format!("status {status} without problem details: {excerpt}"))
@@ -61,6 +62,16 @@ impl ClientError {
     pub(crate) fn cut_off() -> Self {
         Self::Io(io::Error::new(io::ErrorKind::UnexpectedEof, "the server closed the connection"))
     }
+}
+
+/// True when Engine.IO does not know the connection that the request was part of, which is how a
+/// poll learns that it was lost.
+fn is_unknown_to_engine_io(body: &[u8]) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Refusal<'a> {
+        code: &'a str,
+    }
+    serde_json::from_slice(body).is_ok_and(|Refusal { code }| code == "1")
 }
 
 impl From<hyper::Error> for ClientError {

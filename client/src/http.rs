@@ -1,5 +1,7 @@
 //! One keep-alive HTTP/1.1 connection: a request, then its answer, read to the end.
 //!
+//! An answer that does not end is read as it comes in, over a connection of its own.
+//!
 //! It knows nothing of sessions. Between two requests only the bare stream is kept, so an idle
 //! client costs no buffers; while a request is under way the stream is owned by its future, so
 //! dropping that future closes the connection at once. There is no task behind it.
@@ -50,9 +52,7 @@ impl<C: Connect> HttpConnection<C> {
 
     /// Sends the session's token with every request from now on.
     pub(crate) fn authorize(&mut self, token: &str) -> Result<(), ClientError> {
-        let mut bearer = header(&format!("Bearer {token}"))?;
-        bearer.set_sensitive(true);
-        self.bearer = Some(bearer);
+        self.bearer = Some(bearer(token)?);
         Ok(())
     }
 
@@ -71,6 +71,17 @@ impl<C: Connect> HttpConnection<C> {
             200..=299 => Ok(answer.body),
             status => Err(ClientError::from_answer(status, &answer.body)),
         }
+    }
+
+    /// Asks for an answer without an end, on a new connection.
+    pub(crate) async fn stream(&mut self, ask: Ask) -> Result<Streamed<C::Stream>, ClientError> {
+        self.requests += 1;
+        let begin = async {
+            let stream = self.connector.connect().await?;
+            Streamed::begin(stream, self.compose(&ask)).await
+        };
+        let begun = tokio::time::timeout(ANSWER_WAIT_MAX, begin).await;
+        begun.map_err(|_| ClientError::Unanswered(ANSWER_WAIT_MAX))?
     }
 
     async fn ask_and_repeat(&mut self, ask: &Ask) -> Result<Answer, ClientError> {
@@ -111,6 +122,13 @@ impl<C: Connect> HttpConnection<C> {
         }
         request
     }
+}
+
+/// The value of `Authorization` that carries a session's token.
+pub(crate) fn bearer(token: &str) -> Result<HeaderValue, ClientError> {
+    let mut bearer = header(&format!("Bearer {token}"))?;
+    bearer.set_sensitive(true);
+    Ok(bearer)
 }
 
 fn header(text: &str) -> Result<HeaderValue, ClientError> {
@@ -186,6 +204,62 @@ where
     }
     drop(connection);
     Ok((answer.await?, None))
+}
+
+/// A 2xx answer that goes on; the connection is driven while somebody waits for more of it.
+pub(crate) struct Streamed<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> {
+    body: Incoming,
+    connection: http1::Connection<TokioIo<S>, Full<Bytes>>,
+    connection_has_ended: bool,
+    /// Without it, the connection would take the answer for the last thing that is wanted.
+    _requests: http1::SendRequest<Full<Bytes>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Streamed<S> {
+    async fn begin(stream: S, request: Request<Full<Bytes>>) -> Result<Self, ClientError> {
+        let (mut requests, mut connection) = http1::handshake(TokioIo::new(stream)).await?;
+        let mut response = pin!(requests.send_request(request));
+        let mut connection_has_ended = false;
+        let response = loop {
+            tokio::select! {
+                biased;
+                response = &mut response => break response?,
+                _ = &mut connection, if !connection_has_ended => connection_has_ended = true,
+            }
+        };
+        let (head, body) = response.into_parts();
+        let mut streamed = Self { body, connection, connection_has_ended, _requests: requests };
+        if head.status.is_success() {
+            return Ok(streamed);
+        }
+        let mut refusal = Vec::new();
+        while let Some(bytes) = streamed.next().await? {
+            refusal.extend_from_slice(&bytes);
+            if refusal.len() > ANSWER_BYTES_MAX {
+                break;
+            }
+        }
+        Err(ClientError::from_answer(head.status.as_u16(), &refusal))
+    }
+
+    /// What comes in next; none at the end of the answer. Dropping the future loses nothing.
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, ClientError> {
+        loop {
+            tokio::select! {
+                biased;
+                frame = self.body.frame() => match frame {
+                    None => return Ok(None),
+                    Some(frame) => if let Ok(bytes) = frame?.into_data() {
+                        return Ok(Some(bytes));
+                    },
+                },
+                // What it has read before its end is still to be had.
+                _ = &mut self.connection, if !self.connection_has_ended => {
+                    self.connection_has_ended = true;
+                }
+            }
+        }
+    }
 }
 
 async fn read_answer(

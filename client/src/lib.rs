@@ -9,25 +9,39 @@
 //!                 Sender                             Receiver
 //!  short poll     POST on its own connection         GET on its own connection, on a schedule
 //!  long poll      POST on its own connection         GET on its own connection, that waits
+//!  SSE            POST on its own connection         one GET without an end; POST on another
+//!                                                    connection to acknowledge
+//!  WebSocket      both halves share one WebSocket; pongs acknowledge
 //!  Socket.IO      both halves share one WebSocket; the receiver answers pings and acknowledges
+//!    by polling   POST on its own connection         GET on its own connection, that waits; POST on
+//!                                                    another for pongs; or all that, then one
+//!                                                    WebSocket after an upgrade
 //! ```
 //!
 //! Every receiver keeps a cursor, so the application sees each event once and in order,
 //! whatever the wire repeats.
 //!
 //! Reading order: `connect` (the byte stream), `error`, `cursor`, `http` (one request, one
-//! answer), `poll` (the two polling transports), `packet` (the text of Socket.IO packets),
-//! `socketio` (the transport).
+//! answer), `commands` (what is said over HTTP), `poll` (the two polling transports),
+//! `event_stream` and `sse`, `socket` (one WebSocket), `websocket`, `packet` (the text of Socket.IO packets),
+//! `reading` (what they bring), `socketio` and `socketio_polling`.
 
+mod commands;
 mod connect;
 mod cursor;
 mod error;
+mod event_stream;
 mod http;
 mod packet;
 mod poll;
+mod reading;
+mod socket;
 mod socketio;
+mod socketio_polling;
+mod sse;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 use std::fmt;
 use std::str::FromStr;
@@ -62,13 +76,27 @@ pub enum TransportKind {
     ShortPoll,
     /// Ask always; the server answers when there is something, or after a wait.
     LongPoll,
+    /// Ask once; the answer does not end (server-sent events).
+    Sse,
+    /// One JSON object a frame.
+    Websocket,
     /// Socket.IO 5 over Engine.IO 4 over WebSocket, without the upgrade from polling.
     SocketioWebsocket,
+    /// Socket.IO 5 over Engine.IO 4 over HTTP long-polling, with the upgrade to a WebSocket where
+    /// [`Options::upgrade_after_events`] asks for it.
+    SocketioPolling,
 }
 
 impl TransportKind {
     /// Every transport, from the oldest technique to the newest.
-    pub const ALL: [Self; 3] = [Self::ShortPoll, Self::LongPoll, Self::SocketioWebsocket];
+    pub const ALL: [Self; 6] = [
+        Self::ShortPoll,
+        Self::LongPoll,
+        Self::Sse,
+        Self::Websocket,
+        Self::SocketioWebsocket,
+        Self::SocketioPolling,
+    ];
 
     /// The name in command lines, files and reports.
     #[must_use]
@@ -76,7 +104,22 @@ impl TransportKind {
         match self {
             Self::ShortPoll => "short-poll",
             Self::LongPoll => "long-poll",
+            Self::Sse => "sse",
+            Self::Websocket => "websocket",
             Self::SocketioWebsocket => "socketio-websocket",
+            Self::SocketioPolling => "socketio-polling",
+        }
+    }
+}
+
+impl TransportKind {
+    /// True where a [`Receiver`] whose call failed goes on by itself when it is called again; a
+    /// client whose connection is all that it has must be opened again, with [`Options::resume`].
+    #[must_use]
+    pub const fn reconnects(self) -> bool {
+        match self {
+            Self::ShortPoll | Self::LongPoll | Self::Sse => true,
+            Self::Websocket | Self::SocketioWebsocket | Self::SocketioPolling => false,
         }
     }
 }
@@ -109,18 +152,26 @@ pub struct Options {
     pub poll_interval: Duration,
     /// Long poll: how long the server may wait for an event before it answers without one.
     pub poll_wait: Duration,
+    /// SSE and WebSocket: how long the server may say nothing, not even a comment or a ping, before
+    /// the connection counts as lost. Socket.IO's server says so itself.
+    pub silence_max: Duration,
+    /// Socket.IO by polling: change to a WebSocket once so many events have been received.
+    pub upgrade_after_events: Option<u64>,
     /// The session to take up again; without it, a new one is opened.
     pub resume: Option<Resume>,
 }
 
 impl Options {
-    /// The usual behaviour: a short poll every second, a long poll of 25 s, a new session.
+    /// The usual behaviour: a short poll every second, a long poll of 25 s, silence for twice as long
+    /// as the server is silent by default, a new session.
     #[must_use]
     pub fn new(host: impl Into<String>) -> Self {
         Self {
             host: host.into(),
             poll_interval: Duration::from_secs(1),
             poll_wait: Duration::from_secs(25),
+            silence_max: Duration::from_secs(50),
+            upgrade_after_events: None,
             resume: None,
         }
     }
@@ -140,7 +191,7 @@ pub struct Resume {
 /// Opens or resumes a session and gives the two halves of a client.
 ///
 /// Resuming over HTTP sends nothing yet, so a token that is no longer valid is refused by the
-/// first request; over Socket.IO it is refused here.
+/// first request; over a socket it is refused here.
 ///
 /// # Errors
 ///
@@ -154,8 +205,29 @@ pub async fn open<C: Connect>(
         TransportKind::ShortPoll | TransportKind::LongPoll => {
             let (identity, sender, receiver) = poll::open(kind, connector, options).await?;
             Ok((
-                Sender { identity, half: SenderHalf::Poll(sender) },
+                Sender { identity, half: SenderHalf::Commands(sender) },
                 Receiver(ReceiverHalf::Poll(receiver)),
+            ))
+        }
+        TransportKind::Sse => {
+            let (identity, sender, receiver) = sse::open(connector, options).await?;
+            Ok((
+                Sender { identity, half: SenderHalf::Commands(sender) },
+                Receiver(ReceiverHalf::Sse(Box::new(receiver))),
+            ))
+        }
+        TransportKind::Websocket => {
+            let (identity, sender, receiver) = websocket::open(&connector, options).await?;
+            Ok((
+                Sender { identity, half: SenderHalf::Websocket(sender) },
+                Receiver(ReceiverHalf::Websocket(receiver)),
+            ))
+        }
+        TransportKind::SocketioPolling => {
+            let (identity, sender, receiver) = socketio_polling::open(connector, options).await?;
+            Ok((
+                Sender { identity, half: SenderHalf::SocketioPolling(sender) },
+                Receiver(ReceiverHalf::SocketioPolling(Box::new(receiver))),
             ))
         }
         TransportKind::SocketioWebsocket => {
@@ -178,8 +250,10 @@ pub struct Sender<C: Connect> {
 }
 
 enum SenderHalf<C: Connect> {
-    Poll(poll::Sender<C>),
+    Commands(commands::Sender<C>),
+    Websocket(websocket::Sender<C::Stream>),
     Socketio(socketio::Sender<C::Stream>),
+    SocketioPolling(socketio_polling::Sender<C>),
 }
 
 /// What is known when a command has been sent.
@@ -213,8 +287,8 @@ impl<C: Connect> Sender<C> {
 
     /// Sends one command.
     ///
-    /// Over HTTP an explicit [`ClientEvent::Ack`] sends nothing and is accepted, because the
-    /// next poll acknowledges. A request on a kept connection that turns out to be closed is
+    /// A poller's explicit [`ClientEvent::Ack`] sends nothing and is accepted, because the next poll
+    /// acknowledges. Over a WebSocket it ends the acknowledging by pongs. A request on a kept connection that turns out to be closed is
     /// sent once more on a new one: `say` always, since its id makes that harmless, and `leave`;
     /// `next` only when it is certain that nothing of it was written.
     ///
@@ -224,8 +298,10 @@ impl<C: Connect> Sender<C> {
     /// with an error of the connection, and then the server may or may not have got the command.
     pub async fn send(&mut self, event: ClientEvent) -> Result<Sent, ClientError> {
         match &mut self.half {
-            SenderHalf::Poll(half) => half.send(event).await,
+            SenderHalf::Commands(half) => half.send(event).await,
+            SenderHalf::Websocket(half) => half.send(event).await,
             SenderHalf::Socketio(half) => half.send(event).await,
+            SenderHalf::SocketioPolling(half) => half.send(event).await,
         }
     }
 
@@ -233,8 +309,10 @@ impl<C: Connect> Sender<C> {
     #[must_use]
     pub fn requests(&self) -> u64 {
         match &self.half {
-            SenderHalf::Poll(half) => half.requests(),
+            SenderHalf::Commands(half) => half.requests(),
+            SenderHalf::Websocket(half) => half.requests(),
             SenderHalf::Socketio(half) => half.requests(),
+            SenderHalf::SocketioPolling(half) => half.requests(),
         }
     }
 }
@@ -244,7 +322,10 @@ pub struct Receiver<C: Connect>(ReceiverHalf<C>);
 
 enum ReceiverHalf<C: Connect> {
     Poll(poll::Receiver<C>),
+    Sse(Box<sse::Receiver<C>>),
+    Websocket(websocket::Receiver<C::Stream>),
     Socketio(socketio::Receiver<C::Stream>),
+    SocketioPolling(Box<socketio_polling::Receiver<C>>),
 }
 
 /// What one call of [`Receiver::receive`] brought.
@@ -260,18 +341,25 @@ pub struct Received {
 impl<C: Connect> Receiver<C> {
     /// Waits for the next answer of a poll or the next event of a socket.
     ///
-    /// Dropping the future loses no event. Over HTTP it closes the connection on which the
-    /// request was waiting, and the next call opens a new one; over a socket it changes nothing.
-    /// A socket's pings are answered only while a call is waiting.
+    /// Dropping the future loses no event. It closes the connection on which a poll was waiting, and
+    /// the next call opens a new one; over a stream or a socket it changes nothing. A socket's pings
+    /// are answered, and a stream is acknowledged, only while a call is waiting.
     ///
     /// # Errors
     ///
     /// [`ClientError::Closed`] after the session's last event; any other error means that this
-    /// connection or session is of no further use, but that the session may be resumed.
+    /// connection or session is of no further use, but that the session may be resumed. Polls and
+    /// streams may just be asked again. [`ClientError::Refused`] with [`Problem::SUPERSEDED`] says
+    /// that another client reads this session now.
+    ///
+    /// [`Problem::SUPERSEDED`]: protocol::Problem::SUPERSEDED
     pub async fn receive(&mut self) -> Result<Received, ClientError> {
         match &mut self.0 {
             ReceiverHalf::Poll(half) => half.receive().await,
+            ReceiverHalf::Sse(half) => half.receive().await,
+            ReceiverHalf::Websocket(half) => half.receive().await,
             ReceiverHalf::Socketio(half) => half.receive().await,
+            ReceiverHalf::SocketioPolling(half) => half.receive().await,
         }
     }
 
@@ -280,7 +368,10 @@ impl<C: Connect> Receiver<C> {
     pub fn cursor(&self) -> Seq {
         match &self.0 {
             ReceiverHalf::Poll(half) => half.cursor(),
+            ReceiverHalf::Sse(half) => half.cursor(),
+            ReceiverHalf::Websocket(half) => half.cursor(),
             ReceiverHalf::Socketio(half) => half.cursor(),
+            ReceiverHalf::SocketioPolling(half) => half.cursor(),
         }
     }
 
@@ -289,7 +380,10 @@ impl<C: Connect> Receiver<C> {
     pub fn requests(&self) -> u64 {
         match &self.0 {
             ReceiverHalf::Poll(half) => half.requests(),
+            ReceiverHalf::Sse(half) => half.requests(),
+            ReceiverHalf::Websocket(half) => half.requests(),
             ReceiverHalf::Socketio(half) => half.requests(),
+            ReceiverHalf::SocketioPolling(half) => half.requests(),
         }
     }
 }

@@ -26,6 +26,14 @@ use crate::{ClientError, Resume};
 /// The namespace of the chat.
 pub(crate) const NAMESPACE: &str = "/chat";
 
+/// Between two frames of one HTTP body.
+pub(crate) const SEPARATOR: char = '\x1e';
+
+/// The frames that test a WebSocket before a connection is upgraded to it, and the one that does so.
+pub(crate) const PROBE: &str = "2probe";
+pub(crate) const PROBE_ANSWER: &str = "3probe";
+pub(crate) const UPGRADE: &str = "5";
+
 /// The answer to an Engine.IO ping.
 pub(crate) const PONG: &str = "3";
 
@@ -118,10 +126,12 @@ fn wrong(what: &str, text: &str) -> ClientError {
     ClientError::Protocol(format!("not a {what} of Socket.IO: {excerpt:?}"))
 }
 
-/// The parameters of an Engine.IO session; those that a WebSocket needs.
+/// The parameters of an Engine.IO connection; those that a client needs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OpenParameters {
+    /// The name of the connection, which every further request of it says.
+    pub(crate) sid: String,
     /// Milliseconds; 32 bits, so that no sum with an instant can overflow.
     ping_interval: u32,
     /// Milliseconds.
@@ -210,7 +220,8 @@ fn argument<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(array: &mut A) -> Resul
 pub(crate) fn connect(resume: Option<&Resume>) -> String {
     let auth = match resume {
         Some(resume) => serde_json::json!({ "token": resume.token, "after": resume.after }),
-        None => serde_json::json!({}),
+        // Who says `after` keeps a cursor and may come back.
+        None => serde_json::json!({ "after": 0 }),
     };
     format!("40{NAMESPACE},{auth}")
 }

@@ -15,13 +15,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use serde::Deserialize;
-use server::protocol::{Batch, ClientEvent, Opened, Seq, ServerEvent};
+use server::protocol::{Batch, Seq, ServerEvent};
 use tokio::time::{Interval, MissedTickBehavior};
 
+use crate::commands::{self, Acknowledges, Sender, parse};
 use crate::cursor::Cursor;
 use crate::http::{Ask, HttpConnection};
-use crate::{ClientError, Connect, Options, Received, Resume, Sent, TransportKind};
+use crate::{ClientError, Connect, Options, Received, Resume, TransportKind};
 
 /// The shortest time between two short polls; a timer cannot count nothing.
 const POLL_INTERVAL_MIN: Duration = Duration::from_millis(1);
@@ -32,68 +32,14 @@ pub(crate) async fn open<C: Connect>(
     connector: C,
     options: Options,
 ) -> Result<(Resume, Sender<C>, Receiver<C>), ClientError> {
-    let mut commands = HttpConnection::new(connector.clone(), &options.host)?;
-    let mut polls = HttpConnection::new(connector, &options.host)?;
     let pace = Pace::new(kind, &options);
-    let identity = match options.resume {
-        Some(resume) => resume,
-        None => open_session(&mut commands).await?,
-    };
-    commands.authorize(&identity.token)?;
-    polls.authorize(&identity.token)?;
+    let (identity, sender) =
+        commands::open(connector.clone(), &options, Acknowledges::ByAsking).await?;
+    let mut connection = HttpConnection::new(connector, &options.host)?;
+    connection.authorize(&identity.token)?;
     let cursor = Cursor::after(identity.after);
-    let receiver = Receiver { connection: polls, pace, cursor, closed: false };
-    Ok((identity, Sender { connection: commands }, receiver))
-}
-
-async fn open_session<C: Connect>(
-    connection: &mut HttpConnection<C>,
-) -> Result<Resume, ClientError> {
-    let answer = connection.request(command(Method::POST, "/api/session", Bytes::new())).await?;
-    let opened: Opened = parse("the answer to an opening", &answer)?;
-    Ok(Resume { session: opened.session, token: opened.token, after: opened.next })
-}
-
-fn parse<'a, T: Deserialize<'a>>(what: &str, body: &'a [u8]) -> Result<T, ClientError> {
-    serde_json::from_slice(body).map_err(|error| ClientError::unreadable(what, &error))
-}
-
-/// A request that changes something, and that must not be repeated blindly.
-fn command(method: Method, target: &str, body: Bytes) -> Ask {
-    Ask { method, target: target.to_owned(), body, repeatable: false, wait: Duration::ZERO }
-}
-
-/// Commands, one request each.
-pub(crate) struct Sender<C: Connect> {
-    connection: HttpConnection<C>,
-}
-
-impl<C: Connect> Sender<C> {
-    pub(crate) async fn send(&mut self, event: ClientEvent) -> Result<Sent, ClientError> {
-        let ask = match event {
-            ClientEvent::Say(say) => {
-                let body = serde_json::to_vec(&say).expect("text and numbers are JSON");
-                // The message's id tells the server that a repeated message is the same one.
-                Ask { repeatable: true, ..command(Method::POST, "/api/messages", body.into()) }
-            }
-            ClientEvent::Next { pair: None } => command(Method::POST, "/api/next", Bytes::new()),
-            ClientEvent::Next { pair: Some(pair) } => {
-                let body = serde_json::json!({ "pair": pair }).to_string();
-                command(Method::POST, "/api/next", body.into())
-            }
-            ClientEvent::Leave => {
-                // Who has left already leaves again without harm.
-                Ask { repeatable: true, ..command(Method::DELETE, "/api/session", Bytes::new()) }
-            }
-            ClientEvent::Ack { .. } => return Ok(Sent::Accepted),
-        };
-        self.connection.request(ask).await?;
-        Ok(Sent::Accepted)
-    }
-
-    pub(crate) fn requests(&self) -> u64 {
-        self.connection.requests()
-    }
+    let receiver = Receiver { connection, pace, cursor, closed: false };
+    Ok((identity, sender, receiver))
 }
 
 /// When to ask, and how long the server may wait.

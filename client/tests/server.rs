@@ -96,7 +96,7 @@ impl Person {
 
     async fn hears(&mut self, from: Speaker, text: &str) {
         self.until(|event| match event {
-            ServerEvent::Message { from: f, text: t, .. } if *f == from && t == text => Some(()),
+            ServerEvent::Message { from: f, text: t, .. } if *f == from && **t == *text => Some(()),
             _ => None,
         })
         .await;
@@ -127,7 +127,7 @@ impl Person {
 
 fn say(pair: PairId, text: &str) -> ClientEvent {
     let id = text.parse().expect("the text is short enough to be an id");
-    ClientEvent::Say(Say { id, text: text.to_owned(), pair: Some(pair) })
+    ClientEvent::Say(Say { id, text: text.into(), pair: Some(pair) })
 }
 
 #[tokio::test]
@@ -261,7 +261,7 @@ async fn everybody_is_told_when_the_server_drains() {
     }
     served.shutdown.send(()).expect("the server is there");
     let ends = futures_util::future::join_all(people.into_iter().map(Person::ends)).await;
-    assert_eq!(ends, [CloseReason::Draining; 3]);
+    assert_eq!(ends, TransportKind::ALL.map(|_| CloseReason::Draining));
     served.task.await.expect("the server does not panic").expect("the server ends well");
 }
 

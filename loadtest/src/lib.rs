@@ -17,7 +17,8 @@
 //! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
 //! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
 //! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! [`recorder`], [`validity`], `series` (the result).
+//! [`recorder`], [`validity`], `series` (the result). `saturate` stands apart: what one core carries,
+//! beside other servers.
 
 pub mod clock;
 pub mod counted;
@@ -27,6 +28,8 @@ pub mod pacer;
 pub mod preflight;
 pub mod process;
 pub mod recorder;
+#[cfg(target_os = "linux")]
+pub mod saturate;
 pub mod schedule;
 pub mod span;
 pub mod target;

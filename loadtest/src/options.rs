@@ -26,7 +26,7 @@ pub struct Options {
         long = "transport",
         value_name = "NAME[,NAME...]",
         value_delimiter = ',',
-        default_value = "short-poll,long-poll,socketio-websocket"
+        default_value = "short-poll,long-poll,sse,websocket,socketio-websocket,socketio-polling"
     )]
     pub transports: Vec<TransportKind>,
     /// People, each with connections of their own
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn an_unknown_transport_is_answered_with_the_known_ones() {
         let error = parse("--transport long-poll,pigeon").expect_err("there is no such transport");
-        for word in ["pigeon", "--transport", "short-poll, long-poll, socketio-websocket"] {
+        for word in ["pigeon", "--transport", "short-poll, long-poll, sse, websocket"] {
             assert!(error.contains(word), "{word} is missing in: {error}");
         }
     }

@@ -27,12 +27,14 @@ pub struct PreflightError {
     users_max: u64,
 }
 
-/// Connections that one person holds: a poller parks one request and sends over another.
+/// Connections that one person holds: a poller parks one request and sends over another, a stream
+/// takes one more for its acknowledgements, and Socket.IO's polling for its pongs.
 #[must_use]
 pub fn connections_per_user(kind: TransportKind) -> u32 {
     match kind {
-        TransportKind::SocketioWebsocket => 1,
-        _ => 2,
+        TransportKind::ShortPoll | TransportKind::LongPoll => 2,
+        TransportKind::Sse | TransportKind::SocketioPolling => 3,
+        TransportKind::Websocket | TransportKind::SocketioWebsocket => 1,
     }
 }
 
@@ -140,7 +142,7 @@ mod tests {
 
     #[test]
     fn the_suggested_number_of_users_passes() {
-        for kind in [TransportKind::ShortPoll, TransportKind::SocketioWebsocket] {
+        for kind in TransportKind::ALL {
             let error = check_open_files(50_000, kind, 20_000).expect_err("too many");
             let users_max = u32::try_from(error.users_max).expect("fewer than were asked for");
             assert_eq!(check_open_files(users_max, kind, 20_000), Ok(()));
@@ -150,7 +152,9 @@ mod tests {
 
     #[test]
     fn a_socket_needs_half_of_what_polling_needs() {
-        assert_eq!(check_open_files(896, TransportKind::SocketioWebsocket, 1_024), Ok(()));
+        for socket in [TransportKind::Websocket, TransportKind::SocketioWebsocket] {
+            assert_eq!(check_open_files(896, socket, 1_024), Ok(()));
+        }
         assert!(check_open_files(896, TransportKind::ShortPoll, 1_024).is_err());
     }
 

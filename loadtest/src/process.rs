@@ -48,14 +48,28 @@ pub fn usage_of_self() -> io::Result<Usage> {
 ///
 /// This system has no `/proc`.
 pub fn usage_of_machine_us() -> io::Result<u64> {
+    busy_us("cpu")
+}
+
+/// The same of one core, counted from 0.
+///
+/// # Errors
+///
+/// As [`usage_of_machine_us`], or there is no such core.
+pub fn usage_of_core_us(core: usize) -> io::Result<u64> {
+    busy_us(&format!("cpu{core}"))
+}
+
+fn busy_us(name: &str) -> io::Result<u64> {
     let stat = std::fs::read_to_string("/proc/stat")?;
-    let ticks = busy_ticks(&stat).ok_or(io::ErrorKind::InvalidData)?;
+    let ticks = busy_ticks(&stat, name).ok_or(io::ErrorKind::InvalidData)?;
     Ok(ticks * 1_000_000 / system(SysconfVar::CLK_TCK)?)
 }
 
-/// user, nice, system, idle, iowait, irq, softirq of all cores, without the two that are idleness.
-fn busy_ticks(stat: &str) -> Option<u64> {
-    let fields = stat.lines().next()?.strip_prefix("cpu ")?.split_whitespace();
+/// user, nice, system, idle, iowait, irq, softirq of `name`, without the two that are idleness.
+fn busy_ticks(stat: &str, name: &str) -> Option<u64> {
+    let mut lines = stat.lines().map(str::split_whitespace);
+    let fields = lines.find_map(|mut fields| (fields.next() == Some(name)).then_some(fields))?;
     let ticks: Vec<u64> = fields.map_while(|field| field.parse().ok()).take(7).collect();
     let &[user, nice, system, _idle, _iowait, irq, softirq] = ticks.as_slice() else {
         return None;
@@ -94,8 +108,16 @@ mod tests {
 
     #[test]
     fn waiting_for_a_disk_is_idleness_and_serving_interrupts_is_not() {
-        assert_eq!(busy_ticks("cpu  1 2 4 800 900 8 16 32 0 0\ncpu0 1"), Some(31));
-        assert_eq!(busy_ticks("cpu0 1 2 4 800 900 8 16"), None);
+        assert_eq!(busy_ticks("cpu  1 2 4 800 900 8 16 32 0 0\ncpu0 1", "cpu"), Some(31));
+        assert_eq!(busy_ticks("cpu0 1 2 4 800 900 8 16", "cpu"), None);
+    }
+
+    #[test]
+    fn a_core_is_not_taken_for_another_or_for_all_of_them() {
+        let stat = "cpu  9 0 0 0 0 0 0\ncpu1 1 0 0 0 0 0 0\ncpu10 2 0 0 0 0 0 0\nintr 3";
+        assert_eq!(busy_ticks(stat, "cpu10"), Some(2));
+        assert_eq!(busy_ticks(stat, "cpu1"), Some(1));
+        assert_eq!(busy_ticks(stat, "cpu2"), None);
     }
 
     #[test]

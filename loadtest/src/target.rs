@@ -144,11 +144,16 @@ impl Target {
         }
     }
 
+    /// The server's process; none where it is not ours.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.child.as_ref()?.process.id()
+    }
+
     /// What the server has cost so far; none where it is not a process of ours.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {
-        let pid = self.child.as_ref()?.process.id()?;
-        process::usage_of(pid).ok()
+        process::usage_of(self.process_id()?).ok()
     }
 
     /// How the server ended, if it was ours and has ended.

@@ -9,26 +9,36 @@
 
 use std::future::Future;
 use std::io;
-use std::pin::{Pin, pin};
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use axum::serve::Listener;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
-use socketioxide::SocketIo;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{debug, info};
 
+use crate::addresses::Addresses;
 use crate::config::Config;
+use crate::connection::{Connection, Peer};
+use crate::forwarded;
+use crate::front::{Front, House};
 use crate::hub::Hub;
-use crate::router::router;
-use crate::transport::socketio;
+use crate::router::Served;
+use crate::transport::classic::Classic;
+use crate::transport::socketio::Sockets;
+
+/// Connections that are told at the same time that their address has too many; further ones are
+/// closed without a word.
+const REFUSED_AT_ONCE_MAX: usize = 64;
+/// What a refused connection may have sent before it reads why, in bytes.
+const REFUSED_BYTES_MAX: u64 = 16_384;
+/// How long a refused connection may take to read why.
+const REFUSAL_MAX: Duration = Duration::from_secs(1);
 
 /// Serves people on `listener` until `shutdown` resolves and everybody has been told, which takes
 /// [`Config::drain_ms_max`] at most. Everything runs on the calling task and on tasks that it
@@ -36,15 +46,15 @@ use crate::transport::socketio;
 ///
 /// # Errors
 ///
-/// The operating system gives no entropy.
-pub async fn serve<L: Listener>(
+/// `InvalidInput` when a limit cannot be meant; another when the operating system gives no entropy.
+pub async fn serve<L: Listener<Addr = SocketAddr>>(
     listener: L,
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    config.check().map_err(|nonsense| io::Error::new(io::ErrorKind::InvalidInput, nonsense))?;
     let hub = Hub::new(config).map_err(io::Error::other)?;
-    let (router, io) = socketio::mount(router(Arc::clone(&hub)), Arc::clone(&hub));
-    let server = Server::new(&hub, router, io);
+    let server = Server::new(&hub);
     tokio::select! {
         () = server.run(listener, shutdown) => Ok(()),
         () = hub.run_timers() => unreachable!("the timers run until they are dropped"),
@@ -53,23 +63,46 @@ pub async fn serve<L: Listener>(
 
 struct Server {
     hub: Arc<Hub>,
-    router: Router,
-    io: SocketIo,
+    house: Arc<House>,
+    sockets: Sockets,
+    classic: Arc<Classic>,
+    http: http1::Builder,
     closing: watch::Sender<bool>,
     connections: Arc<Semaphore>,
+    refused: Arc<Semaphore>,
 }
 
 impl Server {
-    fn new(hub: &Arc<Hub>, router: Router, io: SocketIo) -> Self {
-        let connections = Arc::new(Semaphore::new(hub.config().connections_max));
-        Self { hub: Arc::clone(hub), router, io, closing: watch::Sender::new(false), connections }
+    fn new(hub: &Arc<Hub>) -> Self {
+        let config = hub.config();
+        let Served { router, sockets, classic } = Served::new(hub);
+        let addresses = Addresses::new(config.connections_per_address_max);
+        let mut http = http1::Builder::new();
+        http.timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_millis(config.header_read_ms_max))
+            .max_buf_size(config.header_bytes_max);
+        Self {
+            hub: Arc::clone(hub),
+            house: Arc::new(House { hub: Arc::clone(hub), addresses, router }),
+            sockets,
+            classic,
+            http,
+            closing: watch::Sender::new(false),
+            connections: Arc::new(Semaphore::new(config.connections_max)),
+            refused: Arc::new(Semaphore::new(REFUSED_AT_ONCE_MAX)),
+        }
     }
 
-    async fn run<L: Listener>(self, mut listener: L, shutdown: impl Future<Output = ()>) {
+    async fn run<L: Listener<Addr = SocketAddr>>(
+        self,
+        mut listener: L,
+        shutdown: impl Future<Output = ()>,
+    ) {
         self.accept_until(&mut listener, shutdown).await;
         info!("draining");
         let deadline = Instant::now() + self.hub.config().drain_max();
         self.hub.drain();
+        self.classic.drain();
         let drained = async {
             let _late = tokio::time::timeout_at(deadline, self.hub.drained()).await;
         };
@@ -79,38 +112,56 @@ impl Server {
         info!("closed");
     }
 
-    async fn accept_until<L: Listener>(&self, listener: &mut L, end: impl Future<Output = ()>) {
+    async fn accept_until<L: Listener<Addr = SocketAddr>>(
+        &self,
+        listener: &mut L,
+        end: impl Future<Output = ()>,
+    ) {
         let mut end = pin!(end);
         loop {
             tokio::select! {
                 biased;
                 () = &mut end => return,
-                (io, permit) = self.accept(listener) => self.spawn(Connection { io, _permit: permit }),
+                (io, address, permit) = self.accept(listener) => self.welcome(io, address, permit),
             }
         }
     }
 
     /// The next connection, once there is room for it; until then it waits in the backlog.
-    async fn accept<L: Listener>(&self, listener: &mut L) -> (L::Io, OwnedSemaphorePermit) {
+    async fn accept<L: Listener<Addr = SocketAddr>>(
+        &self,
+        listener: &mut L,
+    ) -> (L::Io, IpAddr, OwnedSemaphorePermit) {
         let permit = Arc::clone(&self.connections).acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
-        let (io, _address) = listener.accept().await;
-        (io, permit)
+        let (io, address) = listener.accept().await;
+        (io, address.ip().to_canonical(), permit)
     }
 
-    fn spawn<Io>(&self, connection: Connection<Io>)
+    fn welcome<Io>(&self, io: Io, address: IpAddr, permit: OwnedSemaphorePermit)
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let header_read_max = Duration::from_millis(self.hub.config().header_read_ms_max);
-        let served = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(header_read_max)
-            .serve_connection(
-                TokioIo::new(connection),
-                TowerToHyperService::new(self.router.clone()),
-            )
-            .with_upgrades();
+        if forwarded::is_trusted(address, &self.hub.config().trusted_proxies) {
+            self.spawn(io, Peer::proxy(Arc::clone(&self.hub), address, permit));
+            return;
+        }
+        match self.house.addresses.enter(address) {
+            Some(place) => {
+                self.spawn(io, Peer::person(Arc::clone(&self.hub), address, permit, place))
+            }
+            None => self.refuse(io, address),
+        }
+    }
+
+    fn spawn<Io>(&self, io: Io, peer: Peer)
+    where
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = Arc::new(peer);
+        let front = Front { house: Arc::clone(&self.house), peer: Arc::clone(&peer) };
+        let connection = TokioIo::new(Connection::new(io, Arc::clone(&peer)));
+        let served = self.http.serve_connection(connection, front).with_upgrades();
         let mut closing = self.closing.subscribe();
         let closing = async move { closing.wait_for(|closing| *closing).await.map(|_| ()) };
         tokio::spawn(async move {
@@ -119,66 +170,45 @@ impl Server {
                 ended = served.as_mut() => ended,
                 _ = closing => {
                     served.as_mut().graceful_shutdown();
-                    served.await
+                    served.as_mut().await
                 }
             };
             if let Err(error) = ended {
-                debug!(%error, "connection");
+                debug!(address = %peer.address, %error, "connection");
+                if error.is_timeout() {
+                    peer.tell_late();
+                }
             }
+        });
+    }
+
+    /// Tells a connection that its address has too many, if not too many are told so already.
+    fn refuse<Io>(&self, mut io: Io, address: IpAddr)
+    where
+        Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let answer = self.house.addresses.refusal(self.hub.config().retry_after_ms);
+        debug!(%address, %answer, "connection");
+        self.hub.telemetry().rejected("too-many-connections");
+        let Ok(permit) = Arc::clone(&self.refused).try_acquire_owned() else { return };
+        let told = async move {
+            io.write_all(&answer.to_wire()).await?;
+            io.shutdown().await?;
+            // What the peer has sent is read, or else the system resets the connection and the
+            // peer may never see the answer.
+            tokio::io::copy(&mut io.take(REFUSED_BYTES_MAX), &mut tokio::io::sink()).await
+        };
+        tokio::spawn(async move {
+            let _gone = tokio::time::timeout(REFUSAL_MAX, told).await;
+            drop(permit);
         });
     }
 
     async fn close(self) {
         let connections_max = self.hub.config().connections_max as u32;
-        self.io.close().await;
+        self.sockets.close().await;
         self.closing.send_replace(true);
         // Every permit comes back with its connection, also with those that were upgraded.
         let _permits = self.connections.acquire_many(connections_max).await;
-    }
-}
-
-/// A connection that gives its place back when it is dropped, whoever holds it by then.
-struct Connection<Io> {
-    io: Io,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl<Io: AsyncRead + Unpin> AsyncRead for Connection<Io> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl<Io: AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write_vectored(cx, bufs)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.io.is_write_vectored()
     }
 }

@@ -1,16 +1,18 @@
-//! The server as a command: bind, say where, serve, stop on a signal.
+//! The server as a command: configure, bind, say where, serve, stop on a signal.
 //!
 //! `racetrack serve` and `racetrack-server` are both this.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anyhow::Context;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
-use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
+use crate::options::Serve;
 
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
@@ -19,14 +21,11 @@ const BACKLOG: u32 = 4_096;
 ///
 /// # Errors
 ///
-/// One line that says what to do: the address is taken, not ours, or not allowed.
-pub async fn run(config: Config) -> anyhow::Result<()> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")),
-        )
-        .with_writer(io::stderr)
-        .init();
+/// One line that says what to do: the configuration is wrong, or the address is taken, not ours,
+/// or not allowed.
+pub async fn run(serve: Serve) -> anyhow::Result<()> {
+    let config = serve.config()?;
+    serve.log().init();
     let listener = bind(&config).with_context(|| advice(&config))?;
     let address = listener.local_addr().context("the listener has no address")?;
     announce(&format!("listening on http://{address}"))?;
@@ -38,10 +37,18 @@ pub async fn run(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Listens; what is set here holds for every connection that is accepted.
 fn bind(config: &Config) -> io::Result<TcpListener> {
     let socket = if config.addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.set_nodelay(true)?;
+    if config.send_buffer_bytes > 0 {
+        socket.set_send_buffer_size(config.send_buffer_bytes)?;
+    }
+    // A peer that is gone without a word takes nothing either, and only the system sees that while
+    // its buffer has room.
+    let write_max = Duration::from_millis(config.write_ms_max);
+    SockRef::from(&socket).set_tcp_user_timeout(Some(write_max))?;
     socket.bind(config.addr)?;
     socket.listen(BACKLOG)
 }

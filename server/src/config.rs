@@ -1,15 +1,33 @@
 //! Every limit and every time-out of the server, with the unit in its name.
 //!
 //! The same struct is the command line (`--session-lease-ms`), the environment
-//! (`RACETRACK_SESSION_LEASE_MS`) and serde's picture of it.
+//! (`RACETRACK_SESSION_LEASE_MS`) and the file (`session_lease_ms`), in this order of precedence.
+//! It never reads any of them; `options` does.
+
+mod check;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use crate::forwarded::ForwardedBy;
+pub use crate::origin::Origin;
+
 macro_rules! config {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:literal, $flag:literal, $env:literal;)*) => {
+    (
+        numbers {
+            $($(#[doc = $doc:literal])+
+            $name:ident: $type:ty = $default:literal, $flag:literal, $env:literal;)*
+        }
+        lists {
+            $($(#[doc = $list_doc:literal])+
+            $list:ident: [$item:ty], $list_flag:literal, $list_env:literal, $value:literal;)*
+        }
+    ) => {
         /// What the server allows, and for how long.
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
         #[serde(default, deny_unknown_fields)]
@@ -17,59 +35,129 @@ macro_rules! config {
             /// Address and port to listen on; port 0 takes a free one.
             #[arg(long, env = "RACETRACK_ADDR", default_value = "127.0.0.1:3000", value_name = "HOST:PORT")]
             pub addr: SocketAddr,
+            /// The header in which trusted proxies say for whom they ask.
+            #[arg(long, env = "RACETRACK_FORWARDED_BY", default_value = "x-forwarded", value_name = "NAME")]
+            pub forwarded_by: ForwardedBy,
             $($(#[doc = $doc])+
             #[arg(long = $flag, env = $env, default_value_t = $default, value_name = "N")]
             pub $name: $type,)*
+            $($(#[doc = $list_doc])+
+            #[arg(long = $list_flag, env = $list_env, value_delimiter = ',', value_name = $value)]
+            pub $list: Vec<$item>,)*
         }
 
         impl Default for Config {
             fn default() -> Self {
                 Self {
                     addr: SocketAddr::from(([127, 0, 0, 1], 3000)),
+                    forwarded_by: ForwardedBy::default(),
                     $($name: $default,)*
+                    $($list: Vec::new(),)*
                 }
+            }
+        }
+
+        impl Config {
+            /// Takes from a file what neither the command line nor the environment has said.
+            #[must_use]
+            pub fn over(mut self, matches: &ArgMatches, file: Self) -> Self {
+                let was_said = |name: &str| {
+                    let source = matches.value_source(name);
+                    matches!(source, Some(ValueSource::CommandLine | ValueSource::EnvVariable))
+                };
+                if !was_said("addr") {
+                    self.addr = file.addr;
+                }
+                if !was_said("forwarded_by") {
+                    self.forwarded_by = file.forwarded_by;
+                }
+                $(if !was_said(stringify!($name)) {
+                    self.$name = file.$name;
+                })*
+                $(if !was_said(stringify!($list)) {
+                    self.$list = file.$list;
+                })*
+                self
+            }
+
+            /// Every number with its name.
+            fn numbers(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($name), self.$name as u64),)*].into_iter()
             }
         }
     };
 }
 
 config! {
+numbers {
     /// Open sessions at most; one more is answered with 503.
     sessions_max: usize = 100_000, "sessions-max", "RACETRACK_SESSIONS_MAX";
     /// Open connections at most; further ones wait in the listener's backlog.
     connections_max: usize = 110_000, "connections-max", "RACETRACK_CONNECTIONS_MAX";
+    /// Open connections of one address at most, which is an IPv4 address or the first 64 bits of an
+    /// IPv6 address; one more is answered with 429. 0 is no limit.
+    connections_per_address_max: usize = 1_000, "connections-per-address-max", "RACETRACK_CONNECTIONS_PER_ADDRESS_MAX";
+    /// What the system may hold for one connection that was written and not yet taken, in bytes; it
+    /// doubles that for its books. 0 lets the system choose, which may be megabytes.
+    send_buffer_bytes: u32 = 65_536, "send-buffer-bytes", "RACETRACK_SEND_BUFFER_BYTES";
+    /// The longest head of a request, in bytes, 8192 at least; one more is answered with 431.
+    header_bytes_max: usize = 16_384, "header-bytes-max", "RACETRACK_HEADER_BYTES_MAX";
     /// The longest message, in bytes of UTF-8.
     message_bytes_max: usize = 4_096, "message-bytes-max", "RACETRACK_MESSAGE_BYTES_MAX";
     /// The longest request body, in bytes.
     body_bytes_max: usize = 16_384, "body-bytes-max", "RACETRACK_BODY_BYTES_MAX";
     /// Events that a mailbox holds; a session that needs more is closed as slow.
     mailbox_events_max: usize = 256, "mailbox-events-max", "RACETRACK_MAILBOX_EVENTS_MAX";
+    /// Bytes of text and ids that a mailbox holds; a session that needs more is closed as slow.
+    mailbox_bytes_max: usize = 262_144, "mailbox-bytes-max", "RACETRACK_MAILBOX_BYTES_MAX";
     /// Message ids remembered a session, so that a repeated message is not said twice.
     message_ids_max: usize = 128, "message-ids-max", "RACETRACK_MESSAGE_IDS_MAX";
     /// Messages a second that a session may say for long.
     messages_per_s_max: u32 = 20, "messages-per-s-max", "RACETRACK_MESSAGES_PER_S_MAX";
     /// Messages that a session may say at once.
     messages_burst_max: u32 = 40, "messages-burst-max", "RACETRACK_MESSAGES_BURST_MAX";
-    /// How long a request's header may take, in milliseconds.
+    /// How long a request's header may take, and how long a connection may be idle between two
+    /// requests, in milliseconds.
     header_read_ms_max: u64 = 10_000, "header-read-ms-max", "RACETRACK_HEADER_READ_MS_MAX";
     /// How long a request's body may take, in milliseconds.
     body_read_ms_max: u64 = 10_000, "body-read-ms-max", "RACETRACK_BODY_READ_MS_MAX";
+    /// How long a peer may take nothing of what is written to it, in milliseconds; then the
+    /// connection is cut.
+    write_ms_max: u64 = 20_000, "write-ms-max", "RACETRACK_WRITE_MS_MAX";
     /// How long a poll may be parked, in milliseconds.
     poll_wait_ms_max: u64 = 30_000, "poll-wait-ms-max", "RACETRACK_POLL_WAIT_MS_MAX";
+    /// Requests that may be parked at /longpolling at once; one more is answered with 503.
+    parked_max: usize = 10_000, "parked-max", "RACETRACK_PARKED_MAX";
     /// How often an idle socket is asked for a sign of life, in milliseconds.
     heartbeat_interval_ms: u64 = 25_000, "heartbeat-interval-ms", "RACETRACK_HEARTBEAT_INTERVAL_MS";
     /// How long that sign may take, in milliseconds.
     heartbeat_timeout_ms: u64 = 20_000, "heartbeat-timeout-ms", "RACETRACK_HEARTBEAT_TIMEOUT_MS";
+    /// How often a stream without events is sent a comment, in milliseconds, so that proxies keep it.
+    stream_comment_ms: u64 = 15_000, "stream-comment-ms", "RACETRACK_STREAM_COMMENT_MS";
     /// How long a session without a request lives, in milliseconds.
     session_lease_ms: u64 = 60_000, "session-lease-ms", "RACETRACK_SESSION_LEASE_MS";
-    /// How long a session survives the loss of its connection, in milliseconds.
+    /// How long a session survives the loss of its connection, in milliseconds; 0 is not at all.
     resume_window_ms: u64 = 10_000, "resume-window-ms", "RACETRACK_RESUME_WINDOW_MS";
+    /// How long a Socket.IO client whose poll was cut off may take to poll again, in milliseconds;
+    /// it is not paired meanwhile.
+    poll_grace_ms: u64 = 1_000, "poll-grace-ms", "RACETRACK_POLL_GRACE_MS";
+    /// Packets that the echo namespace may send in a second, to all its people together.
+    echoes_per_s_max: u32 = 1_000, "echoes-per-s-max", "RACETRACK_ECHOES_PER_S_MAX";
     /// How often each session is told the head count, in milliseconds.
     notice_interval_ms: u64 = 10_000, "notice-interval-ms", "RACETRACK_NOTICE_INTERVAL_MS";
-    /// How long a shutdown waits for people to collect what they were sent, in milliseconds.
+    /// How long a shutdown waits for people to collect what they were sent, in milliseconds; 0 is
+    /// not at all.
     drain_ms_max: u64 = 10_000, "drain-ms-max", "RACETRACK_DRAIN_MS_MAX";
-    /// What people are told to wait before they come back after a shutdown, in milliseconds.
+    /// What people are told to wait before they come back after a shutdown, in milliseconds; 0 is
+    /// not at all.
     retry_after_ms: u64 = 1_000, "retry-after-ms", "RACETRACK_RETRY_AFTER_MS";
+}
+lists {
+    /// Origins of other sites whose pages may use this server, as https://chat.example.org.
+    allowed_origins: [Origin], "allowed-origins", "RACETRACK_ALLOWED_ORIGINS", "ORIGIN,...";
+    /// Networks of proxies that are believed when they say for whom they ask, as 10.0.0.0/8.
+    trusted_proxies: [IpNet], "trusted-proxies", "RACETRACK_TRUSTED_PROXIES", "NETWORK,...";
+}
 }
 
 impl Config {

@@ -1,13 +1,19 @@
 //! From a refusal to its answer: problem details (RFC 9457) with the right status.
 
 use axum::Json;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::extract::rejection::{JsonRejection, QueryRejection, StringRejection};
+use axum::http::header::{
+    CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
+use crate::deadline::SlowBody;
 use crate::hub::Rejected;
 use crate::protocol::Problem;
+
+/// The media type of a problem.
+const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Everything that the HTTP interface may answer instead of what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +22,8 @@ pub(crate) enum HttpError {
     Rejected(#[from] Rejected),
     #[error("{0}")]
     Body(#[from] JsonRejection),
+    #[error("{0}")]
+    Text(#[from] StringRejection),
     #[error("{0}")]
     Query(#[from] QueryRejection),
     #[error("send the token as `Authorization: Bearer TOKEN` or as the cookie racetrack_session")]
@@ -28,6 +36,24 @@ pub(crate) enum HttpError {
     Flood { commands_max: usize },
     #[error("this address does not take that method")]
     MethodNotAllowed,
+    #[error("{0}; a request names one Host, as `Host: example.org:3000`")]
+    Host(&'static str),
+    #[error(
+        "pages of this origin may not do this; the server's --allowed-origins names those that may"
+    )]
+    Origin,
+    #[error("this address has {each_max} connections open; close one or come back later")]
+    TooManyConnections { each_max: usize, retry_after_ms: u64 },
+    #[error("as many requests are parked as the server allows; come back later")]
+    TooManyParked { retry_after_ms: u64 },
+    #[error("an announcement is text, and this one is empty")]
+    NothingAnnounced,
+    #[error("the header took more than {ms_max} ms")]
+    SlowHeader { ms_max: u64 },
+    #[error("another connection reads this session's events now")]
+    Superseded,
+    #[error("this address speaks WebSocket: {0}")]
+    NotWebSocket(&'static str),
 }
 
 impl HttpError {
@@ -37,7 +63,15 @@ impl HttpError {
             Self::Body(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
             }
-            Self::Body(_) => (StatusCode::BAD_REQUEST, "bad-body", "The body is not understood"),
+            Self::Text(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
+            }
+            Self::Body(_) | Self::Text(_) if is_slow(self) => {
+                (StatusCode::REQUEST_TIMEOUT, "slow-body", "The body took too long")
+            }
+            Self::Body(_) | Self::Text(_) | Self::NothingAnnounced => {
+                (StatusCode::BAD_REQUEST, "bad-body", "The body is not understood")
+            }
             Self::Malformed(_) => {
                 (StatusCode::BAD_REQUEST, "bad-event", "The event is not understood")
             }
@@ -48,6 +82,21 @@ impl HttpError {
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
+            Self::Host(_) => (StatusCode::BAD_REQUEST, "host", "The Host is not understood"),
+            Self::Origin => (StatusCode::FORBIDDEN, "origin", "The origin is not allowed"),
+            Self::TooManyConnections { .. } => {
+                (StatusCode::TOO_MANY_REQUESTS, "too-many-connections", "Too many connections")
+            }
+            Self::TooManyParked { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "full", "The server is full")
+            }
+            Self::SlowHeader { .. } => {
+                (StatusCode::REQUEST_TIMEOUT, "slow-header", "The header took too long")
+            }
+            Self::Superseded => (StatusCode::CONFLICT, "superseded", "Read by another connection"),
+            Self::NotWebSocket(_) => {
+                (StatusCode::UPGRADE_REQUIRED, "not-websocket", "A WebSocket is expected")
+            }
         }
     }
 
@@ -57,22 +106,80 @@ impl HttpError {
                 Rejected::Draining { retry_after_ms }
                 | Rejected::Full { retry_after_ms }
                 | Rejected::TooFast { retry_after_ms },
-            ) => Some(*retry_after_ms),
+            )
+            | Self::TooManyParked { retry_after_ms }
+            | Self::TooManyConnections { retry_after_ms, .. } => Some(*retry_after_ms),
             _ => None,
         }
     }
 }
 
+/// Why a request was refused, as the last part of the problem's type: an extension of the answer,
+/// so that refusals can be counted. The hub counts its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reason(pub(crate) &'static str);
+
+impl HttpError {
+    /// The whole answer as it stands on the wire, for a connection that no HTTP library serves.
+    pub(crate) fn to_wire(&self) -> Vec<u8> {
+        let (status, ..) = self.kind();
+        let body = serde_json::to_string(&self.problem()).expect("a problem is plain data");
+        let retry_after = self.retry_after_s().map(|s| format!("retry-after: {s}\r\n"));
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_JSON}\r\n{}connection: close\r\n\
+             content-length: {}\r\n\r\n{body}",
+            retry_after.unwrap_or_default(),
+            body.len(),
+        )
+        .into_bytes()
+    }
+
+    fn retry_after_s(&self) -> Option<u64> {
+        self.retry_after_ms().map(|ms| ms.div_ceil(1_000))
+    }
+
+    fn problem(&self) -> Problem {
+        let (status, kind, title) = self.kind();
+        Problem {
+            kind: format!("/problems/{kind}"),
+            title: title.to_owned(),
+            status: status.as_u16(),
+            detail: self.to_string(),
+        }
+    }
+}
+
+/// True when the body was not read because it took too long.
+fn is_slow(error: &HttpError) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        if error.is::<SlowBody>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        let retry_after_ms = self.retry_after_ms();
-        let problem = Problem::from(self);
-        let status = StatusCode::from_u16(problem.status).expect("the status came from a status");
-        let mut response = (status, Json(problem)).into_response();
+        let (status, reason, _) = self.kind();
+        let mut response = (status, Json(self.problem())).into_response();
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(retry_after_ms) = retry_after_ms {
-            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after_ms.div_ceil(1_000)));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        if let Some(retry_after_s) = self.retry_after_s() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+        }
+        if status == StatusCode::REQUEST_TIMEOUT {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if status == StatusCode::UPGRADE_REQUIRED {
+            headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        if !matches!(self, Self::Rejected(_)) {
+            response.extensions_mut().insert(Reason(reason));
         }
         response
     }
@@ -80,13 +187,7 @@ impl IntoResponse for HttpError {
 
 impl From<HttpError> for Problem {
     fn from(error: HttpError) -> Self {
-        let (status, kind, title) = error.kind();
-        Self {
-            kind: format!("/problems/{kind}"),
-            title: title.to_owned(),
-            status: status.as_u16(),
-            detail: error.to_string(),
-        }
+        error.problem()
     }
 }
 

@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::core::{self, Core, Entry, Input, Output, ReaderId};
 pub use crate::core::{Counts, Detach, Rejected};
 use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
+use crate::telemetry::Telemetry;
 
 /// Events in one batch at most.
 const BATCH_EVENTS_MAX: usize = 64;
@@ -31,6 +32,7 @@ const DRAIN_PAUSE: Duration = Duration::from_millis(10);
 /// Everybody who is connected to this process.
 pub struct Hub {
     config: Config,
+    telemetry: Telemetry,
     /// The core's time zero, on the monotonic clock and on the wall clock.
     origin: Instant,
     origin_wall: Timestamp,
@@ -84,6 +86,7 @@ impl Hub {
                 next_reader: 0,
             }),
             timeout_changed: Notify::new(),
+            telemetry: Telemetry::default(),
             config,
         }))
     }
@@ -92,6 +95,11 @@ impl Hub {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// What happened here so far.
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
     }
 
     /// Opens a session, whose first events are in its mailbox on return.
@@ -230,10 +238,20 @@ impl Hub {
         result
     }
 
-    fn event(&self, entry: Entry) -> Event {
-        let since = SignedDuration::try_from(entry.at.0).unwrap_or(SignedDuration::MAX);
+    /// The time of day: RFC 3339, UTC, to the millisecond.
+    #[must_use]
+    pub fn wall_clock(&self) -> String {
+        self.wall_clock_at(self.origin.elapsed())
+    }
+
+    fn wall_clock_at(&self, since: Duration) -> String {
+        let since = SignedDuration::try_from(since).unwrap_or(SignedDuration::MAX);
         let at = self.origin_wall.checked_add(since).unwrap_or(Timestamp::MAX);
-        Event { seq: entry.seq, at: format!("{at:.3}"), body: entry.event }
+        format!("{at:.3}")
+    }
+
+    fn event(&self, entry: Entry) -> Event {
+        Event { seq: entry.seq, at: self.wall_clock_at(entry.at.0), body: entry.event }
     }
 }
 
@@ -268,6 +286,16 @@ impl Reader {
         }
     }
 
+    /// The lowest cursor that the mailbox can still be read from: reading from there misses nothing
+    /// that is still held.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownSession`] when the session is over.
+    pub async fn beginning(&self) -> Result<Seq, Rejected> {
+        self.hub.lock().core.beginning(self.session)
+    }
+
     /// Forgets the events up to `seq`.
     ///
     /// # Errors
@@ -281,6 +309,15 @@ impl Reader {
     #[must_use]
     pub fn is_superseded(&self) -> bool {
         self.signal.borrow().reader != self.reader
+    }
+
+    /// The connection shows signs of being lost: the session is not paired until something is heard
+    /// from its person, or it is attached to anew. This reader goes on or finishes, but not both
+    /// later than it must.
+    pub async fn suspect(&self) {
+        let (session, reader) = (self.session, self.reader);
+        let input = Input::Suspect { session, reader };
+        let _always_accepted = self.hub.input(&mut self.hub.lock(), input);
     }
 
     /// Ends the reading and says how.

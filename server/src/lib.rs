@@ -26,11 +26,25 @@ pub mod hub;
 mod error;
 mod transport;
 
+mod metrics;
+mod pages;
 mod router;
 mod telemetry;
 
+mod addresses;
+mod connection;
+mod deadline;
+mod forwarded;
+mod front;
+mod host;
+mod origin;
+
 mod accept;
+
 mod command;
+mod logs;
+mod options;
 
 pub use accept::serve;
 pub use command::run;
+pub use options::Serve;

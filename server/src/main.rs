@@ -1,17 +1,25 @@
 //! `racetrack-server`: the production server alone.
 
-use clap::Parser;
-use server::config::Config;
+use std::process::ExitCode;
 
-/// Random chat over short polling, long polling and Socket.IO.
+use clap::Parser;
+
+/// Random chat over plain polling, long polling, server-sent events, WebSocket and Socket.IO.
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
     #[command(flatten)]
-    config: Config,
+    serve: server::Serve,
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    server::run(Arguments::parse().config).await
+async fn main() -> ExitCode {
+    let Err(error) = server::run(Arguments::parse().serve).await else {
+        return ExitCode::SUCCESS;
+    };
+    #[expect(clippy::print_stderr, reason = "this is the command line")]
+    {
+        eprintln!("racetrack-server: {error:#}");
+    }
+    ExitCode::from(2)
 }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -50,8 +51,8 @@ number!(Seq "#", SessionId "s", PairId "p");
 /// Sending the same id again is accepted and changes nothing, so a client may repeat a
 /// message whose answer was lost.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String")]
-pub struct MessageId(String);
+#[serde(try_from = "Arc<str>")]
+pub struct MessageId(Arc<str>);
 
 /// The longest [`MessageId`], in bytes.
 pub const MESSAGE_ID_BYTES_MAX: usize = 64;
@@ -68,7 +69,7 @@ impl FromStr for MessageId {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::try_from(text.to_owned())
+        Self::try_from(Arc::from(text))
     }
 }
 
@@ -76,6 +77,14 @@ impl TryFrom<String> for MessageId {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::try_from(Arc::from(text))
+    }
+}
+
+impl TryFrom<Arc<str>> for MessageId {
+    type Error = String;
+
+    fn try_from(text: Arc<str>) -> Result<Self, Self::Error> {
         match text.len() {
             1..=MESSAGE_ID_BYTES_MAX => Ok(Self(text)),
             length => Err(format!(
@@ -128,7 +137,7 @@ pub enum ServerEvent {
         /// The sender's id of the message.
         id: MessageId,
         /// What was said.
-        text: String,
+        text: Arc<str>,
     },
     /// The conversation ended; `waiting` or `paired` follows at once.
     PartnerLeft {
@@ -220,7 +229,7 @@ pub struct Say {
     /// The client's name for the message.
     pub id: MessageId,
     /// What to say.
-    pub text: String,
+    pub text: Arc<str>,
     /// The conversation that the words are meant for. When it has ended in the meantime the
     /// message is refused, so that it never reaches a stranger; without it, the message goes
     /// to whoever is the partner when the server accepts it.
@@ -262,6 +271,13 @@ pub struct Problem {
     pub detail: String,
 }
 
+impl Problem {
+    /// The [`Problem::kind`] that ends a connection because another one reads the same mailbox.
+    /// Whoever gets it must not connect again by itself, or the two would supersede each other for
+    /// ever.
+    pub const SUPERSEDED: &str = "/problems/superseded";
+}
+
 /// What a socket transport answers to a [`ClientEvent`] that was refused; it is not part of the
 /// mailbox and has no place in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -271,4 +287,25 @@ pub struct Refusal {
     pub id: Option<MessageId>,
     /// Why.
     pub problem: Problem,
+}
+
+/// One text frame of the WebSocket, from the server: the first is `opened` or a refusal, every
+/// other one an event of the mailbox or a refusal. `type` tells them apart.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ServerFrame {
+    /// The session that this connection speaks for, and where its events begin.
+    Opened(Opened),
+    /// What the person asked for was refused; or the connection is, and then it is closed.
+    Refused(Refusal),
+    /// An event of the mailbox, as it stands in a [`Batch`].
+    #[serde(untagged)]
+    Event(Event),
+}
+
+/// The body of `POST /api/ack`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ack {
+    /// The last event that arrived.
+    pub seq: Seq,
 }

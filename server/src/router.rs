@@ -1,33 +1,84 @@
 //! From URL to transport, and the layers around all of them.
+//!
+//! What every request must pass whatever its URL stands in `front`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderName, HeaderValue, Method};
 use axum::routing::{get, post};
-use tower_http::timeout::RequestBodyTimeoutLayer;
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
+use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::Hub;
-use crate::telemetry;
-use crate::transport::poll;
+use crate::metrics;
+use crate::pages;
+use crate::transport::classic::Classic;
+use crate::transport::socketio::Sockets;
+use crate::transport::{poll, socketio, sse, websocket};
+
+/// How long a browser may remember that it may ask.
+const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
+
+/// Everything that is served, and those of it that must be told when it ends.
+pub(crate) struct Served {
+    pub(crate) router: Router,
+    pub(crate) sockets: Sockets,
+    pub(crate) classic: Arc<Classic>,
+}
+
+impl Served {
+    pub(crate) fn new(hub: &Arc<Hub>) -> Self {
+        let classic = Classic::new(hub.config());
+        let http = http(Arc::clone(hub), &classic);
+        let (router, sockets) = socketio::mount(http, Arc::clone(hub));
+        let router = match cors(hub.config()) {
+            Some(cors) => router.layer(cors),
+            None => router,
+        };
+        Self { router, sockets, classic }
+    }
+}
 
 /// The plain HTTP interface; Socket.IO is mounted around it.
-pub(crate) fn router(hub: Arc<Hub>) -> Router {
+fn http(hub: Arc<Hub>, classic: &Arc<Classic>) -> Router {
     let body_bytes_max = hub.config().body_bytes_max;
-    let body_read_max = Duration::from_millis(hub.config().body_read_ms_max);
     Router::new()
         .route("/api/session", post(poll::open).delete(poll::leave))
         .route("/api/events", get(poll::events))
+        .route("/api/stream", get(sse::stream))
+        .route("/api/ws", get(websocket::upgrade))
+        .route("/api/ack", post(sse::acknowledge))
         .route("/api/messages", post(poll::say))
         .route("/api/next", post(poll::next))
-        .route("/healthz", get(telemetry::healthz))
-        .route("/readyz", get(telemetry::readyz))
-        .route("/metrics", get(telemetry::metrics))
+        .route("/healthz", get(metrics::healthz))
+        .route("/readyz", get(metrics::readyz))
+        .route("/metrics", get(metrics::metrics))
+        .merge(classic.routes())
+        .merge(pages::routes())
         .fallback(async || HttpError::NotFound)
         .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
         .layer(DefaultBodyLimit::max(body_bytes_max))
-        .layer(RequestBodyTimeoutLayer::new(body_read_max))
         .with_state(hub)
+}
+
+/// What browsers must be told so that the pages of listed origins may read the answers; none where
+/// no origin is listed.
+fn cors(config: &Config) -> Option<CorsLayer> {
+    let origins = config.allowed_origins.iter().map(|origin| {
+        let origin = HeaderValue::try_from(origin.to_string());
+        origin.expect("an origin is made of characters that a header may hold")
+    });
+    let layer = CorsLayer::new()
+        .allow_origin(AllowOrigin::list(origins))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("last-event-id")])
+        .expose_headers([RETRY_AFTER])
+        .max_age(PREFLIGHT_MAX_AGE);
+    (!config.allowed_origins.is_empty()).then_some(layer)
 }

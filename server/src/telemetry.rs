@@ -1,42 +1,155 @@
-//! What an operator sees: liveness, readiness, figures.
+//! What happened, counted: events, refusals, connections, and how long and how deep people waited.
+//!
+//! Counting is a few uncontended atomic additions, because every message passes here. Nothing is
+//! timed or ordered here, and nothing is written out: `metrics` shows the figures.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
 
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use tracing::warn;
 
-use crate::hub::{Counts, Hub};
+/// The types of events, as the wire names them; the most frequent first.
+pub(crate) const EVENT_TYPES: [&str; 8] =
+    ["message", "notice", "paired", "waiting", "partner_left", "welcome", "closing", "lagged"];
 
-/// `GET /healthz`: the process answers.
-pub(crate) async fn healthz() -> &'static str {
-    "ok\n"
+/// Upper bounds of the buckets of the time to deliver, in microseconds.
+pub(crate) const DELIVERED_US: [u64; 16] = [
+    50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 1_000_000,
+    5_000_000, 10_000_000, 60_000_000,
+];
+
+/// Upper bounds of the buckets of the depth of a mailbox, in events.
+pub(crate) const DEPTH_EVENTS: [u64; 10] = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+/// The counters of one server.
+#[derive(Debug, Default)]
+pub(crate) struct Telemetry {
+    events: [AtomicU64; EVENT_TYPES.len()],
+    rejected: Mutex<BTreeMap<&'static str, u64>>,
+    delivered_us: Histogram<16>,
+    depth_events: Histogram<10>,
+    connections: AtomicUsize,
 }
 
-/// `GET /readyz`: new people are welcome.
-pub(crate) async fn readyz(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
-    if hub.is_draining() {
-        (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else {
-        (StatusCode::OK, "ready\n")
+impl Telemetry {
+    /// An event of this type went into a mailbox.
+    #[inline]
+    pub(crate) fn event(&self, kind: &'static str) {
+        match EVENT_TYPES.iter().position(|known| *known == kind) {
+            Some(place) => {
+                self.events[place].fetch_add(1, Ordering::Relaxed);
+            }
+            None => warn!(kind, "an event of a type that is not counted"),
+        }
+    }
+
+    /// Something was refused; the reason is the last part of the problem's type.
+    pub(crate) fn rejected(&self, reason: &'static str) {
+        *self.lock_rejected().entry(reason).or_default() += 1;
+    }
+
+    /// An event was handed out this long after it went into the mailbox.
+    #[inline]
+    pub(crate) fn delivered(&self, after: Duration) {
+        let us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
+        self.delivered_us.observe(&DELIVERED_US, us);
+    }
+
+    /// A mailbox holds this many events, the one that was just put there included.
+    #[inline]
+    pub(crate) fn depth(&self, events: usize) {
+        self.depth_events.observe(&DEPTH_EVENTS, events as u64);
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn connected(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A connection that was accepted is closed.
+    pub(crate) fn disconnected(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Connections that are open.
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many events of each type there were.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let counts = self.events.iter().map(|count| count.load(Ordering::Relaxed));
+        EVENT_TYPES.into_iter().zip(counts)
+    }
+
+    /// How many refusals there were for each reason, in the order of the alphabet.
+    pub(crate) fn rejections(&self) -> Vec<(&'static str, u64)> {
+        self.lock_rejected().iter().map(|(reason, count)| (*reason, *count)).collect()
+    }
+
+    /// The time to deliver, in microseconds.
+    pub(crate) fn delivered_us(&self) -> Distribution {
+        self.delivered_us.read(&DELIVERED_US)
+    }
+
+    /// The depth of mailboxes, in events.
+    pub(crate) fn depth_events(&self) -> Distribution {
+        self.depth_events.read(&DEPTH_EVENTS)
+    }
+
+    fn lock_rejected(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.rejected.lock().expect("nothing panics under this lock")
     }
 }
 
-/// `GET /metrics`: gauges in the Prometheus text format.
-pub(crate) async fn metrics(State(hub): State<Arc<Hub>>) -> String {
-    let Counts { online, closed, waiting, pairs, attached, timers } = hub.counts();
-    let gauges = [
-        ("sessions", "Open sessions.", online),
-        ("sessions_closed", "Ended sessions whose last events may be collected.", closed),
-        ("waiting", "Sessions without a partner.", waiting),
-        ("pairs", "Conversations.", pairs),
-        ("readers", "Parked polls and sockets.", attached),
-        ("timers", "Deadlines.", timers),
-    ];
-    let lines = gauges.map(|(name, help, value)| {
-        format!(
-            "# HELP racetrack_{name} {help}\n# TYPE racetrack_{name} gauge\nracetrack_{name} {value}\n"
-        )
-    });
-    lines.concat()
+/// What was observed: for each upper bound the values between it and the one before.
+pub(crate) struct Distribution {
+    /// Upper bound and count; the last bound is none, and holds what is above all others.
+    pub(crate) buckets: Vec<(Option<u64>, u64)>,
+    /// Of all values.
+    pub(crate) sum: u64,
+}
+
+impl Distribution {
+    /// How many values there were.
+    pub(crate) fn count(&self) -> u64 {
+        self.buckets.iter().map(|(_, count)| count).sum()
+    }
+}
+
+/// Counts by size. The bounds are told with every call, so that they can be constants.
+#[derive(Debug)]
+struct Histogram<const N: usize> {
+    counts: [AtomicU64; N],
+    above: AtomicU64,
+    sum: AtomicU64,
+}
+
+impl<const N: usize> Histogram<N> {
+    #[inline]
+    fn observe(&self, bounds: &[u64; N], value: u64) {
+        let bucket = bounds.iter().position(|bound| value <= *bound);
+        let count = bucket.map_or(&self.above, |bucket| &self.counts[bucket]);
+        count.fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(value, Ordering::Relaxed);
+    }
+
+    fn read(&self, bounds: &[u64; N]) -> Distribution {
+        let bounds = bounds.iter().map(|bound| Some(*bound)).chain([None]);
+        let counts = self.counts.iter().chain([&self.above]);
+        let counts = counts.map(|count| count.load(Ordering::Relaxed));
+        Distribution {
+            buckets: bounds.zip(counts).collect(),
+            sum: self.sum.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl<const N: usize> Default for Histogram<N> {
+    fn default() -> Self {
+        let counts = [const { AtomicU64::new(0) }; N];
+        Self { counts, above: AtomicU64::new(0), sum: AtomicU64::new(0) }
+    }
 }

@@ -9,7 +9,7 @@ use crate::history::{Event, Kind, Op};
 type Seen = fn(&[Event]) -> bool;
 
 /// Every state that is looked for, by name.
-const STATES: [(&str, Seen); 12] = [
+const STATES: [(&str, Seen); 14] = [
     ("a message was refused because its conversation was over", |history| {
         any(history, |event| match &event.op {
             Op::Say { .. } if event.kind == Kind::Fail => mentions(event, "is over"),
@@ -35,6 +35,14 @@ const STATES: [(&str, Seen); 12] = [
         any(history, |event| {
             let is_info = matches!(event.op, Op::Poll { .. }) && event.kind == Kind::Info;
             is_info && !mentions(event, "aborted")
+        })
+    }),
+    ("a stream or a socket was broken off by its client", |history| {
+        any(history, |event| matches!(event.op, Op::Lost) && mentions(event, "aborted"))
+    }),
+    ("a stream or a socket was superseded by a second tab", |history| {
+        any(history, |event| {
+            matches!(event.op, Op::Lost) && mentions(event, "Read by another connection")
         })
     }),
     ("a partner left", |history| left(history, LeftReason::Left)),

@@ -18,6 +18,7 @@ enum Stream {
     Settings = 1,
     People = 2,
     Faults = 3,
+    Upgrades = 4,
 }
 
 /// The plan of a seed.
@@ -26,6 +27,7 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let settings = settings(&mut stream(seed, Stream::Settings), options);
     let (people, steps) = people(&mut stream(seed, Stream::People), options, &settings);
     let faults = faults(&mut stream(seed, Stream::Faults), options, &settings);
+    let people = upgrades(&mut stream(seed, Stream::Upgrades), people);
     Plan { settings, people, steps, faults, ..Plan::new(seed) }
 }
 
@@ -59,6 +61,7 @@ fn people(rng: &mut impl Rng, options: &Options, settings: &Settings) -> (Vec<Pe
             name: name(number),
             transport: pick(rng, &transports),
             host: rng.random_range(0..settings.client_hosts),
+            upgrade_after_events: None,
         };
         habits.act(rng, &person.name, settings.disturb_ms, &mut steps);
         people.push(person);
@@ -67,6 +70,17 @@ fn people(rng: &mut impl Rng, options: &Options, settings: &Settings) -> (Vec<Pe
     people.shuffle(rng);
     steps.sort_by_key(|step| step.at_ms);
     (people, steps)
+}
+
+/// Half of those who can change to a WebSocket do so, before they are paired or while they talk.
+fn upgrades(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
+    for person in &mut people {
+        let events = rng.random::<bool>().then(|| rng.random_range(0..12));
+        if person.transport == TransportKind::SocketioPolling {
+            person.upgrade_after_events = events;
+        }
+    }
+    people
 }
 
 /// What the people of one run are like.

@@ -52,16 +52,40 @@ impl Process {
     }
 }
 
-/// Asks the server for its figures, as an operator would.
+/// Asks the server for its gauges, as an operator would: what it holds at this moment.
 pub(crate) async fn scrape(network: Network) -> io::Result<Vec<(String, u64)>> {
     let connector = SimConnector::new(network, (SERVER.to_owned(), PORT), "operator");
     let mut stream = connector.connect().await?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: server\r\nconnection: close\r\n\r\n").await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
-    let figures = answer.lines().filter_map(|line| {
-        let (name, value) = line.strip_prefix("racetrack_")?.split_once(' ')?;
-        Some((name.to_owned(), value.parse().ok()?))
-    });
-    Ok(figures.collect())
+    Ok(gauges(&answer))
+}
+
+/// The gauges in the OpenMetrics text format; each is one line behind its type.
+fn gauges(text: &str) -> Vec<(String, u64)> {
+    let lines = || text.lines().filter_map(|line| line.split_once("racetrack_"));
+    let types = lines().filter(|(before, _)| *before == "# TYPE ");
+    let names = types.filter_map(|(_, rest)| rest.strip_suffix(" gauge"));
+    let value_of = |name: &str| {
+        let mut values = lines().filter(|(before, _)| before.is_empty());
+        values.find_map(|(_, rest)| rest.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    };
+    names.filter_map(|name| Some((name.to_owned(), value_of(name)?))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gauges_are_found_among_counters_and_histograms() {
+        let text = "# HELP racetrack_pairs Conversations.\n# TYPE racetrack_pairs gauge\n\
+                    racetrack_pairs 3\n# TYPE racetrack_events counter\n\
+                    racetrack_events_total{type=\"message\"} 9\n\
+                    # TYPE racetrack_deliver_seconds histogram\n\
+                    racetrack_deliver_seconds_count 2\n# TYPE racetrack_timers gauge\n\
+                    racetrack_timers 0\n# EOF\n";
+        assert_eq!(gauges(text), [("pairs".to_owned(), 3), ("timers".to_owned(), 0)]);
+    }
 }

@@ -67,6 +67,9 @@ pub struct Person {
     pub transport: TransportKind,
     /// The host, from 0.
     pub host: usize,
+    /// Socket.IO by polling: after how many events the connection becomes a WebSocket.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upgrade_after_events: Option<u64>,
 }
 
 /// One thing that one person does.
@@ -93,10 +96,11 @@ pub enum Action {
     Repeat,
     /// Ask for another partner.
     Next,
-    /// Abort the poll under way and ask again; over a socket, nothing.
+    /// Abort the poll under way and ask again; break off a stream or a WebSocket and resume; over
+    /// Socket.IO, nothing.
     Abort,
     /// Read the mailbox with another poll from the same cursor, as a second tab does; the
-    /// first one is superseded. Over a socket, nothing.
+    /// first one is superseded. Over Socket.IO, nothing.
     SecondPoll,
     /// End the session in good order.
     Leave,
@@ -261,9 +265,11 @@ pub fn quick_server() -> Config {
         resume_window_ms: 700,
         heartbeat_interval_ms: 800,
         heartbeat_timeout_ms: 600,
+        stream_comment_ms: 500,
         notice_interval_ms: 1_000,
         drain_ms_max: 1_000,
         retry_after_ms: 100,
+        poll_grace_ms: 200,
         header_read_ms_max: 2_000,
         body_read_ms_max: 2_000,
         ..Config::default()

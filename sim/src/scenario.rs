@@ -59,7 +59,8 @@ impl Scenario {
     pub fn person(mut self, name: &str, transport: TransportKind) -> Self {
         let host = self.0.people.len();
         self.0.settings.client_hosts = host + 1;
-        self.0.people.push(Person { name: name.to_owned(), transport, host });
+        let name = name.to_owned();
+        self.0.people.push(Person { name, transport, host, upgrade_after_events: None });
         self
     }
 

@@ -23,6 +23,9 @@ use crate::plan::{Action, Person, Plan};
 pub(crate) const PORT: u16 = 80;
 /// The server's host name.
 pub(crate) const SERVER: &str = "server";
+/// How long a client bears silence on a stream or a socket: as long as the simulated server lets a
+/// heartbeat take, so that an outage sometimes outlasts it.
+const SILENCE_MAX: Duration = Duration::from_millis(1_400);
 /// How long a client waits before it tries again.
 const BACKOFF: Duration = Duration::from_millis(100);
 
@@ -76,6 +79,8 @@ impl Shared {
         let options = client::Options {
             poll_interval: Duration::from_millis(plan.settings.poll_interval_ms),
             poll_wait: Duration::from_millis(plan.settings.poll_wait_ms),
+            silence_max: SILENCE_MAX,
+            upgrade_after_events: person.upgrade_after_events,
             ..client::Options::new(SERVER)
         };
         Self {

@@ -57,6 +57,11 @@ impl Ask {
         self.header("content-type", "application/json")
     }
 
+    pub(super) fn text(mut self, body: &str) -> Self {
+        self.body = body.to_owned();
+        self.header("content-type", "text/plain; charset=utf-8")
+    }
+
     pub(super) async fn of(self, server: SocketAddr) -> Answer {
         let talk = async {
             let mut stream = TcpStream::connect(server).await?;

@@ -19,6 +19,11 @@ pub(super) struct Served {
 
 pub(super) async fn serve(config: Config) -> Served {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a free port");
+    serve_on(listener, config)
+}
+
+/// Serves on a listener that was made otherwise.
+pub(super) fn serve_on(listener: TcpListener, config: Config) -> Served {
     let addr = listener.local_addr().expect("the listener is bound");
     let (shutdown, told) = oneshot::channel();
     let end = async {

@@ -105,7 +105,7 @@ fn resuming(after: u64) -> Options {
 
 fn say(id: &str) -> ClientEvent {
     let id = id.parse().expect("a short id");
-    ClientEvent::Say(Say { id, text: "hello".to_owned(), pair: None })
+    ClientEvent::Say(Say { id, text: "hello".into(), pair: None })
 }
 
 fn event(seq: u64) -> String {

@@ -133,7 +133,7 @@ impl Person<'_> {
         let id = ledger.send(self.number, number, pair.0, self.stage.now_us());
         let say = Say {
             id: MessageId::try_from(id).expect("three numbers fit in a message id"),
-            text: TEXT.to_owned(),
+            text: TEXT.into(),
             pair: Some(pair),
         };
         match sender.send(ClientEvent::Say(say)).await {
@@ -181,9 +181,9 @@ impl Person<'_> {
         }
     }
 
-    /// A poll that failed can be asked again; a socket that failed is gone.
+    /// A poll or a stream that failed can be asked again; a socket that failed is gone.
     fn goes_on_after(&self, error: &ClientError, errors_in_a_row: u32) -> bool {
-        self.stage.route.kind != TransportKind::SocketioWebsocket
+        self.stage.route.kind.reconnects()
             && !matches!(error, ClientError::Closed)
             && errors_in_a_row < POLL_ERRORS_MAX
     }

@@ -1,34 +1,46 @@
 //! Who waits for a partner, first come first served.
 //!
-//! The lobby never holds anybody who has a partner, is suspected to be gone, or has left.
+//! The lobby never holds anybody who has a partner, is suspected to be gone, or has left. Nothing
+//! here walks those who wait: when a network breaks, half of its people wait at once.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 
 use crate::protocol::SessionId;
 
+/// How many of those who wait are looked at to find somebody whom the first has not just left.
+/// Two are enough: the lobby was all but empty before an input, so of those in it at most one
+/// parted from the first before the input and one because of it.
+const CANDIDATES_MAX: usize = 3;
+
+/// A place in the line; who comes later has a higher one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Place(u64);
+
 #[derive(Debug, Default)]
 pub(super) struct Lobby {
-    waiting: VecDeque<SessionId>,
+    line: BTreeMap<Place, SessionId>,
+    places: BTreeMap<SessionId, Place>,
+    next: Place,
     /// Who came in since the last matching, and has not been told to wait.
-    untold: Vec<SessionId>,
+    untold: Vec<Place>,
 }
 
 impl Lobby {
     /// Takes a newcomer, who will have to be told.
     pub(super) fn enter(&mut self, session: SessionId) {
-        self.enter_again(session);
-        self.untold.push(session);
+        let place = self.take_place(session);
+        self.untold.push(place);
     }
 
     /// Takes somebody who knows already.
     pub(super) fn enter_again(&mut self, session: SessionId) {
-        assert!(!self.waiting.contains(&session), "{session} waits twice");
-        self.waiting.push_back(session);
+        self.take_place(session);
     }
 
     pub(super) fn leave(&mut self, session: SessionId) {
-        self.waiting.retain(|waiting| *waiting != session);
-        self.untold.retain(|untold| *untold != session);
+        if let Some(place) = self.places.remove(&session) {
+            self.line.remove(&place);
+        }
     }
 
     /// Takes out the next two who should talk. `parted` says whether two have just left each
@@ -37,9 +49,11 @@ impl Lobby {
         &mut self,
         parted: impl Fn(SessionId, SessionId) -> bool,
     ) -> Option<(SessionId, SessionId)> {
-        let first = *self.waiting.front()?;
-        let others = || self.waiting.iter().copied().skip(1);
-        let second = others().find(|other| !parted(first, *other)).or_else(|| others().next())?;
+        let mut waiting = self.line.values().copied();
+        let first = waiting.next()?;
+        let next = waiting.next()?;
+        let mut others = std::iter::once(next).chain(waiting).take(CANDIDATES_MAX);
+        let second = others.find(|other| !parted(first, *other)).unwrap_or(next);
         self.leave(first);
         self.leave(second);
         Some((first, second))
@@ -47,6 +61,16 @@ impl Lobby {
 
     /// Those who were not matched and must be told to wait.
     pub(super) fn take_untold(&mut self) -> Vec<SessionId> {
-        std::mem::take(&mut self.untold)
+        let untold = std::mem::take(&mut self.untold);
+        untold.iter().filter_map(|place| self.line.get(place).copied()).collect()
+    }
+
+    fn take_place(&mut self, session: SessionId) -> Place {
+        let place = self.next;
+        self.next = Place(place.0 + 1);
+        let before = self.places.insert(session, place);
+        assert!(before.is_none(), "{session} waits twice");
+        self.line.insert(place, session);
+        place
     }
 }

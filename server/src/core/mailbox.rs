@@ -2,16 +2,41 @@
 //!
 //! ```text
 //!   forgotten | acknowledged ...  handed out ...  head
-//!             └─────────────── held, at most `bound` ┘
+//!             └───────── held, within the bounds ────┘
 //! ```
 //!
-//! A mailbox never drops a message. When it is full it gives up its head counts, says so with
-//! one `lagged`, and reports [`Full`] when even that makes no room.
+//! A mailbox never drops a message that was not handed out. When it is full
+//!
+//! 1. it forgets the oldest events that were handed out, if the person has never acknowledged
+//!    anything: such a person keeps no cursor, and will never acknowledge these either;
+//! 2. it gives up its head counts, and says so with one `lagged`;
+//! 3. it reports [`Full`] when even that makes no room.
+//!
+//! # Memory
+//!
+//! With `E` = `mailbox_events_max`, `B` = `mailbox_bytes_max` and `I` = `message_ids_max`, a session
+//! holds at most
+//!
+//! ```text
+//!   64 * (E + 1)   events; E rounded up to a power of two
+//!   B              texts and ids, which the partner's mailbox shares
+//!   64 * E         what the allocator takes beside each text and id
+//!   8 * I          hashes of the ids of its own messages; I rounded up to a power of two
+//!   512            everything else: state, timers, its place in the maps
+//! ```
+//!
+//! which is 296,512 bytes, 290 KiB, with the default configuration. That is the worst that a person
+//! who never reads can do. A mailbox that has been read and acknowledged gives its places back:
+//! somebody who talks and listens takes about 2 KiB.
 
 use std::collections::VecDeque;
 
 use super::{Instant, Rejected};
+use crate::config::Config;
 use crate::protocol::{Seq, ServerEvent};
+
+/// Places that an emptied mailbox keeps.
+const PLACES_KEPT: usize = 16;
 
 /// One event in a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,43 +53,56 @@ pub struct Entry {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-#[derive(Debug)]
+/// What a mailbox holds at most.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    events_max: usize,
+    bytes_max: usize,
+}
+
+impl Bounds {
+    pub(super) fn new(config: &Config) -> Self {
+        Self { events_max: config.mailbox_events_max, bytes_max: config.mailbox_bytes_max }
+    }
+}
+
+#[derive(Debug, Default)]
 pub(super) struct Mailbox {
     entries: VecDeque<Entry>,
-    bound: usize,
+    /// The texts and ids in `entries`.
+    bytes: usize,
     head: Seq,
-    acknowledged: Seq,
+    /// The lowest cursor that can be read from.
+    forgotten: Seq,
     handed_out: Seq,
+    has_acknowledged: bool,
 }
 
 impl Mailbox {
-    pub(super) fn new(bound: usize) -> Self {
-        Self {
-            entries: VecDeque::new(),
-            bound,
-            head: Seq(0),
-            acknowledged: Seq(0),
-            handed_out: Seq(0),
-        }
-    }
-
     /// Appends an event and returns its place.
-    pub(super) fn push(&mut self, at: Instant, event: ServerEvent) -> Result<Seq, Full> {
-        if self.entries.len() >= self.bound {
-            self.give_up_head_counts(at)?;
+    pub(super) fn push(
+        &mut self,
+        at: Instant,
+        event: ServerEvent,
+        bounds: Bounds,
+    ) -> Result<Seq, Full> {
+        if !self.has_room(&event, bounds) {
+            self.make_room(at, &event, bounds)?;
         }
         Ok(self.append(at, event))
     }
 
     /// Appends the last event of a session; there is always room for it.
     pub(super) fn push_last(&mut self, at: Instant, event: ServerEvent) -> Seq {
+        self.entries.reserve_exact(1);
         self.append(at, event)
     }
 
     pub(super) fn read_after(&mut self, after: Seq, limit: usize) -> Result<Vec<Entry>, Rejected> {
         self.check(after)?;
-        let start = self.entries.partition_point(|entry| entry.seq <= after);
-        let read: Vec<_> = self.entries.iter().skip(start).take(limit).cloned().collect();
+        let start = self.count_up_to(after);
+        let end = self.entries.len().min(start.saturating_add(limit));
+        let read: Vec<_> = self.entries.range(start..end).cloned().collect();
         if let Some(last) = read.last() {
             self.handed_out = self.handed_out.max(last.seq);
         }
@@ -73,11 +111,21 @@ impl Mailbox {
 
     pub(super) fn acknowledge(&mut self, seq: Seq) -> Result<(), Rejected> {
         self.check(seq)?;
-        let count = self.entries.partition_point(|entry| entry.seq <= seq);
-        self.entries.drain(..count);
-        self.acknowledged = seq;
+        self.has_acknowledged |= seq > Seq(0);
+        while self.entries.front().is_some_and(|oldest| oldest.seq <= seq) {
+            self.forget_oldest();
+        }
+        self.forgotten = seq;
         self.handed_out = self.handed_out.max(seq);
+        if self.entries.is_empty() && self.entries.capacity() > PLACES_KEPT {
+            self.entries = VecDeque::new();
+        }
         Ok(())
+    }
+
+    /// The lowest cursor that can be read from.
+    pub(super) fn beginning(&self) -> Seq {
+        self.forgotten
     }
 
     pub(super) fn is_handed_out(&self) -> bool {
@@ -85,28 +133,70 @@ impl Mailbox {
     }
 
     fn check(&self, after: Seq) -> Result<(), Rejected> {
-        if (self.acknowledged..=self.head).contains(&after) {
+        if (self.forgotten..=self.head).contains(&after) {
             return Ok(());
         }
-        Err(Rejected::Cursor { after, acknowledged: self.acknowledged, head: self.head })
+        Err(Rejected::Cursor { after, acknowledged: self.forgotten, head: self.head })
+    }
+
+    /// How many events a cursor has behind it. Readers ask for what is at the very end or at the
+    /// very beginning, and head counts that were given up have left gaps.
+    fn count_up_to(&self, after: Seq) -> usize {
+        self.entries.partition_point(|entry| entry.seq <= after)
     }
 
     fn append(&mut self, at: Instant, event: ServerEvent) -> Seq {
         self.head = self.head.next();
+        self.bytes += bytes(&event);
         self.entries.push_back(Entry { seq: self.head, at, event });
         self.head
     }
 
+    fn forget_oldest(&mut self) {
+        if let Some(oldest) = self.entries.pop_front() {
+            self.bytes -= bytes(&oldest.event);
+            self.forgotten = oldest.seq;
+        }
+    }
+
+    fn has_room(&self, event: &ServerEvent, bounds: Bounds) -> bool {
+        self.entries.len() < bounds.events_max && self.bytes + bytes(event) <= bounds.bytes_max
+    }
+
+    fn make_room(&mut self, at: Instant, event: &ServerEvent, bounds: Bounds) -> Result<(), Full> {
+        let keeps_no_cursor = !self.has_acknowledged;
+        while keeps_no_cursor
+            && self.entries.front().is_some_and(|oldest| oldest.seq <= self.handed_out)
+        {
+            self.forget_oldest();
+            if self.has_room(event, bounds) {
+                return Ok(());
+            }
+        }
+        if self.bytes + bytes(event) > bounds.bytes_max {
+            return Err(Full);
+        }
+        self.give_up_head_counts(at, bounds)
+    }
+
     /// Replaces all head counts by one `lagged`, which helps only where there were two or more.
-    fn give_up_head_counts(&mut self, at: Instant) -> Result<(), Full> {
+    fn give_up_head_counts(&mut self, at: Instant, bounds: Bounds) -> Result<(), Full> {
         let missed = self.entries.iter().map(|entry| droppable(&entry.event)).sum();
         let held = self.entries.iter().filter(|entry| droppable(&entry.event) == 0).count();
-        if held + 2 > self.bound {
+        if held + 2 > bounds.events_max {
             return Err(Full);
         }
         self.entries.retain(|entry| droppable(&entry.event) == 0);
         self.append(at, ServerEvent::Lagged { missed });
         Ok(())
+    }
+}
+
+/// What an event holds beside its place.
+fn bytes(event: &ServerEvent) -> usize {
+    match event {
+        ServerEvent::Message { id, text, .. } => id.as_str().len() + text.len(),
+        _ => 0,
     }
 }
 

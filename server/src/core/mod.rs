@@ -16,24 +16,30 @@ mod lobby;
 mod mailbox;
 mod pair;
 mod rejected;
+mod said;
 mod session;
+mod sessions;
 mod timers;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
 use self::lobby::Lobby;
 pub use self::mailbox::Entry;
-use self::mailbox::Full;
+use self::mailbox::{Bounds, Full, Mailbox};
 pub use self::rejected::Rejected;
 use self::session::{Session, State};
+use self::sessions::Sessions;
 use self::timers::Timers;
 use crate::config::Config;
 use crate::protocol::{ClientEvent, CloseReason, PairId, Seq, ServerEvent, SessionId};
+
+/// Timers and head counts that one [`Input::Timeout`] takes care of, each.
+const DUE_MAX: usize = 64;
 
 /// A moment, as the time since the core was made; the caller decides what clock that is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,6 +107,14 @@ pub enum Input {
         /// How.
         how: Detach,
     },
+    /// The reader's connection shows signs of being lost: the session is not paired until somebody is
+    /// heard from it again. Ignored unless the reader is the latest, who must go or attach anew.
+    Suspect {
+        /// Whose mailbox.
+        session: SessionId,
+        /// The reader.
+        reader: ReaderId,
+    },
     /// Time has passed; bring it when [`Core::poll_timeout`] says so. Bringing it early is harmless.
     Timeout,
     /// The server shuts down: everybody is told, nobody new is let in.
@@ -129,7 +143,7 @@ pub struct Counts {
     pub pairs: usize,
     /// Sessions with a reader.
     pub attached: usize,
-    /// Deadlines.
+    /// Timers that are set.
     pub timers: usize,
 }
 
@@ -137,8 +151,12 @@ pub struct Counts {
 #[derive(Debug)]
 pub struct Core {
     config: Config,
-    sessions: BTreeMap<SessionId, Session>,
+    sessions: Sessions,
     online: usize,
+    pairs: usize,
+    attached: usize,
+    /// Sessions with an event that was never handed out.
+    unread: usize,
     lobby: Lobby,
     /// When sessions run out of time.
     timers: Timers,
@@ -156,8 +174,11 @@ impl Core {
     pub fn new(config: Config, first_pair: PairId) -> Self {
         Self {
             config,
-            sessions: BTreeMap::new(),
+            sessions: Sessions::default(),
             online: 0,
+            pairs: 0,
+            attached: 0,
+            unread: 0,
             lobby: Lobby::default(),
             timers: Timers::default(),
             next_pair: first_pair,
@@ -180,6 +201,10 @@ impl Core {
             Input::Attach { session, reader } => self.attach(now, session, reader),
             Input::Detach { session, reader, how } => {
                 self.detach(now, session, reader, how);
+                Ok(())
+            }
+            Input::Suspect { session, reader } => {
+                self.doubt(session, reader);
                 Ok(())
             }
             Input::Timeout => {
@@ -218,7 +243,17 @@ impl Core {
         after: Seq,
         limit: usize,
     ) -> Result<Vec<Entry>, Rejected> {
-        self.session(session)?.mailbox.read_after(after, limit)
+        self.mailbox(session, |mailbox| mailbox.read_after(after, limit))?
+    }
+
+    /// The lowest cursor that a session's mailbox can still be read from.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownSession`].
+    pub fn beginning(&self, session: SessionId) -> Result<Seq, Rejected> {
+        let session = self.sessions.get(session).ok_or(Rejected::UnknownSession)?;
+        Ok(session.mailbox.beginning())
     }
 
     /// Forgets a session's events up to `seq`.
@@ -227,13 +262,13 @@ impl Core {
     ///
     /// As [`Core::read`].
     pub fn acknowledge(&mut self, session: SessionId, seq: Seq) -> Result<(), Rejected> {
-        self.session(session)?.mailbox.acknowledge(seq)
+        self.mailbox(session, |mailbox| mailbox.acknowledge(seq))?
     }
 
     /// True when no event waits to be handed out, so that a drain may end.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.sessions.values().all(|session| session.mailbox.is_handed_out())
+        self.unread == 0
     }
 
     /// True from [`Input::Drain`] on.
@@ -242,31 +277,42 @@ impl Core {
         self.draining
     }
 
-    /// Counts everything; walks all sessions.
+    /// How many there are of everything.
     #[must_use]
     pub fn counts(&self) -> Counts {
-        let count = |wanted: fn(&Session) -> bool| {
-            self.sessions.values().filter(|session| wanted(session)).count()
-        };
         Counts {
             online: self.online,
             closed: self.sessions.len() - self.online,
-            waiting: count(|session| session.state == State::Waiting),
-            pairs: count(|session| matches!(session.state, State::Paired { .. })) / 2,
-            attached: count(|session| session.reader.is_some()),
+            waiting: self.online - 2 * self.pairs,
+            pairs: self.pairs,
+            attached: self.attached,
             timers: self.timers.len() + self.notices.len(),
         }
     }
 
     fn session(&mut self, session: SessionId) -> Result<&mut Session, Rejected> {
-        self.sessions.get_mut(&session).ok_or(Rejected::UnknownSession)
+        self.sessions.get_mut(session).ok_or(Rejected::UnknownSession)
     }
 
     /// A session that an invariant says is there.
     fn known(&mut self, session: SessionId) -> &mut Session {
         self.sessions
-            .get_mut(&session)
-            .expect("the lobby and the partners name known sessions only")
+            .get_mut(session)
+            .expect("the lobby, the timers and the partners name known sessions only")
+    }
+
+    /// Whatever is done to a mailbox is done here, where those with news in them are counted.
+    fn mailbox<T>(
+        &mut self,
+        session: SessionId,
+        act: impl FnOnce(&mut Mailbox) -> T,
+    ) -> Result<T, Rejected> {
+        let mailbox = &mut self.sessions.get_mut(session).ok_or(Rejected::UnknownSession)?.mailbox;
+        let was_unread = !mailbox.is_handed_out();
+        let result = act(mailbox);
+        self.unread -= usize::from(was_unread);
+        self.unread += usize::from(!mailbox.is_handed_out());
+        Ok(result)
     }
 
     /// Puts an event into a mailbox; a session whose mailbox cannot hold it is closed as slow.
@@ -283,32 +329,45 @@ impl Core {
         session: SessionId,
         event: ServerEvent,
     ) -> Result<(), Full> {
-        let known = self.known(session);
-        if known.state != State::Closed {
-            let head = known.mailbox.push(now, event)?;
-            self.outputs.push_back(Output::Wake(session, head));
+        if self.known(session).state == State::Closed {
+            return Ok(());
         }
+        let bounds = Bounds::new(&self.config);
+        let head = self
+            .mailbox(session, |mailbox| mailbox.push(now, event, bounds))
+            .expect("it was just looked at")?;
+        self.outputs.push_back(Output::Wake(session, head));
         Ok(())
     }
 
+    /// Ends what has run out of time, and tells the head count where it is due. Not more than
+    /// [`DUE_MAX`] at once, because everybody else waits meanwhile; the rest is still due.
     fn expire(&mut self, now: Instant) {
-        while let Some((_, session)) = self.timers.pop_due(now) {
-            let known = self.known(session);
-            known.deadline = None;
-            if known.state == State::Closed {
-                self.sessions.remove(&session);
-                self.outputs.push_back(Output::Removed(session));
-            } else {
-                self.close(now, session, CloseReason::Lost);
+        for _ in 0..DUE_MAX {
+            let Some((_, session)) = self.timers.pop_due(now) else { break };
+            if self.is_overdue(now, session) {
+                self.lose(now, session);
             }
         }
-        while let Some((due, session)) = self.notices.pop_due(now) {
+        for _ in 0..DUE_MAX {
+            let Some((due, session)) = self.notices.pop_due(now) else { break };
             self.known(session).notice_at = None;
             // From the time that was due, so that a late tick does not shift those after it; but
             // never twice for one that was missed altogether.
             self.arm_notice(session, due.max(now.before(self.config.notice_interval())));
             self.tell(now, session, ServerEvent::Notice { online: self.online as u64 });
         }
+    }
+
+    /// Nothing was heard from an open session for too long, or a closed one was kept long enough.
+    fn lose(&mut self, now: Instant, session: SessionId) {
+        if self.known(session).state != State::Closed {
+            return self.close(now, session, CloseReason::Lost);
+        }
+        let gone = self.sessions.remove(session).expect("it was just looked at");
+        self.attached -= usize::from(gone.reader.is_some());
+        self.unread -= usize::from(!gone.mailbox.is_handed_out());
+        self.outputs.push_back(Output::Removed(session));
     }
 
     fn arm_notice(&mut self, session: SessionId, last: Instant) {
@@ -319,13 +378,8 @@ impl Core {
 
     fn drain(&mut self, now: Instant) {
         self.draining = true;
-        for session in self.open_sessions() {
+        for session in self.notices.sessions() {
             self.end(now, session, CloseReason::Draining);
         }
-    }
-
-    fn open_sessions(&self) -> Vec<SessionId> {
-        let open = self.sessions.iter().filter(|(_, session)| session.state != State::Closed);
-        open.map(|(id, _)| *id).collect()
     }
 }

@@ -4,6 +4,7 @@
 //! message goes into both mailboxes in one step, so nothing can come between acceptance and
 //! delivery, and nothing of an old partner can follow `partner_left`.
 
+use super::said::Hashed;
 use super::session::State;
 use super::{Core, Instant, Rejected};
 use crate::protocol::{CloseReason, LeftReason, PairId, Say, ServerEvent, SessionId, Speaker};
@@ -22,7 +23,10 @@ impl Core {
     fn match_two(&mut self) -> Option<(SessionId, SessionId)> {
         let sessions = &self.sessions;
         self.lobby.match_two(|one, other| {
-            sessions[&one].parted_from == Some(other) || sessions[&other].parted_from == Some(one)
+            let left = |one, other| {
+                sessions.get(one).is_some_and(|session| session.parted_from == Some(other))
+            };
+            left(one, other) || left(other, one)
         })
     }
 
@@ -30,6 +34,7 @@ impl Core {
         assert_ne!(one, other, "nobody talks to themselves");
         let pair = self.next_pair;
         self.next_pair = PairId(pair.0 + 1);
+        self.pairs += 1;
         for (session, partner) in [(one, other), (other, one)] {
             let known = self.known(session);
             assert_eq!(known.state, State::Waiting, "{session} was matched without waiting");
@@ -47,8 +52,9 @@ impl Core {
     /// Takes the message into the mailboxes of both.
     pub(super) fn say(&mut self, now: Instant, from: SessionId, say: Say) -> Result<(), Rejected> {
         let Say { id, text, pair: meant } = say;
-        let known = self.sessions.get_mut(&from).expect("the caller knows the session");
-        if known.has_said(&id) {
+        let said = Hashed::new(&id);
+        let known = self.sessions.get_mut(from).expect("the caller knows the session");
+        if known.said.contains(said) {
             return Ok(());
         }
         let partner = match (known.state, meant) {
@@ -59,7 +65,7 @@ impl Core {
             (_, None) => return Err(Rejected::NotPaired),
         };
         known.pay(now, &self.config)?;
-        known.remember(id.clone(), self.config.message_ids_max);
+        known.said.remember(said, self.config.message_ids_max);
         let message = |from| ServerEvent::Message { from, id: id.clone(), text: text.clone() };
         self.tell(now, from, message(Speaker::Me));
         if self.known(from).state == State::Closed {
@@ -94,6 +100,7 @@ impl Core {
             known.state = State::Waiting;
             known.parted_from = Some(other);
         }
+        self.pairs -= 1;
         Some(partner)
     }
 

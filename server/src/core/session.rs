@@ -7,15 +7,13 @@
 //!                  Closed ──> removed                suspect until then: not paired
 //! ```
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::mailbox::Mailbox;
+use super::said::Said;
 use super::{Core, Detach, Instant, Output, ReaderId, Rejected};
 use crate::config::Config;
-use crate::protocol::{
-    ClientEvent, CloseReason, LeftReason, MessageId, PairId, Seq, ServerEvent, SessionId,
-};
+use crate::protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerEvent, SessionId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -29,42 +27,35 @@ pub(super) struct Session {
     pub(super) state: State,
     pub(super) mailbox: Mailbox,
     pub(super) reader: Option<ReaderId>,
+    /// When the session has run out of time.
     pub(super) deadline: Option<Instant>,
+    /// When its timer goes off: no later than the deadline, which every command moves. A timer that
+    /// goes off early is set anew, so that a command need not touch it.
+    pub(super) timer: Option<Instant>,
     /// When the head count is told next; none once the session is closed.
     pub(super) notice_at: Option<Instant>,
     /// The connection was lost; nobody is paired with somebody who may be gone.
     pub(super) suspect: bool,
     pub(super) parted_from: Option<SessionId>,
-    /// The ids of the latest messages, the oldest first.
-    said: VecDeque<MessageId>,
+    pub(super) said: Said,
     /// When the messages said so far are paid for (GCRA, ITU-T I.371).
     paid_until: Instant,
 }
 
 impl Session {
-    fn new(config: &Config) -> Self {
+    fn new() -> Self {
         Self {
             state: State::Waiting,
-            mailbox: Mailbox::new(config.mailbox_events_max),
+            mailbox: Mailbox::default(),
             reader: None,
             deadline: None,
+            timer: None,
             notice_at: None,
             suspect: false,
             parted_from: None,
-            said: VecDeque::new(),
+            said: Said::default(),
             paid_until: Instant::default(),
         }
-    }
-
-    pub(super) fn has_said(&self, id: &MessageId) -> bool {
-        self.said.contains(id)
-    }
-
-    pub(super) fn remember(&mut self, id: MessageId, ids_max: usize) {
-        if self.said.len() >= ids_max {
-            self.said.pop_front();
-        }
-        self.said.push_back(id);
     }
 
     /// Takes one message out of the session's allowance.
@@ -91,8 +82,7 @@ impl Core {
         if self.sessions.len() >= self.config.sessions_max {
             return Err(Rejected::Full { retry_after_ms });
         }
-        let previous = self.sessions.insert(session, Session::new(&self.config));
-        assert!(previous.is_none(), "{session} was opened twice");
+        self.sessions.insert(session, Session::new());
         self.online += 1;
         self.arm_notice(session, now);
         self.set_deadline(session, Some(now.after(self.config.session_lease())));
@@ -142,8 +132,10 @@ impl Core {
         reader: ReaderId,
     ) -> Result<(), Rejected> {
         let known = self.session(session)?;
-        known.reader = Some(reader);
-        if known.state != State::Closed {
+        let was_attached = known.reader.replace(reader).is_some();
+        let is_open = known.state != State::Closed;
+        self.attached += usize::from(!was_attached);
+        if is_open {
             self.hear_from(now, session);
         }
         Ok(())
@@ -163,7 +155,9 @@ impl Core {
             return;
         }
         known.reader = None;
-        if known.state == State::Closed {
+        let is_open = known.state != State::Closed;
+        self.attached -= 1;
+        if !is_open {
             return;
         }
         match how {
@@ -194,9 +188,12 @@ impl Core {
         let known = self.known(session);
         known.state = State::Closed;
         let notice_at = known.notice_at.take();
-        let head = known.mailbox.push_last(now, ServerEvent::Closing { reason, retry_after_ms });
         self.notices.change(session, notice_at, None);
         self.set_deadline(session, Some(now.after(self.config.resume_window())));
+        let closing = ServerEvent::Closing { reason, retry_after_ms };
+        let head = self
+            .mailbox(session, |mailbox| mailbox.push_last(now, closing))
+            .expect("a session that ends is still known");
         self.outputs.push_back(Output::Wake(session, head));
     }
 
@@ -218,9 +215,39 @@ impl Core {
         self.set_deadline(session, Some(now.after(self.config.resume_window())));
     }
 
+    /// The person may be gone; the reader finds out in its own time, so there is no deadline.
+    pub(super) fn doubt(&mut self, session: SessionId, reader: ReaderId) {
+        let Ok(known) = self.session(session) else {
+            return;
+        };
+        if known.reader == Some(reader) && known.state != State::Closed {
+            known.suspect = true;
+            self.lobby.leave(session);
+        }
+    }
+
     fn set_deadline(&mut self, session: SessionId, deadline: Option<Instant>) {
         let known = self.known(session);
-        let old = std::mem::replace(&mut known.deadline, deadline);
-        self.timers.change(session, old, deadline);
+        known.deadline = deadline;
+        let timer = known.timer;
+        if deadline.is_some_and(|deadline| timer.is_none_or(|timer| deadline < timer)) {
+            known.timer = deadline;
+            self.timers.change(session, timer, deadline);
+        }
+    }
+
+    /// A session's timer went off: says whether its time is really over, and sets the timer anew
+    /// where there is a later deadline.
+    pub(super) fn is_overdue(&mut self, now: Instant, session: SessionId) -> bool {
+        let known = self.known(session);
+        known.timer = None;
+        match known.deadline {
+            None => false,
+            Some(deadline) if deadline > now => {
+                self.set_deadline(session, Some(deadline));
+                false
+            }
+            Some(_) => true,
+        }
     }
 }

@@ -38,6 +38,11 @@ impl Timers {
         Some(due)
     }
 
+    /// Everybody who has a deadline, the earliest first.
+    pub(super) fn sessions(&self) -> Vec<SessionId> {
+        self.deadlines.iter().map(|(_, session)| *session).collect()
+    }
+
     pub(super) fn len(&self) -> usize {
         self.deadlines.len()
     }

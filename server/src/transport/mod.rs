@@ -9,7 +9,43 @@
 //! |---|---|---|---|---|
 //! | short poll | on request | FIFO | nothing, within the lease | `leave`, or the lease ran out |
 //! | long poll | on request, parked | FIFO | nothing, within the resume window | `leave`, or the resume window after a cut poll |
+//! | SSE | pushed | FIFO | nothing, within the resume window | `leave`, or the resume window after a cut stream |
+//! | WebSocket | pushed | FIFO | nothing, within the resume window | close frame: at once; lost, or no heartbeat: the resume window |
 //! | Socket.IO | pushed | FIFO | what was in flight, unless a token was used | disconnect: at once; lost: at once, or the resume window if a token was used |
 
+mod who;
+
+pub(crate) mod classic;
 pub(crate) mod poll;
+pub(crate) mod sse;
+pub(crate) mod websocket;
+
 pub(crate) mod socketio;
+
+use serde::Deserialize;
+
+use crate::hub::{Detach, Reader, Rejected};
+use crate::protocol::Seq;
+
+/// The query of a transport that pushes.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Opening {
+    /// The last event that the client has.
+    after: Option<Seq>,
+}
+
+/// Begins to read behind `after`, which that acknowledges; without it, with the first event that
+/// the mailbox still has.
+async fn take_up(reader: Reader, after: Option<Seq>) -> Result<(Reader, Seq), Rejected> {
+    let begun = match after {
+        Some(after) => reader.acknowledge(after).await.map(|()| after),
+        None => reader.beginning().await,
+    };
+    match begun {
+        Ok(cursor) => Ok((reader, cursor)),
+        Err(rejected) => {
+            reader.finish(Detach::Answered).await;
+            Err(rejected)
+        }
+    }
+}

@@ -16,22 +16,17 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Query, State};
-use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, COOKIE, SET_COOKIE};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::extract::{Query, State};
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use tokio::time::Instant;
 
+use super::who::{Who, set_cookie};
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
-use crate::protocol::{Batch, ClientEvent, PairId, Say, Seq, SessionId};
-
-const COOKIE_NAME: &str = "racetrack_session";
-
-/// The session that a request speaks for: cookie or bearer token.
-pub(crate) struct Who(SessionId);
+use crate::protocol::{Batch, ClientEvent, PairId, Say, Seq};
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Poll {
@@ -50,7 +45,7 @@ pub(crate) struct Next {
 /// `POST /api/session`
 pub(crate) async fn open(State(hub): State<Arc<Hub>>) -> Result<impl IntoResponse, HttpError> {
     let opened = hub.open().await?;
-    let cookie = format!("{COOKIE_NAME}={}; Path=/; HttpOnly; SameSite=Lax", opened.token);
+    let cookie = set_cookie(&opened.token);
     Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], Json(opened)))
 }
 
@@ -102,27 +97,4 @@ pub(crate) async fn leave(
 ) -> Result<StatusCode, HttpError> {
     hub.send(session, ClientEvent::Leave).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-impl FromRequestParts<Arc<Hub>> for Who {
-    type Rejection = HttpError;
-
-    async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, HttpError> {
-        let token = bearer(&parts.headers).or_else(|| cookie(&parts.headers));
-        let session = token.and_then(|token| hub.authenticate(token));
-        session.map(Self).ok_or(HttpError::NoSession)
-    }
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
-}
-
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
-    let mut pairs = cookies.flat_map(|header| header.split(';')).filter_map(|pair| {
-        let (name, value) = pair.trim().split_once('=')?;
-        (name == COOKIE_NAME).then_some(value)
-    });
-    pairs.next()
 }

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use client::{ClientError, Receiver, TransportKind};
-use server::protocol::{ServerEvent, SessionId};
+use server::protocol::{Problem, ServerEvent, SessionId};
 
 use super::{BACKOFF, Shared};
 use crate::history::{Kind, Op};
@@ -73,12 +73,21 @@ async fn read(shared: &Shared, mut receiver: Receiver<SimConnector>) -> End {
         let received = tokio::select! {
             biased;
             received = receiver.receive() => received,
-            () = shared.abort.notified() => {
-                if is_poll {
+            () = shared.abort.notified() => match shared.person.transport {
+                TransportKind::ShortPoll => continue,
+                TransportKind::LongPoll => {
                     shared.record_with(Kind::Info, poll, "aborted");
+                    continue;
                 }
-                continue;
-            }
+                TransportKind::Sse
+                | TransportKind::Websocket
+                | TransportKind::SocketioWebsocket
+                | TransportKind::SocketioPolling => {
+                    shared.record_with(Kind::Observe, Op::Lost, "aborted");
+                    shared.sender.lock().await.take();
+                    return End::Lost;
+                }
+            },
         };
         if is_poll {
             match &received {
@@ -108,10 +117,10 @@ async fn take_down(
             if is_final(&error) {
                 return Some(End::Over);
             }
-            if shared.person.transport == TransportKind::SocketioWebsocket {
+            if !shared.person.transport.reconnects() {
                 return Some(End::Lost);
             }
-            // A poll is asked again from the same cursor.
+            // A poll or a stream is asked for again from the same cursor.
             tokio::time::sleep(BACKOFF).await;
             return None;
         }
@@ -139,7 +148,12 @@ async fn forget(shared: &Shared) {
     shared.sender.lock().await.take();
 }
 
-/// The server has answered, and what it said will not change.
+/// The server has answered, and what it said will not change. Whoever was superseded by a second
+/// tab takes the session back.
 fn is_final(error: &ClientError) -> bool {
-    matches!(error, ClientError::Refused(_) | ClientError::ConnectError(_) | ClientError::Closed)
+    match error {
+        ClientError::Refused(problem) => problem.kind != Problem::SUPERSEDED,
+        ClientError::ConnectError(_) | ClientError::Closed => true,
+        _ => false,
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use client::{ClientError, Sent};
+use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
@@ -61,7 +61,7 @@ async fn repeat(shared: &Shared) {
 
 async fn send_say(shared: &Shared, id: MessageId, pair: PairId) {
     let op = Op::Say { id: id.clone(), pair };
-    let event = ClientEvent::Say(Say { text: format!("words of {id}"), id, pair: Some(pair) });
+    let event = ClientEvent::Say(Say { text: format!("words of {id}").into(), id, pair: Some(pair) });
     for _ in 0..REPEATS_MAX {
         match send(shared, event.clone()).await {
             None => return shared.record_with(Kind::Info, op, "not connected"),
@@ -117,17 +117,12 @@ async fn let_go(shared: &Shared) {
 /// A second tab: one short poll from the same cursor. What it brings is not the application's.
 async fn second_poll(shared: &Shared) {
     let Some(resume) = shared.resume.borrow().clone() else { return };
-    let kind = shared.person.transport;
-    if kind == client::TransportKind::SocketioWebsocket {
-        return;
-    }
     let options = client::Options {
         resume: Some(resume),
         poll_interval: Duration::ZERO,
         ..shared.options.clone()
     };
-    let opened =
-        client::open(client::TransportKind::ShortPoll, shared.connector.clone(), options).await;
+    let opened = client::open(TransportKind::ShortPoll, shared.connector.clone(), options).await;
     if let Ok((_sender, mut receiver)) = opened {
         let _not_the_applications = receiver.receive().await;
     }

@@ -108,7 +108,7 @@ fn names_that_are_not_known_are_answered_with_those_that_are() {
     check_usage(
         "load --transport pigeon",
         expect![[r#"
-        error: invalid value 'pigeon' for '--transport <NAME[,NAME...]>': no transport is named "pigeon"; there are short-poll, long-poll, socketio-websocket
+        error: invalid value 'pigeon' for '--transport <NAME[,NAME...]>': no transport is named "pigeon"; there are short-poll, long-poll, sse, websocket, socketio-websocket
     "#]],
     );
     check_usage(

@@ -56,7 +56,7 @@ impl Person {
 
     async fn says(&mut self, id: &str) {
         let id: MessageId = id.parse().expect("a short id");
-        let say = Say { text: format!("words of {id}"), id, pair: self.pair };
+        let say = Say { text: format!("words of {id}").into(), id, pair: self.pair };
         self.does(ClientEvent::Say(say)).await;
     }
 

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::protocol::{
     Batch, ClientEvent, CloseReason, Event, LeftReason, MessageId, Opened, PairId, Problem,
-    Refusal, Say, Seq, ServerEvent, SessionId, Speaker,
+    Refusal, Say, Seq, ServerEvent, ServerFrame, SessionId, Speaker,
 };
 
 fn check<T>(value: &T, golden: ExpectFile)
@@ -69,7 +69,7 @@ fn server_events_look_like_this() {
 
 #[test]
 fn client_events_look_like_this() {
-    let say = |pair| Say { id: id("a-1"), text: "안녕".to_owned(), pair };
+    let say = |pair| Say { id: id("a-1"), text: "안녕".into(), pair };
     let events = vec![
         ClientEvent::Say(say(Some(PairId(9)))),
         ClientEvent::Say(say(None)),
@@ -88,6 +88,15 @@ fn answers_look_like_this() {
     let events = server_events().split_off(12);
     check(&Batch { events, next: Seq(14) }, expect_file!["golden/batch.json"]);
     check(&Batch { events: Vec::new(), next: Seq(14) }, expect_file!["golden/empty_batch.json"]);
+}
+
+#[test]
+fn frames_look_like_this() {
+    let opened = Opened { session: SessionId(7), token: "7-00ff".to_owned(), next: Seq(0) };
+    let refused = |id| ServerFrame::Refused(Refusal { id, problem: problem() });
+    let mut frames = vec![ServerFrame::Opened(opened), refused(Some(id("a-1"))), refused(None)];
+    frames.extend(server_events().into_iter().map(ServerFrame::Event));
+    check(&frames, expect_file!["golden/server_frames.json"]);
 }
 
 #[test]
@@ -134,6 +143,15 @@ fn what_is_not_the_wire_is_not_understood() {
     ];
     for text in wrong {
         assert!(serde_json::from_str::<ClientEvent>(text).is_err(), "{text}");
+    }
+    let wrong = [
+        r#"{"type":"opened","session":7}"#,
+        r#"{"type":"refused"}"#,
+        r#"{"type":"waiting"}"#,
+        r#"{"type":"shouted","seq":1,"at":"2025-01-01T00:00:00.000Z"}"#,
+    ];
+    for text in wrong {
+        assert!(serde_json::from_str::<ServerFrame>(text).is_err(), "{text}");
     }
     let longest = "x".repeat(server::protocol::MESSAGE_ID_BYTES_MAX);
     assert!(longest.parse::<MessageId>().is_ok());

@@ -295,35 +295,3 @@ async fn a_draining_server_is_503_until_everybody_was_told() {
     }
     served.ended().await;
 }
-
-#[tokio::test]
-async fn figures_are_told_in_the_format_of_prometheus() {
-    let served = serve(Config::default()).await;
-    let _couple = served.couple().await;
-    check(
-        &ask("GET /metrics").of(served.addr).await,
-        expect![[r#"
-        200
-        content-type: text/plain; charset=utf-8
-        # HELP racetrack_sessions Open sessions.
-        # TYPE racetrack_sessions gauge
-        racetrack_sessions 2
-        # HELP racetrack_sessions_closed Ended sessions whose last events may be collected.
-        # TYPE racetrack_sessions_closed gauge
-        racetrack_sessions_closed 0
-        # HELP racetrack_waiting Sessions without a partner.
-        # TYPE racetrack_waiting gauge
-        racetrack_waiting 0
-        # HELP racetrack_pairs Conversations.
-        # TYPE racetrack_pairs gauge
-        racetrack_pairs 1
-        # HELP racetrack_readers Parked polls and sockets.
-        # TYPE racetrack_readers gauge
-        racetrack_readers 0
-        # HELP racetrack_timers Deadlines.
-        # TYPE racetrack_timers gauge
-        racetrack_timers 4
-
-    "#]],
-    );
-}

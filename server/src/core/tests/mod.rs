@@ -86,5 +86,5 @@ impl Room {
 
 fn say(id: &str, text: &str, pair: Option<PairId>) -> ClientEvent {
     let id = id.parse().expect("a test's message id is short");
-    ClientEvent::Say(Say { id, text: text.to_owned(), pair })
+    ClientEvent::Say(Say { id, text: text.into(), pair })
 }

@@ -4,6 +4,8 @@
 //! is compared after every input: partners are mutual, nobody waits and talks at once, at most one
 //! person that may be paired waits, a message reaches the partner and nobody else.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -160,7 +162,7 @@ impl Model {
     fn check_message(
         &self,
         said: Option<(SessionId, Option<PairId>, String)>,
-        heard: Vec<(SessionId, Speaker, Option<PairId>, String)>,
+        heard: Vec<(SessionId, Speaker, Option<PairId>, Arc<str>)>,
     ) {
         let Some((sender, pair, text)) = said else {
             assert!(heard.is_empty(), "nobody spoke, yet {heard:?} was heard");
@@ -168,7 +170,7 @@ impl Model {
         };
         assert_eq!(heard.len(), 2, "{heard:?}");
         for (who, from, in_pair, words) in heard {
-            assert_eq!((in_pair, &words), (pair, &text));
+            assert_eq!((in_pair, &*words), (pair, &*text));
             assert_eq!(from == Speaker::Me, who == sender);
         }
     }

@@ -111,7 +111,7 @@ impl History {
 }
 
 fn body(words: &[&str]) -> ServerEvent {
-    let message = |from, id: &str| ServerEvent::Message { from, id: name(id), text: String::new() };
+    let message = |from, id: &str| ServerEvent::Message { from, id: name(id), text: "".into() };
     match *words {
         ["waiting"] => ServerEvent::Waiting,
         ["paired", pair] => ServerEvent::Paired { pair: PairId(number(pair)) },

@@ -1,0 +1,236 @@
+//! How much one core carries: the same job for our server and for others, side by side.
+//!
+//! ```text
+//!    core A                                   core B
+//!    the server   <── 2,000 connections ──>   the crowd: 1,000 random pairs
+//!                 each message is echoed to its sender and relayed to the partner
+//! ```
+//!
+//! The load suite asks how a server feels at a given load. This asks what it costs: the crowd says
+//! as much as the server carries (or little, at a fixed rate), and the processor time and memory of
+//! the server are read from outside. goose's users would cost more than the servers, so the crowd is
+//! one thread over plain sockets.
+//!
+//! A sample is bounded in time, every message in it is accounted for, and one in which the generator
+//! was the bottleneck is invalid. Only ratios of samples that were taken in turns on one machine mean
+//! anything. It needs Linux, for `/proc`, `epoll` and pinned cores.
+//!
+//! Reading order: [`Contender`] is a server, `wire` and `frame` are what is said, `account` keeps the
+//! books, `crowd` is the people, [`Sample`] and [`Series`] are the figures.
+
+mod contender;
+mod cores;
+mod wire;
+
+mod account;
+mod crowd;
+mod frame;
+
+mod comparison;
+mod sample;
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::preflight;
+use crate::process;
+use crate::target::{Target, TargetError};
+
+pub use comparison::{Series, table};
+pub use contender::{Contender, Start};
+pub use cores::Cores;
+pub use sample::{Latency, Load, Memory, Sample};
+pub use wire::Wire;
+
+use crowd::{Crowd, Pace};
+use sample::Reading;
+
+/// How long memory is left alone before it is read, so that a collector may have its turn.
+const REST: Duration = Duration::from_millis(500);
+/// Open files besides the connections.
+const OPEN_FILES_SLACK: u64 = 128;
+
+/// What everybody does, and for how long.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// People, each with one connection; an even number.
+    pub people: u32,
+    /// Messages that each person has in flight at saturation.
+    pub in_flight: usize,
+    /// Letters of a message.
+    pub letters: usize,
+    /// Messages a second of all together, at the fixed rate.
+    pub rate_per_s: f64,
+    /// How long each kind of load lasts before it is measured.
+    pub warm_up: Duration,
+    /// How long each is measured.
+    pub window: Duration,
+    /// Where server and generator run; without it, wherever the system likes.
+    pub cores: Option<Cores>,
+}
+
+/// There is no sample.
+#[derive(Debug, thiserror::Error)]
+pub enum SaturateError {
+    /// The server did not start.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// Something that a server needs is not there.
+    #[error("{} is not there; run `{command}`", path.display())]
+    Missing {
+        /// What is missing.
+        path: PathBuf,
+        /// What brings it.
+        command: String,
+    },
+    /// There are no two cores.
+    #[error("server and generator need a core each, and this process may use one only")]
+    OneCore,
+    /// The job makes no sense, or the machine does not allow it.
+    #[error("{0}")]
+    Job(String),
+    /// A person met what a run may not contain; a message that is not accounted for is this, too.
+    #[error("person {person}: {why}")]
+    Broken {
+        /// Who, counted from 0.
+        person: u32,
+        /// What was met.
+        why: String,
+    },
+    /// Not everybody got through a step.
+    #[error("not everybody could {what} within {wait:?}; {open} messages are unaccounted for")]
+    Stuck {
+        /// The step.
+        what: &'static str,
+        /// How long it may take.
+        wait: Duration,
+        /// Messages that are neither echoed nor relayed, or only one of both.
+        open: usize,
+    },
+    /// The system refused something.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// Starts a server, loads it, and ends it; takes two warm-ups, two windows and a few seconds.
+///
+/// It needs a tokio runtime. With [`Job::cores`] the calling thread stays on the generator's core.
+///
+/// # Errors
+///
+/// The first thing that went wrong. A slow server is no error, and neither is an invalid sample.
+pub async fn measure(start: &Start, job: &Job) -> Result<Sample, SaturateError> {
+    job.check()?;
+    if let Some(cores) = job.cores {
+        cores::move_to(cores.server)?;
+    }
+    let target = Target::spawn(&start.command, &[]).await;
+    if let Some(cores) = job.cores {
+        cores::move_to(cores.generator)?;
+    }
+    let target = target?;
+    let gone = || io::Error::other("the server ended before it was measured");
+    let process_id = target.process_id().ok_or_else(gone)?;
+    let measured = Measured { server: start.name.clone(), process_id, job: job.clone() };
+    let (addr, wire) = (target.addr, start.wire);
+    let measuring = tokio::task::spawn_blocking(move || measured.sample(addr, wire));
+    measuring.await.expect("the crowd returns its errors and does not panic")
+}
+
+impl Job {
+    fn check(&self) -> Result<(), SaturateError> {
+        let Self { people, in_flight, rate_per_s, .. } = *self;
+        if people < 2 || people % 2 == 1 || in_flight == 0 || rate_per_s <= 0.0 {
+            let why = format!(
+                "{people} people with {in_flight} messages in flight, at {rate_per_s} a second: \
+                 an even number of people must say something"
+            );
+            return Err(SaturateError::Job(why));
+        }
+        let (need, limit) = (u64::from(people) + OPEN_FILES_SLACK, preflight::raise_open_files());
+        if limit < need {
+            let why = format!("{people} people need {need} open files and the limit is {limit}");
+            return Err(SaturateError::Job(why));
+        }
+        Ok(())
+    }
+}
+
+/// A server that runs and is about to be measured.
+struct Measured {
+    server: String,
+    process_id: u32,
+    job: Job,
+}
+
+impl Measured {
+    fn sample(self, addr: std::net::SocketAddr, wire: Wire) -> Result<Sample, SaturateError> {
+        let Job { people, in_flight, rate_per_s, .. } = self.job;
+        if let Some(cores) = self.job.cores {
+            cores::move_to(cores.generator)?;
+        }
+        let at_start = self.resident_bytes()?;
+        let mut crowd = Crowd::new(wire, people, "x".repeat(self.job.letters))?;
+        crowd.join(addr, people)?;
+        crowd.pass(REST)?;
+        let silent = self.resident_bytes()?;
+        let saturated = self.load(&mut crowd, Pace::Closed { in_flight })?;
+        crowd.pass(REST)?;
+        let talked = self.resident_bytes()?;
+        let steady = self.load(&mut crowd, Pace::Open { interval_us: 1e6 / rate_per_s })?;
+        Ok(Sample {
+            server: self.server,
+            saturated,
+            steady,
+            memory: Memory::new(at_start, silent, talked, people),
+        })
+    }
+
+    /// Warm-up, window, and everything accounted for.
+    fn load(&self, crowd: &mut Crowd, pace: Pace) -> Result<Load, SaturateError> {
+        crowd.set_pace(pace)?;
+        crowd.pass(self.job.warm_up)?;
+        crowd.take_tally();
+        let before = self.usage()?;
+        let elapsed = crowd.pass(self.job.window)?;
+        let after = self.usage()?;
+        let tally = crowd.take_tally();
+        crowd.settle()?;
+        let reading = Reading {
+            window: elapsed,
+            tally,
+            server_cpu_us: after.server_us - before.server_us,
+            generator_cpu_us: after.generator_us - before.generator_us,
+            cores_cpu_us: after.cores_us.zip(before.cores_us).map(|(after, before)| after - before),
+        };
+        Ok(reading.load())
+    }
+
+    fn resident_bytes(&self) -> io::Result<u64> {
+        Ok(process::usage_of(self.process_id)?.rss_bytes)
+    }
+
+    fn usage(&self) -> io::Result<Readings> {
+        let cores_us = match self.job.cores {
+            Some(Cores { server, generator }) => {
+                let (server, generator) =
+                    (process::usage_of_core_us(server)?, process::usage_of_core_us(generator)?);
+                Some(server + generator)
+            }
+            None => None,
+        };
+        Ok(Readings {
+            server_us: process::usage_of(self.process_id)?.cpu_us,
+            generator_us: process::usage_of_self()?.cpu_us,
+            cores_us,
+        })
+    }
+}
+
+/// Processor time so far, in microseconds.
+struct Readings {
+    server_us: u64,
+    generator_us: u64,
+    cores_us: Option<u64>,
+}

@@ -1,0 +1,135 @@
+//! Limits that cannot be meant are refused before anybody is served.
+
+use std::fmt;
+
+use tokio::sync::Semaphore;
+
+use super::Config;
+
+/// The limits that may be 0; the documentation of each says what that means.
+const MAY_BE_ZERO: [&str; 5] = [
+    "connections_per_address_max",
+    "send_buffer_bytes",
+    "resume_window_ms",
+    "drain_ms_max",
+    "retry_after_ms",
+];
+/// The longest time that can be meant: a year, in milliseconds.
+const MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+/// What hyper needs to read a head at all, in bytes.
+const HEADER_BYTES_MIN: usize = 8_192;
+
+/// A limit that cannot be meant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {why}", self.flag())]
+pub struct Nonsense {
+    name: &'static str,
+    why: String,
+}
+
+impl Nonsense {
+    fn new(name: &'static str, why: impl fmt::Display) -> Self {
+        Self { name, why: why.to_string() }
+    }
+
+    fn flag(&self) -> String {
+        format!("--{}", self.name.replace('_', "-"))
+    }
+}
+
+impl Config {
+    /// Looks for limits with which nobody could be served.
+    ///
+    /// # Errors
+    ///
+    /// The first of them, with what is allowed.
+    pub fn check(&self) -> Result<(), Nonsense> {
+        for (name, value) in self.numbers() {
+            if value == 0 && !MAY_BE_ZERO.contains(&name) {
+                return Err(Nonsense::new(name, "0 would let nothing through; at least 1"));
+            }
+            let is_time = name.ends_with("_ms") || name.contains("_ms_");
+            if is_time && value > MS_MAX {
+                return Err(Nonsense::new(name, format!("{value} is over a year, {MS_MAX}")));
+            }
+        }
+        self.check_sizes()
+    }
+
+    fn check_sizes(&self) -> Result<(), Nonsense> {
+        let (message, body) = (self.message_bytes_max, self.body_bytes_max);
+        if message > body {
+            let why = format!("{message} does not fit into --body-bytes-max {body}");
+            return Err(Nonsense::new("message_bytes_max", why));
+        }
+        if self.header_bytes_max < HEADER_BYTES_MIN {
+            let why = format!("at least {HEADER_BYTES_MIN}");
+            return Err(Nonsense::new("header_bytes_max", why));
+        }
+        let connections_max = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
+        if self.connections_max > connections_max {
+            let why = format!("at most {connections_max}");
+            return Err(Nonsense::new("connections_max", why));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(config: Config) -> String {
+        config.check().map_or_else(|nonsense| nonsense.to_string(), |()| "good".to_owned())
+    }
+
+    #[test]
+    fn the_defaults_can_be_meant() {
+        assert_eq!(check(Config::default()), "good");
+    }
+
+    #[test]
+    fn nothing_is_zero_that_has_no_meaning_then() {
+        let zero = "0 would let nothing through; at least 1";
+        let config = Config { messages_burst_max: 0, ..Config::default() };
+        assert_eq!(check(config), format!("--messages-burst-max: {zero}"));
+        let config = Config { heartbeat_interval_ms: 0, ..Config::default() };
+        assert_eq!(check(config), format!("--heartbeat-interval-ms: {zero}"));
+        let config = Config {
+            connections_per_address_max: 0,
+            send_buffer_bytes: 0,
+            resume_window_ms: 0,
+            drain_ms_max: 0,
+            retry_after_ms: 0,
+            ..Config::default()
+        };
+        assert_eq!(check(config), "good");
+    }
+
+    #[test]
+    fn names_that_may_be_zero_are_names_of_limits() {
+        let config = Config::default();
+        for name in MAY_BE_ZERO {
+            assert!(config.numbers().any(|(known, _)| known == name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let config = Config { body_bytes_max: 4_000, ..Config::default() };
+        assert_eq!(
+            check(config),
+            "--message-bytes-max: 4096 does not fit into --body-bytes-max 4000"
+        );
+        let config = Config { header_bytes_max: 100, ..Config::default() };
+        assert_eq!(check(config), "--header-bytes-max: at least 8192");
+        let config = Config { session_lease_ms: u64::MAX, ..Config::default() };
+        let text = check(config);
+        assert!(
+            text.starts_with("--session-lease-ms: 18446744073709551615 is over a year"),
+            "{text}"
+        );
+        let config = Config { connections_max: usize::MAX, ..Config::default() };
+        assert_eq!(check(config), "--connections-max: at most 4294967295");
+    }
+}

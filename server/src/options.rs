@@ -1,0 +1,104 @@
+//! What the command `serve` is told: by flags, by the environment, by a file, in this order of
+//! precedence, and by nobody, which leaves the defaults.
+//!
+//! ```toml
+//! # racetrack.toml
+//! addr = "0.0.0.0:3000"
+//! sessions_max = 20000
+//! allowed_origins = ["https://chat.example.org"]
+//! trusted_proxies = ["10.0.0.0/8"]
+//! ```
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
+
+use crate::config::Config;
+use crate::logs::LogFormat;
+
+/// What `serve` is told.
+#[derive(Debug, Clone)]
+pub struct Serve {
+    flags: Flags,
+    /// Who said what.
+    matches: ArgMatches,
+}
+
+#[derive(Debug, Clone, Args)]
+struct Flags {
+    /// A TOML file with limits, named as the flags with `_` for `-`; flags and environment win.
+    #[arg(long = "config", env = "RACETRACK_CONFIG", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// How the log is written to standard error; RUST_LOG says what is logged.
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    log: LogFormat,
+    #[command(flatten)]
+    config: Config,
+}
+
+impl Serve {
+    /// The limits to serve with.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what to do: the file cannot be read or understood, or a limit cannot be
+    /// meant.
+    pub fn config(&self) -> anyhow::Result<Config> {
+        let config = self.flags.config.clone();
+        let config = match &self.flags.file {
+            Some(path) => config.over(&self.matches, read(path)?),
+            None => config,
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    pub(crate) fn log(&self) -> LogFormat {
+        self.flags.log
+    }
+}
+
+impl Args for Serve {
+    fn augment_args(command: Command) -> Command {
+        Flags::augment_args(command)
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Flags::augment_args_for_update(command)
+    }
+}
+
+impl FromArgMatches for Serve {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self { flags: Flags::from_arg_matches(matches)?, matches: matches.clone() })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> anyhow::Result<Config> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .with_context(|| format!("cannot read {shown}; name another file with --config FILE"))?;
+    toml::from_str(&text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start.min(text.len()));
+        let line = text[..start].lines().count().max(1);
+        anyhow!("{shown}, line {line}: {}", in_one_line(error.message()))
+    })
+}
+
+/// What TOML complains of, without the list of all names that there are.
+fn in_one_line(message: &str) -> String {
+    let message = message.lines().collect::<Vec<_>>().join(" ");
+    match message.split_once(", expected one of") {
+        Some((unknown, _)) => {
+            format!("{unknown}; --help lists the limits, written here with _ for -")
+        }
+        None => message,
+    }
+}

@@ -1,0 +1,145 @@
+//! The long-polling server as it began: requests that are parked until somebody announces
+//! something, and a delayed greeting. It knows no session and no mailbox.
+//!
+//! ```text
+//!   GET or POST /longpolling  ──>  park
+//!                             <──  the announcement, at once
+//!                             <──  `End/`, when none came in time; ask again
+//!   POST /announce  text      ──>  everybody who is parked
+//!   GET /hello                <──  `Hello World`, a second later
+//! ```
+//!
+//! Every request waits for its own time, and a request whose connection is closed is forgotten.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::extract::rejection::StringRejection;
+use axum::http::StatusCode;
+use axum::http::header::CACHE_CONTROL;
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
+
+use crate::config::Config;
+use crate::error::HttpError;
+use crate::hub::{Hub, Rejected};
+
+/// How long the greeting takes.
+const HELLO_DELAY: Duration = Duration::from_secs(1);
+/// The answer to a request that was parked in vain.
+const END: &str = "End/\n";
+
+/// Everybody who is parked.
+pub(crate) struct Classic {
+    config: Config,
+    news: watch::Sender<News>,
+    /// Requests that may still be parked.
+    places: Semaphore,
+    /// When the announcements made so far are paid for (GCRA, ITU-T I.371).
+    paid_until: Mutex<Instant>,
+}
+
+#[derive(Debug, Clone)]
+enum News {
+    None,
+    Announced(Arc<str>),
+    /// The server shuts down.
+    Over,
+}
+
+impl Classic {
+    pub(crate) fn new(config: &Config) -> Arc<Self> {
+        Arc::new(Self {
+            news: watch::Sender::new(News::None),
+            places: Semaphore::new(config.parked_max),
+            paid_until: Mutex::new(Instant::now()),
+            config: config.clone(),
+        })
+    }
+
+    /// The paths of the original program.
+    pub(crate) fn routes(self: &Arc<Self>) -> Router<Arc<Hub>> {
+        Router::new()
+            .route("/longpolling", get(park).post(park))
+            .route("/announce", post(announce))
+            .route("/hello", get(hello))
+            .with_state(Arc::clone(self))
+    }
+
+    /// Answers everybody who is parked, and parks nobody any more.
+    pub(crate) fn drain(&self) {
+        self.news.send_replace(News::Over);
+    }
+
+    /// Takes one announcement out of the allowance, which is that of one session.
+    fn pay(&self) -> Result<(), Rejected> {
+        let price = Duration::from_secs(1) / self.config.messages_per_s_max;
+        let credit = price * self.config.messages_burst_max;
+        let now = Instant::now();
+        let mut paid_until = self.paid_until.lock().expect("nothing panics under this lock");
+        let owed = (*paid_until).max(now) + price - now;
+        if owed > credit {
+            let retry_after_ms = (owed - credit).as_millis() as u64 + 1;
+            return Err(Rejected::TooFast { retry_after_ms });
+        }
+        *paid_until = now + owed;
+        Ok(())
+    }
+}
+
+/// `GET /longpolling` and `POST /longpolling`
+async fn park(State(classic): State<Arc<Classic>>) -> Result<impl IntoResponse, HttpError> {
+    let config = &classic.config;
+    let mut news = classic.news.subscribe();
+    if let News::Over = *news.borrow_and_update() {
+        return Ok(answer(END.to_owned()));
+    }
+    let place = classic.places.try_acquire();
+    let Ok(_place) = place else {
+        return Err(HttpError::TooManyParked { retry_after_ms: config.retry_after_ms });
+    };
+    let told = tokio::time::timeout(config.poll_wait_max(), news.changed()).await;
+    let news = news.borrow();
+    Ok(answer(match (told, &*news) {
+        (Ok(_), News::Announced(text)) => format!("{text}\n"),
+        _ => END.to_owned(),
+    }))
+}
+
+/// `POST /announce`
+async fn announce(
+    State(classic): State<Arc<Classic>>,
+    text: Result<String, StringRejection>,
+) -> Result<StatusCode, HttpError> {
+    let text = text?;
+    let (bytes, bytes_max) = (text.len(), classic.config.message_bytes_max);
+    if text.is_empty() {
+        return Err(HttpError::NothingAnnounced);
+    }
+    if bytes > bytes_max {
+        return Err(Rejected::TooLong { bytes, bytes_max }.into());
+    }
+    classic.pay()?;
+    classic.news.send_if_modified(|news| {
+        let goes_on = !matches!(news, News::Over);
+        if goes_on {
+            *news = News::Announced(text.into());
+        }
+        goes_on
+    });
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// `GET /hello`
+async fn hello() -> impl IntoResponse {
+    tokio::time::sleep(HELLO_DELAY).await;
+    answer("Hello World\n".to_owned())
+}
+
+fn answer(text: String) -> impl IntoResponse {
+    ([(CACHE_CONTROL, "no-store")], text)
+}

@@ -1,0 +1,152 @@
+//! What comes in from one socket, in order.
+//!
+//! socketioxide runs each event handler as a task of its own, which gives up the order of a
+//! person's messages. The handler here runs where the packet was read: it puts the command into
+//! a short line that one task a socket takes them from. Where the line is full the command is
+//! refused; nothing is obeyed here.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use socketioxide::adapter::Adapter;
+use socketioxide::extract::{Data, Event as EventName, SocketRef};
+use socketioxide::handler::{FromMessageParts, MessageHandler};
+use socketioxide::socket::{DisconnectReason, Socket};
+use socketioxide_core::Value;
+use tokio::sync::mpsc;
+
+use super::outbox::{Outcome, Outgoing};
+use crate::config::Config;
+use crate::error::HttpError;
+use crate::protocol::{ClientEvent, MessageId, PairId, Refusal, Seq};
+
+/// Commands that may wait beside those that the allowance of a session covers.
+const COMMANDS_SPARE: usize = 64;
+
+/// The number under which the client wants an answer.
+pub(super) type AckId = i64;
+
+/// One thing that happened to a socket.
+#[derive(Debug)]
+pub(super) enum Incoming {
+    Command(Wish, Option<AckId>),
+    /// The event was not understood.
+    Malformed(String, Option<AckId>),
+    Disconnected(DisconnectReason),
+}
+
+/// What a person asks for.
+#[derive(Debug)]
+pub(super) enum Wish {
+    Event(ClientEvent),
+    /// Words for the partner as the original random chat sends them: without an id.
+    Words(Arc<str>),
+}
+
+/// The reading end of the line.
+pub(super) struct Line {
+    pub(super) incoming: mpsc::Receiver<Incoming>,
+    overrun: Arc<AtomicBool>,
+}
+
+impl Line {
+    /// True when a command was given up without a word, because the client neither reads nor
+    /// stops.
+    pub(super) fn is_overrun(&self) -> bool {
+        self.overrun.load(Ordering::Relaxed)
+    }
+}
+
+/// Puts everything that the socket sends into one line. Call it before the socket is connected, or
+/// what a client says first is lost.
+pub(super) fn listen(socket: &SocketRef, config: &Config) -> Line {
+    let commands_max = config.messages_burst_max as usize + COMMANDS_SPARE;
+    let (line, incoming) = mpsc::channel(commands_max);
+    let overrun = Arc::new(AtomicBool::new(false));
+    // One handler for all events: a table of them for each socket would cost memory.
+    socket.on_fallback(InOrder { line: line.clone(), overrun: Arc::clone(&overrun), commands_max });
+    socket.on_disconnect(async move |reason: DisconnectReason| {
+        // Waits for its turn behind the commands; fails only when nobody listens any more.
+        let _nobody_listens = line.send(Incoming::Disconnected(reason)).await;
+    });
+    Line { incoming, overrun }
+}
+
+/// A message handler that runs where the packet was read.
+struct InOrder {
+    line: mpsc::Sender<Incoming>,
+    overrun: Arc<AtomicBool>,
+    commands_max: usize,
+}
+
+impl<A: Adapter> MessageHandler<A, InOrder> for InOrder {
+    fn call(&self, socket: Arc<Socket<A>>, mut value: Value, ack_id: Option<AckId>) {
+        let incoming = match understand(&socket, &mut value, ack_id) {
+            Ok(wish) => Incoming::Command(wish, ack_id),
+            Err(why) => Incoming::Malformed(why, ack_id),
+        };
+        let Err(mpsc::error::TrySendError::Full(refused)) = self.line.try_send(incoming) else {
+            return;
+        };
+        let problem = HttpError::Flood { commands_max: self.commands_max }.into();
+        let refusal = Outgoing::refused(Refusal { id: refused.message_id(), problem }, ack_id);
+        if refusal.send(&socket) == Outcome::Full {
+            self.overrun.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Incoming {
+    fn message_id(self) -> Option<MessageId> {
+        match self {
+            Self::Command(Wish::Event(ClientEvent::Say(say)), _) => Some(say.id),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Ack {
+    seq: Seq,
+}
+
+/// The arguments of `next`, all of which may be left out. With two fields, of which the second is
+/// never there, it is read from the list of arguments and not from the first of them.
+#[derive(Debug, Deserialize)]
+struct Next(#[serde(default)] Meant, #[serde(default)] IgnoredAny);
+
+#[derive(Debug, Default, Deserialize)]
+struct Meant {
+    pair: Option<PairId>,
+}
+
+fn understand<A: Adapter>(
+    socket: &Arc<Socket<A>>,
+    value: &mut Value,
+    ack_id: Option<AckId>,
+) -> Result<Wish, String> {
+    let EventName(name) = EventName::from_message_parts(socket, value, &ack_id).map_err(say_why)?;
+    let event = match name.as_str() {
+        "say" => ClientEvent::Say(argument(socket, value)?),
+        "msg" => return argument(socket, value).map(Wish::Words),
+        "ack" => ClientEvent::Ack { seq: argument::<Ack, _>(socket, value)?.seq },
+        "next" => ClientEvent::Next { pair: argument::<Next, _>(socket, value)?.0.pair },
+        "leave" => ClientEvent::Leave,
+        _ => return Err("the events are say, msg, next, leave and ack".to_owned()),
+    };
+    Ok(Wish::Event(event))
+}
+
+fn argument<T: DeserializeOwned, A: Adapter>(
+    socket: &Arc<Socket<A>>,
+    value: &mut Value,
+) -> Result<T, String> {
+    let Data(argument) = Data::from_message_parts(socket, value, &None).map_err(say_why)?;
+    Ok(argument)
+}
+
+fn say_why(error: impl std::error::Error) -> String {
+    error.to_string()
+}

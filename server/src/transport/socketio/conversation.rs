@@ -1,0 +1,313 @@
+//! One socket at work: commands go to the hub, the mailbox goes to the socket.
+//!
+//! Everything waits in one place, in this order: what the person says, a full socket, a poll that
+//! was cut, new events. Events are read from the mailbox only when the socket has taken those
+//! before, so that what cannot be sent stays where it is counted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use socketioxide::TransportType;
+use socketioxide::socket::{DisconnectReason, Socket};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::commands::{AckId, Incoming, Line, Wish};
+use super::outbox::{Outbox, Outcome, Outgoing};
+use super::polling::{Cut, Door, Polls};
+use super::words::Language;
+use crate::error::HttpError;
+use crate::hub::{Detach, Hub, Reader, Rejected};
+use crate::protocol::{
+    Batch, ClientEvent, MessageId, Opened, Refusal, Say, Seq, ServerEvent, SessionId,
+};
+
+/// Packets that may wait for a full socket before its commands wait as well.
+const PACKETS_MAX: usize = 128;
+/// Commands that are obeyed before the person is told what came of them.
+const COMMANDS_IN_A_ROW_MAX: usize = 16;
+
+/// One socket and the session that it speaks for.
+pub(super) struct Conversation {
+    hub: Arc<Hub>,
+    door: Door,
+    socket: Arc<Socket>,
+    session: SessionId,
+    reader: Reader,
+    cursor: Seq,
+    line: Line,
+    outbox: Outbox,
+    polls: watch::Receiver<Polls>,
+    /// When a client whose poll was cut is given up; the session is suspect until then.
+    given_up_at: Option<Instant>,
+    /// How the reading ends, once everything was sent.
+    end: Option<Detach>,
+    language: Language,
+    resumable: bool,
+    names: Names,
+}
+
+/// What a conversation begins with.
+pub(super) struct Beginning {
+    pub(super) socket: Arc<Socket>,
+    pub(super) line: Line,
+    pub(super) polls: watch::Receiver<Polls>,
+    pub(super) opened: Opened,
+    pub(super) reader: Reader,
+    pub(super) language: Language,
+    pub(super) resumable: bool,
+}
+
+impl Conversation {
+    pub(super) fn new(hub: Arc<Hub>, door: Door, beginning: Beginning) -> Self {
+        let Beginning { socket, line, polls, opened, reader, language, resumable } = beginning;
+        let (session, cursor) = (opened.session, opened.next);
+        let mut outbox = Outbox::new();
+        outbox.push(Outgoing::Session(opened));
+        Self {
+            hub,
+            door,
+            socket,
+            session,
+            reader,
+            cursor,
+            line,
+            outbox,
+            polls,
+            given_up_at: None,
+            end: None,
+            language,
+            resumable,
+            names: Names::default(),
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let how = self.converse().await;
+        self.reader.finish(how).await;
+    }
+
+    async fn converse(&mut self) -> Detach {
+        let mut commands_in_a_row = 0;
+        loop {
+            match self.outbox.flush(&self.socket) {
+                Outcome::Gone => return self.gone().await,
+                Outcome::Sent if let Some(how) = self.end => {
+                    self.fetched().await;
+                    return how;
+                }
+                Outcome::Sent | Outcome::Full => {}
+            }
+            if self.line.is_overrun() {
+                return self.give_up().await;
+            }
+            let may_read = self.outbox.is_empty() && self.given_up_at.is_none();
+            if commands_in_a_row == COMMANDS_IN_A_ROW_MAX {
+                commands_in_a_row = 0;
+                if may_read {
+                    let batch = self.reader.receive(self.cursor, Some(Instant::now())).await;
+                    self.take_batch(batch).await;
+                    continue;
+                }
+            }
+            let is_full = !self.outbox.is_empty();
+            tokio::select! {
+                biased;
+                incoming = self.line.incoming.recv(), if self.outbox.len() < PACKETS_MAX => {
+                    commands_in_a_row += 1;
+                    match incoming {
+                        Some(Incoming::Disconnected(reason)) => return self.left(reason).await,
+                        Some(Incoming::Command(wish, ack_id)) => self.obey(wish, ack_id).await,
+                        Some(Incoming::Malformed(why, ack_id)) => {
+                            self.refuse(None, HttpError::Malformed(why), ack_id);
+                        }
+                        None => return self.lost(),
+                    }
+                }
+                () = self.outbox.pause(), if is_full => {}
+                Ok(()) = self.polls.changed() => {
+                    if let Some(how) = self.take_polls().await {
+                        return how;
+                    }
+                }
+                () = until(self.given_up_at) => return self.give_up().await,
+                batch = self.reader.receive(self.cursor, None), if may_read => {
+                    commands_in_a_row = 0;
+                    self.take_batch(batch).await;
+                }
+            }
+        }
+    }
+
+    async fn obey(&mut self, wish: Wish, ack_id: Option<AckId>) {
+        let event = match wish {
+            Wish::Event(event) => event,
+            Wish::Words(text) => ClientEvent::Say(Say { id: self.names.next(), text, pair: None }),
+        };
+        let id = match &event {
+            ClientEvent::Say(say) => Some(say.id.clone()),
+            ClientEvent::Next { .. } | ClientEvent::Leave | ClientEvent::Ack { .. } => None,
+        };
+        match (self.hub.send(self.session, event).await, ack_id) {
+            (Err(rejected), ack_id) => self.refuse(id, rejected, ack_id),
+            (Ok(()), Some(ack_id)) => self.outbox.push(Outgoing::Answered(ack_id, None)),
+            (Ok(()), None) => {}
+        }
+    }
+
+    fn refuse(&mut self, id: Option<MessageId>, why: impl Into<HttpError>, ack_id: Option<AckId>) {
+        let problem = why.into().into();
+        self.outbox.push(Outgoing::refused(Refusal { id, problem }, ack_id));
+    }
+
+    /// Puts events on their way, and forgets what nobody can ask for again.
+    async fn take_batch(&mut self, batch: Result<Batch, Rejected>) {
+        match batch {
+            Ok(batch) if !batch.events.is_empty() => {
+                if !self.resumable {
+                    let _session_is_over = self.reader.acknowledge(batch.next).await;
+                }
+                self.cursor = batch.next;
+                let is_last = batch.events.last().is_some_and(is_closing);
+                for event in batch.events {
+                    self.outbox.push(Outgoing::Event(event, self.language));
+                }
+                if is_last {
+                    self.disconnect();
+                }
+            }
+            Ok(_) if self.reader.is_superseded() => {
+                self.refuse(None, HttpError::Superseded, None);
+                self.disconnect();
+            }
+            // There is nothing to read at this moment.
+            Ok(_) => {}
+            // The session is over, and its last event was forgotten with it.
+            Err(_) => self.disconnect(),
+        }
+    }
+
+    fn disconnect(&mut self) {
+        self.outbox.push(Outgoing::Disconnect);
+        self.end = Some(Detach::Answered);
+    }
+
+    /// What becomes of a session whose poll was cut, or which polls again.
+    async fn take_polls(&mut self) -> Option<Detach> {
+        let polls = *self.polls.borrow_and_update();
+        match (polls.cut, self.given_up_at) {
+            (Some(Cut::Answer), _) => return Some(self.give_up().await),
+            (Some(Cut::Waiting), None) if self.is_polling() => {
+                self.reader.suspect().await;
+                let grace = Duration::from_millis(self.hub.config().poll_grace_ms);
+                self.given_up_at = Some(Instant::now() + grace);
+            }
+            (None, Some(_)) => return self.come_back().await,
+            (None, None) | (Some(Cut::Waiting), _) => {}
+        }
+        None
+    }
+
+    /// The client of a suspect session is there after all.
+    async fn come_back(&mut self) -> Option<Detach> {
+        self.given_up_at = None;
+        if self.reader.is_superseded() {
+            return None;
+        }
+        match self.hub.attach(self.session).await {
+            Ok(reader) => {
+                self.reader = reader;
+                None
+            }
+            Err(_) => Some(self.lost()),
+        }
+    }
+
+    /// Nobody is there any more, though nothing has said so.
+    async fn give_up(&mut self) -> Detach {
+        if self.is_polling() {
+            self.door.close(self.socket.id, self.socket.protocol()).await;
+        } else {
+            let _already_gone = Arc::clone(&self.socket).disconnect();
+        }
+        self.lost()
+    }
+
+    fn is_polling(&self) -> bool {
+        self.socket.transport_type() == TransportType::Polling
+    }
+
+    /// The socket is gone: obeys what came before, and learns how it went.
+    async fn gone(&mut self) -> Detach {
+        loop {
+            match self.line.incoming.recv().await {
+                Some(Incoming::Command(Wish::Event(event), _)) => {
+                    let _nobody_to_tell = self.hub.send(self.session, event).await;
+                }
+                Some(Incoming::Command(wish @ Wish::Words(_), _)) => self.obey(wish, None).await,
+                Some(Incoming::Malformed(..)) => {}
+                Some(Incoming::Disconnected(reason)) => return self.left(reason).await,
+                None => return self.lost(),
+            }
+        }
+    }
+
+    async fn left(&self, reason: DisconnectReason) -> Detach {
+        match reason {
+            DisconnectReason::ClientNSDisconnect => {
+                let _session_is_over = self.hub.send(self.session, ClientEvent::Leave).await;
+                Detach::Answered
+            }
+            _ => self.lost(),
+        }
+    }
+
+    fn lost(&self) -> Detach {
+        if self.resumable { Detach::Dropped } else { Detach::Ended }
+    }
+
+    /// Waits until the last packets have been asked for, which a socket need not be.
+    async fn fetched(&mut self) {
+        if !self.is_polling() {
+            return;
+        }
+        let answered = self.polls.borrow().answered;
+        let grace = Duration::from_millis(self.hub.config().poll_grace_ms);
+        let fetched = async {
+            let is_over = |polls: &Polls| polls.answered > answered || polls.cut.is_some();
+            let _seen = self.polls.wait_for(is_over).await;
+        };
+        // Late or gone: the packets are kept by Engine.IO until the connection ends.
+        let _late = tokio::time::timeout(grace, fetched).await;
+    }
+}
+
+fn is_closing(event: &crate::protocol::Event) -> bool {
+    matches!(event.body, ServerEvent::Closing { .. })
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Names for messages whose senders gave none: unlike those of any other socket of the session,
+/// because the same name again would be the same message.
+#[derive(Default)]
+struct Names {
+    first: Option<u64>,
+    given: u64,
+}
+
+impl Names {
+    fn next(&mut self) -> MessageId {
+        let first = *self.first.get_or_insert_with(|| {
+            getrandom::u64().expect("the system gave entropy at start and does so since")
+        });
+        self.given += 1;
+        let name = format!("msg-{first:016x}-{}", self.given);
+        name.parse().expect("4 + 16 + 1 + 20 bytes at most")
+    }
+}

@@ -1,0 +1,163 @@
+//! Namespace `/echo`: the first example of every lecture on Socket.IO.
+//!
+//! ```text
+//!   "msg" anything  ──>
+//!                   1 s later  <──  "msg" "Send from Server1" + date     to the sender
+//!                              <──  "msg" "Send from Server2" + date     to everybody
+//! ```
+//!
+//! A page that answers what everybody is sent would make the traffic grow without bound. So a
+//! socket may have a few answers outstanding, and what is sent to everybody counts as often as
+//! there are people: beyond that, `refused`. It never touches a session or a mailbox, and a socket
+//! that has no room for an echo misses it.
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use socketioxide::SocketIo;
+use socketioxide::adapter::Adapter;
+use socketioxide::extract::SocketRef;
+use socketioxide::handler::{ConnectHandler, MessageHandler};
+use socketioxide::socket::{DisconnectReason, Socket};
+use socketioxide_core::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::Handover;
+use super::outbox::Outgoing;
+use crate::error::HttpError;
+use crate::hub::{Hub, Rejected};
+use crate::protocol::Refusal;
+
+pub(super) const NAMESPACE: &str = "/echo";
+
+/// How long an answer takes, as in the original.
+const DELAY: Duration = Duration::from_secs(1);
+/// Answers that a socket may wait for.
+const PENDING_MAX: usize = 4;
+
+/// What all sockets of the namespace share.
+struct Room {
+    hub: Arc<Hub>,
+    people: AtomicUsize,
+    allowance: Mutex<Allowance>,
+}
+
+/// Packets that may be sent to everybody together, refilled every second.
+struct Allowance {
+    second: Instant,
+    packets: u32,
+}
+
+impl Allowance {
+    /// Takes `packets`, or nothing where there are not as many left; says how long to wait.
+    fn take(&mut self, now: Instant, packets: u32, per_s_max: u32) -> Result<(), Duration> {
+        if now >= self.second + Duration::from_secs(1) {
+            *self = Self { second: now, packets: per_s_max };
+        }
+        match self.packets.checked_sub(packets) {
+            Some(rest) => {
+                self.packets = rest;
+                Ok(())
+            }
+            None => Err(self.second + Duration::from_secs(1) - now),
+        }
+    }
+}
+
+pub(super) fn mount(io: &SocketIo, hub: Arc<Hub>) {
+    let allowance = Allowance { second: Instant::now(), packets: hub.config().echoes_per_s_max };
+    let room =
+        Arc::new(Room { hub, people: AtomicUsize::new(0), allowance: Mutex::new(allowance) });
+    let listener = {
+        let room = Arc::clone(&room);
+        async move |socket: SocketRef| {
+            Handover::leave(&socket, listen(&socket, room));
+            Ok::<_, Infallible>(())
+        }
+    };
+    let connected = async move |socket: SocketRef| {
+        let line = Handover::take(&socket);
+        room.people.fetch_add(1, Ordering::Relaxed);
+        echo(&room, &socket, line).await;
+        room.people.fetch_sub(1, Ordering::Relaxed);
+    };
+    io.ns(NAMESPACE, connected.with(listener));
+}
+
+/// What a socket waits for, and whether it is still there.
+struct Line {
+    due: mpsc::Receiver<Instant>,
+    gone: oneshot::Receiver<()>,
+}
+
+fn listen(socket: &SocketRef, room: Arc<Room>) -> Line {
+    let (line, due) = mpsc::channel(PENDING_MAX);
+    let (leave, gone) = oneshot::channel();
+    // A handler is cloned in principle, though never called twice.
+    let leave = Arc::new(leave);
+    socket.on_disconnect(async move |_: DisconnectReason| drop(leave));
+    socket.on("msg", OnTime { room, line });
+    Line { due, gone }
+}
+
+/// Answers until the socket is gone.
+async fn echo(room: &Room, socket: &SocketRef, Line { mut due, mut gone }: Line) {
+    loop {
+        let answer = async {
+            tokio::time::sleep_until(due.recv().await?).await;
+            Some(room.hub.wall_clock())
+        };
+        let at = tokio::select! {
+            biased;
+            _ = &mut gone => return,
+            at = answer => at,
+        };
+        let Some(at) = at else { return };
+        // Who has no room for an echo misses it.
+        let _missed = socket.emit("msg", &format!("Send from Server1{at}"));
+        let everybody = socket.within(Vec::<String>::new());
+        let _missed = everybody.emit("msg", &format!("Send from Server2{at}")).await;
+    }
+}
+
+/// Notes when each answer is due.
+struct OnTime {
+    room: Arc<Room>,
+    line: mpsc::Sender<Instant>,
+}
+
+impl<A: Adapter> MessageHandler<A, OnTime> for OnTime {
+    fn call(&self, socket: Arc<Socket<A>>, _: Value, ack_id: Option<i64>) {
+        if let Err(problem) = self.accept() {
+            let refusal = Refusal { id: None, problem: problem.into() };
+            // Who neither reads nor stops is not told.
+            let _told = Outgoing::refused(refusal, ack_id).send(&socket);
+        }
+    }
+}
+
+impl OnTime {
+    fn accept(&self) -> Result<(), HttpError> {
+        let place =
+            self.line.try_reserve().map_err(|_| HttpError::Flood { commands_max: PENDING_MAX })?;
+        let now = Instant::now();
+        self.room.pay(now)?;
+        place.send(now + DELAY);
+        Ok(())
+    }
+}
+
+impl Room {
+    fn pay(&self, now: Instant) -> Result<(), HttpError> {
+        let packets = self.people.load(Ordering::Relaxed) + 1;
+        let packets = u32::try_from(packets).unwrap_or(u32::MAX);
+        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = allowance.take(now, packets, self.hub.config().echoes_per_s_max);
+        taken.map_err(|wait| {
+            Rejected::TooFast { retry_after_ms: wait.as_millis() as u64 + 1 }.into()
+        })
+    }
+}

@@ -1,0 +1,232 @@
+//! Socket.IO: the mailbox is pushed as it grows, over WebSocket or HTTP long-polling.
+//!
+//! ```text
+//!   CONNECT /chat {token?, after?, lang?}  ──>  open or resume
+//!                                          <──  "session" {session, token, next}
+//!                                          <──  "msg" words, event        each event of the mailbox
+//!   "say" {id, text, pair?}, "msg" text    ──>
+//!   "next" {pair?}?, "leave", "ack" {seq}  ──>  with a callback: {accepted: true} or {refused: ..}
+//!                                          <──  "refused" {id?, problem}  without one, if refused
+//! ```
+//!
+//! A session that was opened with `after`, or resumed with a token, outlives its connection, and
+//! its client acknowledges. DISCONNECT leaves at once.
+//!
+//! Engine.IO 4 is what today's clients speak. Those of Socket.IO 2 speak Engine.IO 3: they are
+//! connected to `/` first, and have a query instead of a payload.
+//!
+//! Reading order: `auth` (who connects), `commands` (what comes in), `outbox` (what goes out),
+//! `conversation` (the two together), `words` (for people), `polling` (who is still there), `echo`
+//! (another namespace).
+
+mod auth;
+mod commands;
+mod conversation;
+mod echo;
+mod outbox;
+mod polling;
+mod words;
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use socketioxide::adapter::LocalAdapter;
+use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::handler::{ConnectHandler, FromConnectParts};
+use socketioxide::socket::Socket;
+use socketioxide::{ParserConfig, ProtocolVersion, SocketIo, TransportType};
+use socketioxide_core::Value;
+use tokio::sync::watch;
+use tower::Service;
+
+use self::auth::Auth;
+use self::commands::{Line, listen};
+use self::conversation::{Beginning, Conversation};
+use self::outbox::Outgoing;
+use self::polling::{Door, Presence};
+use crate::error::HttpError;
+use crate::hub::{Hub, Reader, Rejected};
+use crate::protocol::{Opened, Refusal};
+use crate::transport::take_up;
+
+const NAMESPACE: &str = "/chat";
+/// Where Socket.IO listens; every client uses this path unless told otherwise.
+const PATH: &str = "/socket.io/";
+
+/// Every Socket.IO connection.
+pub(crate) struct Sockets {
+    io: SocketIo,
+    conversations: watch::Sender<usize>,
+    grace: Duration,
+}
+
+impl Sockets {
+    /// Closes all connections, once those who were told that their session is over had time to
+    /// hear it.
+    pub(crate) async fn close(&self) {
+        let mut conversations = self.conversations.subscribe();
+        let over = async {
+            // Fails only without a sender, and this is one.
+            let _none_is_left = conversations.wait_for(|conversations| *conversations == 0).await;
+        };
+        let _late = tokio::time::timeout(self.grace, over).await;
+        self.io.close().await;
+    }
+}
+
+/// Adds `/socket.io/` to a router.
+pub(crate) fn mount(router: Router, hub: Arc<Hub>) -> (Router, Sockets) {
+    let config = hub.config();
+    let (engine, io) = SocketIo::builder()
+        .transports([TransportType::Polling, TransportType::Websocket])
+        .ping_interval(Duration::from_millis(config.heartbeat_interval_ms))
+        .ping_timeout(Duration::from_millis(config.heartbeat_timeout_ms))
+        .upgrade_timeout(Duration::from_millis(config.header_read_ms_max))
+        .connect_timeout(Duration::from_millis(config.header_read_ms_max))
+        .max_payload(config.body_bytes_max as u64)
+        .ws_max_message_size(config.body_bytes_max)
+        .ws_max_frame_size(config.body_bytes_max)
+        .ws_read_buffer_size(4_096)
+        // Nobody here sends anything binary.
+        .with_parser(ParserConfig::common().max_incoming_binaries(0))
+        .build_with_inner_svc(NotSocketIo);
+    let door = Door::new(engine, config);
+    let conversations = watch::Sender::new(0);
+    let grace = Duration::from_millis(config.poll_grace_ms);
+    io.ns("/", root.with(old_clients_only));
+    echo::mount(&io, Arc::clone(&hub));
+    chat(&io, hub, &door, &conversations);
+    let enter = any(Door::enter).with_state(door);
+    (router.route_service(PATH, enter), Sockets { io, conversations, grace })
+}
+
+/// Clients of Socket.IO 2 are connected to `/` before anything else; nothing happens there.
+async fn root() {}
+
+async fn old_clients_only(protocol: ProtocolVersion) -> Result<(), &'static str> {
+    match protocol {
+        ProtocolVersion::V4 => Ok(()),
+        // As any other namespace that is not there.
+        ProtocolVersion::V5 => Err("Invalid namespace"),
+    }
+}
+
+fn chat(io: &SocketIo, hub: Arc<Hub>, door: &Door, conversations: &watch::Sender<usize>) {
+    let listener = {
+        let hub = Arc::clone(&hub);
+        async move |socket: SocketRef| {
+            Handover::leave(&socket, listen(&socket, hub.config()));
+            Ok::<_, Infallible>(())
+        }
+    };
+    let (door, conversations) = (door.clone(), conversations.clone());
+    let connected = async move |Whole(socket): Whole, auth: TryData<Option<Auth>>| {
+        let line = Handover::take(&socket);
+        conversations.send_modify(|conversations| *conversations += 1);
+        // Most of a conversation is waiting, and what waits should be small.
+        Box::pin(converse(hub, door, socket, auth, line)).await;
+        conversations.send_modify(|conversations| *conversations -= 1);
+    };
+    io.ns(NAMESPACE, connected.with(listener));
+}
+
+/// One connection to `/chat`, from beginning to end.
+async fn converse(
+    hub: Arc<Hub>,
+    door: Door,
+    socket: Arc<Socket>,
+    TryData(auth): TryData<Option<Auth>>,
+    line: Line,
+) {
+    let handshake = socket.req_parts();
+    let presence = handshake.extensions.get::<Arc<Presence>>();
+    let polls = presence.expect("every connection came through the door").watch();
+    let auth = match auth {
+        Ok(auth) => auth.unwrap_or_default().or_query(&handshake.uri),
+        Err(error) => return turn_away(&socket, HttpError::Malformed(error.to_string())),
+    };
+    let (resumable, language) = (auth.is_resumable(), auth.language.unwrap_or_default());
+    match open_or_resume(&hub, auth).await {
+        Ok((opened, reader)) => {
+            let beginning = Beginning { socket, line, polls, opened, reader, language, resumable };
+            Conversation::new(hub, door, beginning).run().await;
+        }
+        Err(rejected) => turn_away(&socket, rejected.into()),
+    }
+}
+
+/// The queue of a new connection is empty, so both packets fit.
+fn turn_away(socket: &Arc<Socket>, why: HttpError) {
+    let refusal = Refusal { id: None, problem: why.into() };
+    let _already_gone = Outgoing::refused(refusal, None).send(socket);
+    let _already_gone = Outgoing::Disconnect.send(socket);
+}
+
+async fn open_or_resume(hub: &Arc<Hub>, auth: Auth) -> Result<(Opened, Reader), Rejected> {
+    let Some(token) = auth.token else {
+        let opened = hub.open().await?;
+        let reader = hub.attach(opened.session).await?;
+        return Ok((opened, reader));
+    };
+    let session = hub.authenticate(&token).ok_or(Rejected::UnknownSession)?;
+    let (reader, next) = take_up(hub.attach(session).await?, auth.after).await?;
+    Ok((Opened { session, token, next }, reader))
+}
+
+/// The socket itself, which `SocketRef` hides.
+struct Whole(Arc<Socket>);
+
+impl FromConnectParts<LocalAdapter> for Whole {
+    type Error = Infallible;
+
+    fn from_connect_parts(socket: &Arc<Socket>, _: &Option<Value>) -> Result<Self, Infallible> {
+        Ok(Self(Arc::clone(socket)))
+    }
+}
+
+/// Carries something from before a socket is connected to behind that.
+struct Handover<T>(Arc<Mutex<Option<T>>>);
+
+impl<T> Clone for Handover<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<T: Send + 'static> Handover<T> {
+    fn leave(socket: &Socket, it: T) {
+        socket.extensions.insert(Self(Arc::new(Mutex::new(Some(it)))));
+    }
+
+    fn take(socket: &Socket) -> T {
+        let left = socket.extensions.remove::<Self>().expect("it was left before");
+        let mut left = left.0.lock().unwrap_or_else(PoisonError::into_inner);
+        left.take().expect("it is taken once")
+    }
+}
+
+/// Stands where Engine.IO wants a service for what is not its own; no such request gets here.
+#[derive(Debug, Clone)]
+struct NotSocketIo;
+
+impl Service<Request> for NotSocketIo {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Request) -> Self::Future {
+        ready(Ok(HttpError::NotFound.into_response()))
+    }
+}

@@ -1,0 +1,322 @@
+//! What Engine.IO does not tell: whether a client that polls is there.
+//!
+//! A client that polls is either asking or about to ask. socketioxide notices that it is gone when
+//! a heartbeat is missed, 45 s later. This door stands in front of it and sees each request:
+//!
+//! ```text
+//!   GET ?transport=polling          a place is taken for the connection, or 503
+//!   GET ?transport=polling&sid=S    answered: nothing happens      cut while it waits: Cut::Waiting
+//!                                   cut while the answer is written, which is lost: Cut::Answer
+//! ```
+//!
+//! The answer to a poll during an upgrade is an answer like others, so an upgrade cuts nothing. Who
+//! asks twice at a time is closed by Engine.IO. Who is answered and never asks again is noticed by
+//! the heartbeat: there is nothing that could be cut.
+//!
+//! The door never reads a packet, and keeps of a request only what Engine.IO needs.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, HeaderName, SEC_WEBSOCKET_KEY};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::response::{IntoResponse, Response};
+use hyper::body::{Frame, SizeHint};
+use socketioxide::ProtocolVersion;
+use socketioxide::service::SocketIoService;
+use socketioxide::socket::Sid;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tower::Service;
+
+use super::NotSocketIo;
+use crate::config::Config;
+use crate::error::HttpError;
+use crate::hub::Rejected;
+use crate::transport::socketio::PATH;
+
+/// The headers that Engine.IO looks at.
+const HEADERS_KEPT: [HeaderName; 2] = [CONTENT_TYPE, SEC_WEBSOCKET_KEY];
+/// More than an OPEN packet has.
+const OPEN_BYTES_MAX: usize = 1_024;
+
+/// The way into Engine.IO.
+#[derive(Clone)]
+pub(super) struct Door {
+    engine: SocketIoService<NotSocketIo>,
+    places: Arc<Semaphore>,
+    present: Arc<Present>,
+    retry_after_ms: u64,
+}
+
+/// The polling connections, by the name that Engine.IO gives them. An entry lives as long as its
+/// connection.
+#[derive(Default)]
+struct Present(Mutex<HashMap<Sid, Weak<Presence>>>);
+
+/// One Engine.IO connection seen from its requests. Engine.IO keeps it as long as the connection.
+pub(super) struct Presence {
+    polls: watch::Sender<Polls>,
+    /// None where the client has not polled, so that nobody looks for it.
+    name: OnceLock<(Sid, Weak<Present>)>,
+    _place: OwnedSemaphorePermit,
+}
+
+/// How the polls of one connection went.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Polls {
+    begun: u64,
+    /// Polls whose answer was handed to the connection to be written.
+    pub(super) answered: u64,
+    /// How the latest poll was cut off, until there is another one.
+    pub(super) cut: Option<Cut>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cut {
+    /// Nothing was lost.
+    Waiting,
+    /// What it was answered is lost.
+    Answer,
+}
+
+impl Door {
+    pub(super) fn new(engine: SocketIoService<NotSocketIo>, config: &Config) -> Self {
+        Self {
+            engine,
+            places: Arc::new(Semaphore::new(config.connections_max)),
+            present: Arc::default(),
+            retry_after_ms: config.retry_after_ms,
+        }
+    }
+
+    /// Any request for Socket.IO.
+    pub(super) async fn enter(State(door): State<Self>, request: Request) -> Response {
+        let request = door.strip(request);
+        let query = request.uri().query().unwrap_or_default();
+        let is_poll =
+            request.method() == Method::GET && field(query, "transport") == Some("polling");
+        match field(query, "sid") {
+            None if request.method() == Method::GET => door.open(request, is_poll).await,
+            Some(sid) if is_poll => {
+                let presence = Sid::from_str(sid).ok().and_then(|sid| door.present.find(sid));
+                door.poll(request, presence).await
+            }
+            _ => door.call(request).await,
+        }
+    }
+
+    /// The first request of a connection.
+    async fn open(&self, mut request: Request, is_poll: bool) -> Response {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            let retry_after_ms = self.retry_after_ms;
+            return HttpError::from(Rejected::Full { retry_after_ms }).into_response();
+        };
+        let presence = Arc::new(Presence {
+            polls: watch::Sender::default(),
+            name: OnceLock::new(),
+            _place: place,
+        });
+        request.extensions_mut().insert(Arc::clone(&presence));
+        let response = self.call(request).await;
+        if !is_poll {
+            return response;
+        }
+        let (parts, body) = response.into_parts();
+        let Ok(open) = axum::body::to_bytes(body, OPEN_BYTES_MAX).await else {
+            return HttpError::NotFound.into_response();
+        };
+        if let Some(sid) = sid(&open) {
+            self.present.remember(sid, &presence);
+        }
+        Response::from_parts(parts, Body::from(open))
+    }
+
+    async fn poll(&self, request: Request, presence: Option<Arc<Presence>>) -> Response {
+        let Some(presence) = presence else {
+            return self.call(request).await;
+        };
+        let mut watched = Watched::begin(presence);
+        let response = self.call(request).await;
+        watched.cut = Cut::Answer;
+        response.map(|body| Body::new(WatchedBody { body, watched: Some(watched) }))
+    }
+
+    async fn call(&self, request: Request) -> Response {
+        let mut engine = self.engine.clone();
+        let Ok(response) = Service::call(&mut engine, request).await;
+        response.map(Body::new)
+    }
+
+    /// Ends a connection in the name of its client, who is gone and cannot do so.
+    pub(super) async fn close(&self, sid: Sid, protocol: ProtocolVersion) {
+        let (version, close) = match protocol {
+            ProtocolVersion::V4 => (3, "1:1"),
+            ProtocolVersion::V5 => (4, "1"),
+        };
+        let target = format!("{PATH}?EIO={version}&transport=polling&sid={sid}");
+        let mut request = Request::new(Body::from(close));
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = target.parse().expect("an Engine.IO id is letters and digits");
+        // Refused only where the connection has ended in the meantime.
+        let _answer = self.call(request).await;
+    }
+
+    /// Engine.IO keeps the first request for as long as the connection. What is copied here does not
+    /// hold on to the buffer that the request was read into.
+    fn strip(&self, request: Request) -> Request {
+        let (mut parts, body) = request.into_parts();
+        let mut headers = HeaderMap::new();
+        for name in HEADERS_KEPT {
+            if let Some(value) = parts.headers.get(&name) {
+                let copy = HeaderValue::from_bytes(value.as_bytes());
+                headers.insert(name, copy.expect("it was a value before"));
+            }
+        }
+        parts.headers = headers;
+        let target = parts.uri.path_and_query().map_or(PATH, |target| target.as_str());
+        parts.uri = Uri::from_str(target).expect("it was a target before");
+        Request::from_parts(parts, body)
+    }
+}
+
+/// The first field of that name, as Engine.IO reads it.
+fn field<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
+}
+
+/// The name of the connection in an OPEN packet: `0{"sid":"..."` or `97:0{"sid":"..."`.
+fn sid(open: &[u8]) -> Option<Sid> {
+    let (_, rest) = std::str::from_utf8(open).ok()?.split_once("\"sid\":\"")?;
+    rest.split_once('"')?.0.parse().ok()
+}
+
+impl Present {
+    fn find(&self, sid: Sid) -> Option<Arc<Presence>> {
+        self.lock().get(&sid).and_then(Weak::upgrade)
+    }
+
+    fn remember(self: &Arc<Self>, sid: Sid, presence: &Arc<Presence>) {
+        let named = presence.name.set((sid, Arc::downgrade(self)));
+        named.expect("a connection is opened once");
+        self.lock().insert(sid, Arc::downgrade(presence));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Sid, Weak<Presence>>> {
+        // Each change is one call, so there is no half of one to be afraid of.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Presence {
+    pub(super) fn watch(&self) -> watch::Receiver<Polls> {
+        self.polls.subscribe()
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        if let Some((sid, present)) = self.name.get()
+            && let Some(present) = present.upgrade()
+        {
+            present.lock().remove(sid);
+        }
+    }
+}
+
+/// One poll on its way; dropped before it was answered, it was cut.
+struct Watched {
+    presence: Arc<Presence>,
+    number: u64,
+    cut: Cut,
+    answered: bool,
+}
+
+impl Watched {
+    fn begin(presence: Arc<Presence>) -> Self {
+        let mut number = 0;
+        presence.polls.send_modify(|polls| {
+            polls.begun += 1;
+            polls.cut = None;
+            number = polls.begun;
+        });
+        Self { presence, number, cut: Cut::Waiting, answered: false }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.presence.polls.send_modify(|polls| {
+            if self.answered {
+                polls.answered += 1;
+            } else if self.cut == Cut::Answer || self.number == polls.begun {
+                polls.cut = Some(self.cut);
+            }
+        });
+    }
+}
+
+/// The answer to a poll.
+struct WatchedBody {
+    body: Body,
+    /// None once all of it was taken.
+    watched: Option<Watched>,
+}
+
+impl WatchedBody {
+    fn end(&mut self) {
+        if let Some(mut watched) = self.watched.take() {
+            watched.answered = true;
+        }
+    }
+}
+
+impl HttpBody for WatchedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if frame.is_none() || self.body.is_end_stream() {
+            self.end();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_is_read_from_the_open_packet_of_both_protocols() {
+        let name = "AAAAAAAAAAAAAAAA";
+        let open = format!("0{{\"sid\":\"{name}\",\"upgrades\":[]}}");
+        assert_eq!(sid(open.as_bytes()).map(|sid| sid.to_string()).as_deref(), Some(name));
+        let open = format!("{}:{open}", open.len());
+        assert_eq!(sid(open.as_bytes()).map(|sid| sid.to_string()).as_deref(), Some(name));
+        assert_eq!(sid(b"{\"code\":\"0\"}"), None);
+    }
+
+    #[test]
+    fn a_field_of_the_query_is_found_by_its_whole_name() {
+        assert_eq!(field("EIO=4&xsid=a&sid=b&sid=c", "sid"), Some("b"));
+        assert_eq!(field("sidx=a", "sid"), None);
+        assert_eq!(field("", "sid"), None);
+    }
+}

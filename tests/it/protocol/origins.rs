@@ -1,0 +1,103 @@
+//! Pages of other sites: what they may not do, and what those that are listed may.
+
+use expect_test::{Expect, expect};
+use server::config::Config;
+
+use crate::http::{Answer, Ask, ask};
+use crate::served::serve;
+
+const UPGRADE: [(&str, &str); 3] = [
+    ("upgrade", "websocket"),
+    ("sec-websocket-version", "13"),
+    ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+];
+
+/// Everything by which a page could make a browser act in its user's name.
+const ACTS: [(&str, bool); 7] = [
+    ("POST /api/session", false),
+    ("POST /api/messages", false),
+    ("POST /announce", false),
+    ("DELETE /api/session", false),
+    ("GET /api/ws", true),
+    ("GET /socket.io/?EIO=4&transport=websocket", true),
+    ("GET /socket.io/?EIO=4&transport=polling", false),
+];
+
+fn from(origin: &str, act: &str, upgrades: bool) -> Ask {
+    let ask = ask(act).header("origin", origin);
+    UPGRADE.iter().filter(|_| upgrades).fold(ask, |ask, (name, value)| ask.header(name, value))
+}
+
+fn check(answer: &Answer, expected: Expect) {
+    let names = ["access-control-allow-origin", "access-control-allow-credentials"];
+    let headers = names.map(|name| answer.header(name).unwrap_or("-"));
+    expected.assert_eq(&format!("{} {}", answer.status, headers.join(" ")));
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_is_refused_whatever_it_does() {
+    let served = serve(Config::default()).await;
+    for origin in ["http://evil.example", "null", "http://test.evil.example", "http://test:81"] {
+        for (act, upgrades) in ACTS {
+            let answer = from(origin, act, upgrades).of(served.addr).await;
+            assert_eq!(answer.status, 403, "{act} from {origin}");
+            assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{act}");
+            assert_eq!(answer.json()["type"], "/problems/origin", "{act}");
+        }
+    }
+    let answer = from("http://evil.example", "POST /api/session", false).of(served.addr).await;
+    expect![[r#""#]].assert_eq(&answer.body);
+}
+
+#[tokio::test]
+async fn own_pages_and_programs_without_pages_are_not_refused() {
+    let served = serve(Config::default()).await;
+    for (act, upgrades) in ACTS.into_iter().filter(|(_, upgrades)| !upgrades) {
+        for origin in ["http://test", "http://TEST:80", "https://test"] {
+            let answer = from(origin, act, upgrades).of(served.addr).await;
+            assert_ne!(answer.status, 403, "{act} from {origin}");
+        }
+        assert_ne!(ask(act).of(served.addr).await.status, 403, "{act}");
+    }
+}
+
+#[tokio::test]
+async fn what_only_reads_is_answered_but_not_shown_to_the_page() {
+    let served = serve(Config::default()).await;
+    let answer = from("http://evil.example", "GET /healthz", false).of(served.addr).await;
+    check(&answer, expect!["200 - -"]);
+    let answer = from("http://evil.example", "OPTIONS /api/session", false).of(served.addr).await;
+    check(&answer, expect!["405 - -"]);
+}
+
+#[tokio::test]
+async fn pages_of_a_listed_origin_may_do_everything_and_see_the_answer() {
+    let friend = "https://friend.example".parse().expect("an origin");
+    let served = serve(Config { allowed_origins: vec![friend], ..Config::default() }).await;
+    let from_friend = |act| from("https://friend.example", act, false).of(served.addr);
+    check(&from_friend("POST /api/session").await, expect!["201 https://friend.example true"]);
+    check(
+        &from_friend("GET /socket.io/?EIO=4&transport=polling").await,
+        expect!["200 https://friend.example true"],
+    );
+    // What is refused for another reason is shown as well.
+    check(&from_friend("DELETE /api/session").await, expect!["401 https://friend.example true"]);
+    let evil = from("http://evil.example", "POST /api/session", false).of(served.addr).await;
+    check(&evil, expect!["403 - -"]);
+}
+
+#[tokio::test]
+async fn a_browser_that_asks_first_is_told_what_a_listed_page_may() {
+    let friend = "https://friend.example".parse().expect("an origin");
+    let served = serve(Config { allowed_origins: vec![friend], ..Config::default() }).await;
+    let preflight = |origin| {
+        let ask = from(origin, "OPTIONS /api/session", false);
+        ask.header("access-control-request-method", "DELETE").of(served.addr)
+    };
+    let answer = preflight("https://friend.example").await;
+    check(&answer, expect!["200 https://friend.example true"]);
+    let told = ["methods", "headers"]
+        .map(|what| answer.header(&format!("access-control-allow-{what}")).unwrap_or("-"));
+    expect![[r#""#]].assert_eq(&told.join(" | "));
+    check(&preflight("http://evil.example").await, expect![["200 - true"]]);
+}
