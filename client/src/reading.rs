@@ -25,8 +25,9 @@ pub(crate) struct Owed {
 }
 
 impl Reading {
-    pub(crate) fn after(seq: Seq) -> Self {
-        Self { cursor: Cursor::after(seq), acknowledged: seq, over: false, owed: Owed::default() }
+    /// Reads on behind `seq`; the opening already owes something.
+    pub(crate) fn owing(seq: Seq, owed: Owed) -> Self {
+        Self { cursor: Cursor::after(seq), acknowledged: seq, over: false, owed }
     }
 
     /// Takes one frame; what it has for the application goes into `received`.

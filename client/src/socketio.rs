@@ -46,7 +46,7 @@ pub(crate) async fn open<C: Connect>(
         .map_err(|_| ClientError::Unanswered(ANSWER_WAIT_MAX))??;
     let identity = socket::identify(opened, options.resume)?;
     let (sink, listener) = socket::split(socket);
-    let reading = Reading::after(identity.after);
+    let reading = Reading::owing(identity.after, Owed::default());
     let receiver = Receiver::new(Arc::clone(&sink), listener, reading, parameters.silence_max());
     Ok((identity, Sender { sink, requests: OPENING_REQUESTS }, receiver))
 }

@@ -63,7 +63,7 @@ pub(crate) async fn open<C: Connect>(
     let silence_max = parameters.silence_max();
     let (opened, payload) = join(&mut polls, &target, silence_max, &mut owed).await?;
     let identity = socket::identify(opened, options.resume)?;
-    let mut taken = Taken::new(Reading { owed, ..Reading::after(identity.after) });
+    let mut taken = Taken::new(Reading::owing(identity.after, owed));
     taken.take(&payload)?;
     let line = Line {
         upgrade_at: format!("/socket.io/?EIO=4&transport=websocket&sid={}", parameters.sid),
@@ -233,8 +233,10 @@ impl<C: Connect> Receiver<C> {
                 Step::Read => {}
                 Step::Upgraded(sink, listener) => {
                     self.requests += polls.requests();
-                    let reading =
-                        std::mem::replace(&mut self.taken.reading, Reading::after(Seq(0)));
+                    let reading = std::mem::replace(
+                        &mut self.taken.reading,
+                        Reading::owing(Seq(0), Owed::default()),
+                    );
                     let silence_max = polls.line.silence_max;
                     let receiver = socketio::Receiver::new(sink, listener, reading, silence_max);
                     self.way = Reads::Socket(receiver);

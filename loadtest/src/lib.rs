@@ -260,7 +260,8 @@ fn server_limits(options: &Options) -> Vec<String> {
     let bunched = per_user * 10.0;
     // A mailbox holds one's own messages and the partner's for as long as nobody asks.
     let unread = bunched * 2.0 * options.poll_interval.0.as_secs_f64().max(1.0);
-    let mut limits = Vec::new();
+    // Everybody comes from one address, which nobody does in production.
+    let mut limits = ["--connections-per-address-max", "0"].map(str::to_owned).to_vec();
     let mut raise = |flag: &str, value: u64| limits.extend([flag.to_owned(), value.to_string()]);
     if users > SESSIONS_DEFAULT {
         raise("--sessions-max", u64::from(users));
@@ -298,8 +299,8 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_run_loads_the_server_with_its_production_limits() {
-        assert_eq!(server_limits(&Options::default()), Vec::<String>::new());
+    fn an_ordinary_run_loads_the_server_with_its_production_limits_but_for_one_address() {
+        assert_eq!(server_limits(&Options::default()), ["--connections-per-address-max", "0"]);
     }
 
     #[test]

@@ -25,7 +25,7 @@ const BACKLOG: u32 = 4_096;
 /// or not allowed.
 pub async fn run(serve: Serve) -> anyhow::Result<()> {
     let config = serve.config()?;
-    serve.log().init();
+    serve.log().init()?;
     let listener = bind(&config).with_context(|| advice(&config))?;
     let address = listener.local_addr().context("the listener has no address")?;
     announce(&format!("listening on http://{address}"))?;

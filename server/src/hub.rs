@@ -16,7 +16,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
-use tracing::debug;
+use tracing::trace;
 
 use crate::config::Config;
 use crate::core::{self, Core, Entry, Input, Output, ReaderId};
@@ -214,10 +214,10 @@ impl Hub {
     fn input(&self, state: &mut HubState, input: Input) -> Result<(), Rejected> {
         let now = core::Instant(self.origin.elapsed());
         let timeout_before = state.core.poll_timeout();
-        debug!(at = ?now.0, ?input, "input");
+        trace!(at = ?now.0, ?input, "input");
         let result = state.core.handle_input(now, input);
         while let Some(output) = state.core.poll_output() {
-            debug!(?output, "output");
+            trace!(?output, "output");
             match output {
                 Output::Wake(session, head) => {
                     if let Some(seat) = state.seats.get(&session) {
@@ -230,7 +230,7 @@ impl Hub {
             }
         }
         if let Err(rejected) = &result {
-            debug!(%rejected, "rejected");
+            trace!(%rejected, "rejected");
         }
         if state.core.poll_timeout() != timeout_before {
             self.timeout_changed.notify_one();

@@ -27,6 +27,7 @@ mod error;
 mod transport;
 
 mod metrics;
+mod openapi;
 mod pages;
 mod router;
 mod telemetry;

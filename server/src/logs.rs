@@ -3,11 +3,13 @@
 //! It goes to standard error. `RUST_LOG` chooses what is logged; without it, what an operator of a
 //! server with ten thousand people can still read: its start, its end, what went wrong. Connections
 //! and requests are told at `debug`, everything that moves in the hub at `trace`. Tokens, cookies
-//! and what people say to each other are told at no level.
+//! and what people say to each other are told at no level. So what libraries write through the
+//! `log` crate is left out altogether: one of them writes every frame of a WebSocket at `trace`.
 
 use std::io;
 
 use clap::ValueEnum;
+use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing_subscriber::EnvFilter;
 
 /// How the log is written.
@@ -22,12 +24,16 @@ pub(crate) enum LogFormat {
 
 impl LogFormat {
     /// Logs like this from now on.
-    pub(crate) fn init(self) {
+    ///
+    /// # Errors
+    ///
+    /// This process logs already.
+    pub(crate) fn init(self) -> Result<(), SetGlobalDefaultError> {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
         let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
         match self {
-            Self::Text => log.init(),
-            Self::Json => log.json().flatten_event(true).init(),
+            Self::Text => set_global_default(log.finish()),
+            Self::Json => set_global_default(log.json().flatten_event(true).finish()),
         }
     }
 }

@@ -17,7 +17,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::hub::{Counts, Hub};
-use crate::telemetry::Distribution;
+use crate::telemetry::{Distribution, Telemetry};
 
 /// The format, as <https://prometheus.io/docs/specs/om/open_metrics_spec/> names it.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -59,7 +59,7 @@ impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let telemetry = self.0.telemetry();
         build(&mut encoder)?;
-        for (name, help, value) in gauges(self.0.counts(), telemetry.connections()) {
+        for (name, help, value) in gauges(self.0.counts(), telemetry) {
             encoder
                 .encode_descriptor(name, help, None, MetricType::Gauge)?
                 .encode_gauge(&(value as u64))?;
@@ -75,15 +75,16 @@ impl Collector for Figures {
     }
 }
 
-fn gauges(counts: Counts, connections: usize) -> [(&'static str, &'static str, usize); 7] {
+fn gauges(counts: Counts, telemetry: &Telemetry) -> [(&'static str, &'static str, usize); 8] {
     let Counts { online, closed, waiting, pairs, attached, timers } = counts;
     [
         ("sessions", "Open sessions", online),
         ("sessions_closed", "Ended sessions whose last events may be collected", closed),
         ("waiting", "Sessions without a partner", waiting),
         ("pairs", "Conversations", pairs),
-        ("readers", "Parked polls, streams and sockets", attached),
-        ("connections", "Open connections, the one that asks included", connections),
+        ("readers", "Parked polls, streams and sockets, each of which reads a mailbox", attached),
+        ("parked", "Parked requests that wait for an announcement", telemetry.parked_now()),
+        ("connections", "Open connections, the one that asks included", telemetry.connections()),
         ("timers", "Deadlines", timers),
     ]
 }

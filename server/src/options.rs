@@ -86,10 +86,16 @@ fn read(path: &Path) -> anyhow::Result<Config> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read {shown}; name another file with --config FILE"))?;
     toml::from_str(&text).map_err(|error| {
-        let start = error.span().map_or(0, |span| span.start.min(text.len()));
-        let line = text[..start].lines().count().max(1);
-        anyhow!("{shown}, line {line}: {}", in_one_line(error.message()))
+        let (number, line) = place(&text, error.span().map_or(0, |span| span.start));
+        anyhow!("{shown}, line {number}, `{line}`: {}", in_one_line(error.message()))
     })
+}
+
+/// The number of the line at this byte, and the line.
+fn place(text: &str, at: usize) -> (usize, &str) {
+    let before = text.get(..at).unwrap_or_default();
+    let number = before.matches('\n').count();
+    (number + 1, text.lines().nth(number).unwrap_or_default())
 }
 
 /// What TOML complains of, without the list of all names that there are.

@@ -9,10 +9,22 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// The place of an event in one session's mailbox; the first event is 1, and 0 means "nothing yet".
 #[derive(
-    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Default,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    ToSchema,
 )]
 #[serde(transparent)]
 pub struct Seq(pub u64);
@@ -26,12 +38,16 @@ impl Seq {
 }
 
 /// One person, from opening to closing, whatever the connections in between.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
 pub struct SessionId(pub u64);
 
 /// One conversation of two sessions; never used a second time, not even after a restart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 #[serde(transparent)]
 pub struct PairId(pub u64);
 
@@ -50,8 +66,9 @@ number!(Seq "#", SessionId "s", PairId "p");
 ///
 /// Sending the same id again is accepted and changes nothing, so a client may repeat a
 /// message whose answer was lost.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(try_from = "Arc<str>")]
+#[schema(value_type = String, min_length = 1, max_length = 64)]
 pub struct MessageId(Arc<str>);
 
 /// The longest [`MessageId`], in bytes.
@@ -101,7 +118,7 @@ impl fmt::Display for MessageId {
 }
 
 /// One event as a person receives it: its place in the mailbox, when it happened, what happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Event {
     /// The place in this session's mailbox.
     pub seq: Seq,
@@ -113,7 +130,7 @@ pub struct Event {
 }
 
 /// What a person may be told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerEvent {
     /// The session was opened.
@@ -137,6 +154,7 @@ pub enum ServerEvent {
         /// The sender's id of the message.
         id: MessageId,
         /// What was said.
+        #[schema(value_type = String)]
         text: Arc<str>,
     },
     /// The conversation ended; `waiting` or `paired` follows at once.
@@ -165,7 +183,7 @@ pub enum ServerEvent {
 }
 
 /// Whose message it is, seen from the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Speaker {
     /// The reader's own message, accepted.
@@ -175,7 +193,7 @@ pub enum Speaker {
 }
 
 /// Why a partner is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftReason {
     /// The partner ended the session.
@@ -187,7 +205,7 @@ pub enum LeftReason {
 }
 
 /// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// The person left.
@@ -201,7 +219,7 @@ pub enum CloseReason {
 }
 
 /// What a person may ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientEvent {
     /// Say something to the partner.
@@ -224,11 +242,12 @@ pub enum ClientEvent {
 }
 
 /// One message to the partner.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Say {
     /// The client's name for the message.
     pub id: MessageId,
     /// What to say.
+    #[schema(value_type = String)]
     pub text: Arc<str>,
     /// The conversation that the words are meant for. When it has ended in the meantime the
     /// message is refused, so that it never reaches a stranger; without it, the message goes
@@ -237,8 +256,17 @@ pub struct Say {
     pub pair: Option<PairId>,
 }
 
+/// Tells how long the text is and not what it says, so that no log can.
+impl fmt::Debug for Say {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { id, text, pair } = self;
+        let mut say = f.debug_struct("Say");
+        say.field("id", id).field("text_bytes", &text.len()).field("pair", pair).finish()
+    }
+}
+
 /// The answer to `POST /api/session`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Opened {
     /// The new session.
     pub session: SessionId,
@@ -248,8 +276,17 @@ pub struct Opened {
     pub next: Seq,
 }
 
+/// Leaves the token out, so that no log can tell it.
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { session, token: _, next } = self;
+        let mut opened = f.debug_struct("Opened");
+        opened.field("session", session).field("next", next).finish_non_exhaustive()
+    }
+}
+
 /// The answer to `GET /api/events`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Batch {
     /// Events past the cursor, in order; none when the wait ended first.
     pub events: Vec<Event>,
@@ -258,7 +295,7 @@ pub struct Batch {
 }
 
 /// An error as RFC 9457 problem details.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Problem {
     /// A relative reference that names the kind of problem.
     #[serde(rename = "type")]
@@ -280,7 +317,7 @@ impl Problem {
 
 /// What a socket transport answers to a [`ClientEvent`] that was refused; it is not part of the
 /// mailbox and has no place in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Refusal {
     /// The message that was refused, where it was one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -291,7 +328,7 @@ pub struct Refusal {
 
 /// One text frame of the WebSocket, from the server: the first is `opened` or a refusal, every
 /// other one an event of the mailbox or a refusal. `type` tells them apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame {
     /// The session that this connection speaks for, and where its events begin.
@@ -304,7 +341,7 @@ pub enum ServerFrame {
 }
 
 /// The body of `POST /api/ack`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Ack {
     /// The last event that arrived.
     pub seq: Seq,

@@ -9,17 +9,19 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderName, HeaderValue, Method};
-use axum::routing::{get, post};
+use axum::routing::get;
 use tower_http::cors::{AllowOrigin, CorsLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::Hub;
-use crate::metrics;
 use crate::pages;
 use crate::transport::classic::Classic;
 use crate::transport::socketio::Sockets;
 use crate::transport::{poll, socketio, sse, websocket};
+use crate::{metrics, openapi};
 
 /// How long a browser may remember that it may ask.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
@@ -33,7 +35,7 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn new(hub: &Arc<Hub>) -> Self {
-        let classic = Classic::new(hub.config());
+        let classic = Classic::new(Arc::clone(hub));
         let http = http(Arc::clone(hub), &classic);
         let (router, sockets) = socketio::mount(http, Arc::clone(hub));
         let router = match cors(hub.config()) {
@@ -44,18 +46,24 @@ impl Served {
     }
 }
 
+/// What stands below `/api/`, and is described at `/api/openapi.json`.
+pub(crate) fn api() -> OpenApiRouter<Arc<Hub>> {
+    OpenApiRouter::with_openapi(openapi::base())
+        .routes(routes!(poll::open, poll::leave))
+        .routes(routes!(poll::events))
+        .routes(routes!(sse::stream))
+        .routes(routes!(websocket::upgrade))
+        .routes(routes!(sse::acknowledge))
+        .routes(routes!(poll::say))
+        .routes(routes!(poll::next))
+        .routes(routes!(openapi::document))
+}
+
 /// The plain HTTP interface; Socket.IO is mounted around it.
 fn http(hub: Arc<Hub>, classic: &Arc<Classic>) -> Router {
     let body_bytes_max = hub.config().body_bytes_max;
-    Router::new()
-        .route("/api/session", post(poll::open).delete(poll::leave))
-        .route("/api/events", get(poll::events))
-        .route("/api/stream", get(sse::stream))
-        .route("/api/ws", get(websocket::upgrade))
-        .route("/api/ack", post(sse::acknowledge))
-        .route("/api/messages", post(poll::say))
-        .route("/api/next", post(poll::next))
-        .route("/healthz", get(metrics::healthz))
+    let (api, _description) = api().split_for_parts();
+    api.route("/healthz", get(metrics::healthz))
         .route("/readyz", get(metrics::readyz))
         .route("/metrics", get(metrics::metrics))
         .merge(classic.routes())

@@ -31,6 +31,7 @@ pub(crate) struct Telemetry {
     delivered_us: Histogram<16>,
     depth_events: Histogram<10>,
     connections: AtomicUsize,
+    parked: AtomicUsize,
 }
 
 impl Telemetry {
@@ -76,6 +77,21 @@ impl Telemetry {
     /// Connections that are open.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// A request was parked that reads no mailbox.
+    pub(crate) fn parked(&self) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A parked request was answered, or its connection was closed.
+    pub(crate) fn unparked(&self) {
+        self.parked.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Requests that are parked.
+    pub(crate) fn parked_now(&self) -> usize {
+        self.parked.load(Ordering::Relaxed)
     }
 
     /// How many events of each type there were.

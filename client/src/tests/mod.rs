@@ -4,6 +4,8 @@
 
 mod polling;
 mod socketio;
+mod sse;
+mod websocket;
 
 use std::io;
 

@@ -48,7 +48,7 @@ fn median(mut figures: Vec<f64>) -> f64 {
 #[must_use]
 pub fn table(all: &[Series]) -> String {
     let mut text = format!(
-        "{:<20} {:>9} {:>7} {:>6}  {:>7} {:>7} {:>8} {:>7}  {:>7} {:>7} {:>8}  {:>7} {:>7}  {:>6}\n",
+        "{:<20} {:>9} {:>7} {:>6}  {:>7} {:>7} {:>8} {:>7}  {:>7} {:>7} {:>8}  {:>7} {:>7}  {:>5} {:>5} {:>6}\n",
         "server",
         "msg/s",
         "cpu us",
@@ -62,6 +62,8 @@ pub fn table(all: &[Series]) -> String {
         "p99.9 us",
         "KiB new",
         "KiB run",
+        "srv",
+        "gen",
         "others"
     );
     for series in all {
@@ -70,7 +72,8 @@ pub fn table(all: &[Series]) -> String {
     }
     text.push_str(
         "msg/s to p99/p50: saturated; p50 to p99.9 us: at the fixed rate; KiB: memory a connection, \
-         before and after talking; others: both cores' time that other programs used\n",
+         before and after talking; srv, gen: how busy server and generator were; others: both cores' \
+         time that other programs used\n",
     );
     for sample in all.iter().flat_map(|series| &series.samples) {
         if let Some(why) = sample.invalid() {
@@ -84,7 +87,7 @@ fn row(series: &Series, all: &[Series]) -> String {
     let saturated = |figure: fn(&Load) -> f64| series.median(|sample| figure(&sample.saturated));
     let steady = |figure: fn(&Load) -> f64| series.median(|sample| figure(&sample.steady));
     format!(
-        "{:<20} {:>9.0} {:>7.2} {:>6.2}  {:>7.1} {:>7.1} {:>8.1} {:>7.1}  {:>7.0} {:>7.0} {:>8.0}  {:>7.1} {:>7.1}  {:>5.1}%",
+        "{:<20} {:>9.0} {:>7.2} {:>6.2}  {:>7.1} {:>7.1} {:>8.1} {:>7.1}  {:>7.0} {:>7.0} {:>8.0}  {:>7.1} {:>7.1}  {:>4.0}% {:>4.0}% {:>5.0}%",
         series.name(),
         saturated(|load| load.messages_per_s),
         saturated(|load| load.server_cpu_us_per_message),
@@ -98,6 +101,8 @@ fn row(series: &Series, all: &[Series]) -> String {
         steady(|load| load.latency_us.p999 as f64),
         series.median(|sample| sample.memory.per_connection_silent / KIB),
         series.median(|sample| sample.memory.per_connection_talked / KIB),
+        saturated(|load| load.server_share * 100.0),
+        saturated(|load| load.generator_share * 100.0),
         saturated(|load| load.others_share.unwrap_or(f64::NAN) * 100.0),
     )
 }

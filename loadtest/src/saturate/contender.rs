@@ -98,12 +98,16 @@ impl Contender {
     }
 }
 
-/// The peers limit nobody's rate, so ours must not either.
+/// The peers limit nobody's rate, and everybody comes from one address, which nobody does in
+/// production.
 fn unlimited() -> impl Iterator<Item = OsString> {
     const UNREACHABLE: &str = "1000000";
-    ["--messages-per-s-max", UNREACHABLE, "--messages-burst-max", UNREACHABLE]
-        .into_iter()
-        .map(OsString::from)
+    let limits = [
+        ["--messages-per-s-max", UNREACHABLE],
+        ["--messages-burst-max", UNREACHABLE],
+        ["--connections-per-address-max", "0"],
+    ];
+    limits.into_iter().flatten().map(OsString::from)
 }
 
 fn installation(folder: &Path) -> String {
@@ -135,6 +139,7 @@ mod tests {
         let words = std::iter::once(OsString::from("server")).chain(unlimited());
         let config = Server::try_parse_from(words).expect("known flags").config;
         assert_eq!((config.messages_per_s_max, config.messages_burst_max), (1_000_000, 1_000_000));
+        assert_eq!(config.connections_per_address_max, 0);
     }
 
     #[test]

@@ -9,6 +9,10 @@
 //!
 //! The sockets are level-triggered and read once a turn: one system call brings what the kernel
 //! has. A frame that the kernel does not take at once waits in the person's own buffer.
+//!
+//! While somebody speaks the crowd never sleeps. To wake another core costs a server on the same
+//! machine several microseconds, in a virtual machine above all, and so a crowd that slept would
+//! charge each server for its own naps: the slower the server, the more of them.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -28,7 +32,10 @@ use crate::clock::Clock;
 const READ_BYTES: usize = 64 * 1024;
 /// Sockets that one turn of the loop serves at most.
 const READY_MAX: usize = 1_024;
-/// How often the loop looks at the clock when nothing happens.
+/// How often a crowd that speaks looks whether there is something to hear; network cards bundle
+/// their interrupts for about as long.
+const LOOK_EVERY_US: u64 = 20;
+/// How often a silent crowd looks at the clock.
 const IDLE_MS: u16 = 10;
 /// How long a step may take that every server does at once: to join, to settle.
 const STEP_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -51,11 +58,13 @@ pub(super) struct Tally {
     pub(super) relayed: u64,
     /// From the time a message was due until it reached the partner, in microseconds.
     pub(super) latency: Histogram<u64>,
+    /// How long the crowd had nothing to do, in microseconds.
+    pub(super) idle_us: u64,
 }
 
 impl Tally {
     fn new() -> Self {
-        Self { relayed: 0, latency: latency_histogram() }
+        Self { relayed: 0, latency: latency_histogram(), idle_us: 0 }
     }
 }
 
@@ -71,6 +80,8 @@ pub(super) struct Crowd {
     /// When the next message is due, in the open loop, and whose it is.
     next_due_us: f64,
     next_person: u32,
+    /// Since when there is nothing to do.
+    idle_since_us: u64,
     words: String,
     /// Scratch: the bytes of one read and the text of one frame.
     bytes: Vec<u8>,
@@ -107,6 +118,7 @@ impl Crowd {
             tally: Tally::new(),
             next_due_us: 0.0,
             next_person: 0,
+            idle_since_us: 0,
             words,
             bytes: vec![0; READ_BYTES],
             text: String::new(),
@@ -161,6 +173,8 @@ impl Crowd {
 
     /// What happened since the last call.
     pub(super) fn take_tally(&mut self) -> Tally {
+        let now_us = self.clock.now_us();
+        self.tally.idle_us += now_us - std::mem::replace(&mut self.idle_since_us, now_us);
         std::mem::replace(&mut self.tally, Tally::new())
     }
 
@@ -197,22 +211,27 @@ impl Crowd {
         Ok(())
     }
 
-    /// Says what is due, then serves the sockets that have something.
+    /// Says what is due and serves the sockets that have something.
     fn turn(&mut self) -> Result<(), SaturateError> {
         let wait = match self.pace {
-            // A core that sleeps wakes 50 to 150 us late in a virtual machine, and this one has
-            // nothing else to do.
-            Pace::Open { interval_us } => {
-                self.say_due(interval_us)?;
-                EpollTimeout::ZERO
-            }
-            Pace::Silent | Pace::Closed { .. } => EpollTimeout::from(IDLE_MS),
+            Pace::Silent => EpollTimeout::from(IDLE_MS),
+            Pace::Closed { .. } | Pace::Open { .. } => EpollTimeout::ZERO,
         };
         let mut ready = [EpollEvent::empty(); READY_MAX];
         let count = match self.epoll.wait(&mut ready, wait) {
             Err(nix::Error::EINTR) => 0,
             waited => waited.map_err(io::Error::from)?,
         };
+        let now_us = self.clock.now_us();
+        let is_due = matches!(self.pace, Pace::Open { .. }) && self.next_due_us <= now_us as f64;
+        if count == 0 && !is_due {
+            self.look_away(now_us);
+            return Ok(());
+        }
+        self.tally.idle_us += now_us.saturating_sub(self.idle_since_us);
+        if let Pace::Open { interval_us } = self.pace {
+            self.say_due(interval_us)?;
+        }
         for event in &ready[..count] {
             let person = event.data() as u32;
             if event.events().contains(EpollFlags::EPOLLOUT) {
@@ -222,7 +241,16 @@ impl Crowd {
                 self.hear(person)?;
             }
         }
+        self.idle_since_us = self.clock.now_us();
         Ok(())
+    }
+
+    /// Lets a moment pass on the clock alone: to ask the kernel without end would hold up the server,
+    /// which shares its locks.
+    fn look_away(&self, now_us: u64) {
+        while self.pace != Pace::Silent && self.clock.now_us() < now_us + LOOK_EVERY_US {
+            std::hint::spin_loop();
+        }
     }
 
     fn say_due(&mut self, interval_us: f64) -> Result<(), SaturateError> {

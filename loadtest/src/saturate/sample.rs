@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::crowd::Tally;
 
-/// A core is busy from this share on.
+/// Busy throughout, from this share on.
 const BUSY_SHARE: f64 = 0.95;
 
 /// What one server did, once.
@@ -36,7 +36,7 @@ pub struct Load {
     pub latency_us: Latency,
     /// The share of the window that the server was running.
     pub server_share: f64,
-    /// The share of the window that the generator was running.
+    /// The share of the window that the generator had something to do; it never sleeps.
     pub generator_share: f64,
     /// The share of both cores that other programs used; none where nobody was pinned.
     pub others_share: Option<f64>,
@@ -70,6 +70,7 @@ pub(super) struct Reading {
     pub(super) window: Duration,
     pub(super) tally: Tally,
     pub(super) server_cpu_us: u64,
+    /// The generator's, which also uses a core to look out for something to do.
     pub(super) generator_cpu_us: u64,
     /// What all programs used of the two cores.
     pub(super) cores_cpu_us: Option<u64>,
@@ -85,7 +86,7 @@ impl Reading {
             server_cpu_us_per_message: self.server_cpu_us as f64 / self.tally.relayed as f64,
             latency_us: Latency::of(&self.tally.latency),
             server_share: share(self.server_cpu_us),
-            generator_share: share(self.generator_cpu_us),
+            generator_share: 1.0 - share(self.tally.idle_us),
             others_share: self.cores_cpu_us.map(|all| share(all.saturating_sub(ours_us)) / 2.0),
         }
     }
@@ -122,7 +123,7 @@ impl Sample {
         let generator_limits = generator_share > BUSY_SHARE && server_share < BUSY_SHARE;
         generator_limits.then(|| {
             format!(
-                "the generator was the bottleneck: it used {:.0} % of its core, the server {:.0} %",
+                "the generator was the bottleneck: it was busy {:.0} % of the time, the server {:.0} %",
                 generator_share * 100.0,
                 server_share * 100.0
             )
@@ -143,10 +144,10 @@ pub(super) mod tests {
         }
         Reading {
             window: Duration::from_secs(2),
-            tally: Tally { relayed: 100_000, latency },
+            tally: Tally { relayed: 100_000, latency, idle_us: 1_000_000 },
             server_cpu_us: 1_800_000,
-            generator_cpu_us: 1_000_000,
-            cores_cpu_us: Some(3_000_000),
+            generator_cpu_us: 2_000_000,
+            cores_cpu_us: Some(4_000_000),
         }
     }
 
@@ -182,7 +183,7 @@ pub(super) mod tests {
         assert_eq!(sample.invalid(), None);
         (sample.saturated.generator_share, sample.saturated.server_share) = (0.97, 0.8);
         let why = sample.invalid().expect("the generator was measured");
-        assert!(why.ends_with("it used 97 % of its core, the server 80 %"), "{why}");
+        assert!(why.ends_with("it was busy 97 % of the time, the server 80 %"), "{why}");
         sample.saturated.server_share = 0.97;
         assert_eq!(sample.invalid(), None, "both were busy: the server did what it could");
     }

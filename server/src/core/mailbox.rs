@@ -112,14 +112,14 @@ impl Mailbox {
     pub(super) fn acknowledge(&mut self, seq: Seq) -> Result<(), Rejected> {
         self.check(seq)?;
         self.has_acknowledged |= seq > Seq(0);
+        if seq == self.head {
+            self.forget_everything();
+        }
         while self.entries.front().is_some_and(|oldest| oldest.seq <= seq) {
             self.forget_oldest();
         }
         self.forgotten = seq;
         self.handed_out = self.handed_out.max(seq);
-        if self.entries.is_empty() && self.entries.capacity() > PLACES_KEPT {
-            self.entries = VecDeque::new();
-        }
         Ok(())
     }
 
@@ -132,6 +132,7 @@ impl Mailbox {
         self.handed_out == self.head
     }
 
+    /// A cursor between what was forgotten and the head is good.
     fn check(&self, after: Seq) -> Result<(), Rejected> {
         if (self.forgotten..=self.head).contains(&after) {
             return Ok(());
@@ -139,9 +140,13 @@ impl Mailbox {
         Err(Rejected::Cursor { after, acknowledged: self.forgotten, head: self.head })
     }
 
-    /// How many events a cursor has behind it. Readers ask for what is at the very end or at the
-    /// very beginning, and head counts that were given up have left gaps.
+    /// How many events a cursor has behind it.
     fn count_up_to(&self, after: Seq) -> usize {
+        // Where no head count was given up, which leaves a gap, their places tell.
+        let held = self.head.0 - self.forgotten.0;
+        if held == self.entries.len() as u64 {
+            return (after.0 - self.forgotten.0) as usize;
+        }
         self.entries.partition_point(|entry| entry.seq <= after)
     }
 
@@ -150,6 +155,12 @@ impl Mailbox {
         self.bytes += bytes(&event);
         self.entries.push_back(Entry { seq: self.head, at, event });
         self.head
+    }
+
+    fn forget_everything(&mut self) {
+        self.bytes = 0;
+        self.entries.clear();
+        self.entries.shrink_to(PLACES_KEPT);
     }
 
     fn forget_oldest(&mut self) {

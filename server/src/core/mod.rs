@@ -33,13 +33,14 @@ pub use self::mailbox::Entry;
 use self::mailbox::{Bounds, Full, Mailbox};
 pub use self::rejected::Rejected;
 use self::session::{Session, State};
-use self::sessions::Sessions;
+use self::sessions::{Sessions, Slot};
 use self::timers::Timers;
 use crate::config::Config;
 use crate::protocol::{ClientEvent, CloseReason, PairId, Seq, ServerEvent, SessionId};
 
 /// Timers and head counts that one [`Input::Timeout`] takes care of, each.
 const DUE_MAX: usize = 64;
+const KNOWN: &str = "the lobby, the timers and the partners name known sessions only";
 
 /// A moment, as the time since the core was made; the caller decides what clock that is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -296,9 +297,7 @@ impl Core {
 
     /// A session that an invariant says is there.
     fn known(&mut self, session: SessionId) -> &mut Session {
-        self.sessions
-            .get_mut(session)
-            .expect("the lobby, the timers and the partners name known sessions only")
+        self.sessions.get_mut(session).expect(KNOWN)
     }
 
     /// Whatever is done to a mailbox is done here, where those with news in them are counted.
@@ -315,28 +314,28 @@ impl Core {
         Ok(result)
     }
 
+    /// The slot of a session that an invariant says is there.
+    fn slot(&self, session: SessionId) -> Slot {
+        self.sessions.slot(session).expect(KNOWN)
+    }
+
     /// Puts an event into a mailbox; a session whose mailbox cannot hold it is closed as slow.
-    fn tell(&mut self, now: Instant, session: SessionId, event: ServerEvent) {
-        if self.try_tell(now, session, event).is_err() {
-            self.close(now, session, CloseReason::Slow);
+    fn tell(&mut self, now: Instant, slot: Slot, event: ServerEvent) {
+        if self.try_tell(now, slot, event).is_err() {
+            self.close(now, self.sessions[slot].id, CloseReason::Slow);
         }
     }
 
     /// Puts an event into a mailbox if there is room; nothing follows after `closing`.
-    fn try_tell(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        event: ServerEvent,
-    ) -> Result<(), Full> {
-        if self.known(session).state == State::Closed {
+    fn try_tell(&mut self, now: Instant, slot: Slot, event: ServerEvent) -> Result<(), Full> {
+        let known = &mut self.sessions[slot];
+        if known.state == State::Closed {
             return Ok(());
         }
-        let bounds = Bounds::new(&self.config);
-        let head = self
-            .mailbox(session, |mailbox| mailbox.push(now, event, bounds))
-            .expect("it was just looked at")?;
-        self.outputs.push_back(Output::Wake(session, head));
+        let was_unread = !known.mailbox.is_handed_out();
+        let head = known.mailbox.push(now, event, Bounds::new(&self.config))?;
+        self.unread += usize::from(!was_unread);
+        self.outputs.push_back(Output::Wake(known.id, head));
         Ok(())
     }
 
@@ -355,7 +354,8 @@ impl Core {
             // From the time that was due, so that a late tick does not shift those after it; but
             // never twice for one that was missed altogether.
             self.arm_notice(session, due.max(now.before(self.config.notice_interval())));
-            self.tell(now, session, ServerEvent::Notice { online: self.online as u64 });
+            let slot = self.slot(session);
+            self.tell(now, slot, ServerEvent::Notice { online: self.online as u64 });
         }
     }
 

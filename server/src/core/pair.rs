@@ -6,8 +6,11 @@
 
 use super::said::Hashed;
 use super::session::State;
+use super::sessions::Slot;
 use super::{Core, Instant, Rejected};
 use crate::protocol::{CloseReason, LeftReason, PairId, Say, ServerEvent, SessionId, Speaker};
+
+const ONE_SIDED: &str = "the pair is not symmetric";
 
 impl Core {
     /// Pairs everybody who can be paired, then tells the others that they wait.
@@ -16,7 +19,8 @@ impl Core {
             self.meet(now, one, other);
         }
         for session in self.lobby.take_untold() {
-            self.tell(now, session, ServerEvent::Waiting);
+            let slot = self.slot(session);
+            self.tell(now, slot, ServerEvent::Waiting);
         }
     }
 
@@ -35,13 +39,15 @@ impl Core {
         let pair = self.next_pair;
         self.next_pair = PairId(pair.0 + 1);
         self.pairs += 1;
-        for (session, partner) in [(one, other), (other, one)] {
-            let known = self.known(session);
-            assert_eq!(known.state, State::Waiting, "{session} was matched without waiting");
-            known.state = State::Paired { pair, partner };
+        let slots = [one, other].map(|session| self.slot(session));
+        let [first, second] = slots;
+        for (mine, partner, slot) in [(first, other, second), (second, one, first)] {
+            let known = &mut self.sessions[mine];
+            assert_eq!(known.state, State::Waiting, "{} was matched without waiting", known.id);
+            known.state = State::Paired { pair, partner, slot };
         }
         // Both learn of the pair before either is closed, so nobody loses a partner unmet.
-        let told = [one, other].map(|who| self.try_tell(now, who, ServerEvent::Paired { pair }));
+        let told = slots.map(|slot| self.try_tell(now, slot, ServerEvent::Paired { pair }));
         for (session, told) in [one, other].into_iter().zip(told) {
             if told.is_err() {
                 self.close(now, session, CloseReason::Slow);
@@ -50,29 +56,37 @@ impl Core {
     }
 
     /// Takes the message into the mailboxes of both.
-    pub(super) fn say(&mut self, now: Instant, from: SessionId, say: Say) -> Result<(), Rejected> {
+    pub(super) fn say(&mut self, now: Instant, from: Slot, say: Say) -> Result<(), Rejected> {
         let Say { id, text, pair: meant } = say;
+        let speaker = &self.sessions[from];
         let said = Hashed::new(&id);
-        let known = self.sessions.get_mut(from).expect("the caller knows the session");
-        if known.said.contains(said) {
+        if speaker.said.contains(said) {
             return Ok(());
         }
-        let partner = match (known.state, meant) {
-            (State::Paired { pair, partner }, meant) if meant.is_none_or(|meant| meant == pair) => {
-                partner
+        let partner = match (speaker.state, meant) {
+            (State::Paired { pair, slot, .. }, meant)
+                if meant.is_none_or(|meant| meant == pair) =>
+            {
+                slot
             }
             (_, Some(meant)) => return Err(Rejected::StalePair { meant }),
             (_, None) => return Err(Rejected::NotPaired),
         };
-        known.pay(now, &self.config)?;
-        known.said.remember(said, self.config.message_ids_max);
-        let message = |from| ServerEvent::Message { from, id: id.clone(), text: text.clone() };
-        self.tell(now, from, message(Speaker::Me));
-        if self.known(from).state == State::Closed {
+        let speaker_id = speaker.id;
+        assert_eq!(self.sessions[partner].state.partner(), Some(speaker_id), "{ONE_SIDED}");
+        // Both are made before either is put away: to count one more owner of a text waits for
+        // every store before it, and a mailbox is seldom in a cache.
+        let heard = ServerEvent::Message { from: Speaker::Me, id: id.clone(), text: text.clone() };
+        let told = ServerEvent::Message { from: Speaker::Partner, id, text };
+        let speaker = &mut self.sessions[from];
+        speaker.pay(now, &self.config)?;
+        speaker.said.remember(said, self.config.message_ids_max);
+        if self.try_tell(now, from, heard).is_err() {
             // The sender's own mailbox was full; nobody has heard the message.
+            self.close(now, speaker_id, CloseReason::Slow);
             return Err(Rejected::Closed);
         }
-        self.tell(now, partner, message(Speaker::Partner));
+        self.tell(now, partner, told);
         Ok(())
     }
 
@@ -94,7 +108,7 @@ impl Core {
     /// Parts a session from its partner, who is returned and is in nobody's company afterwards.
     pub(super) fn part(&mut self, session: SessionId) -> Option<SessionId> {
         let partner = self.known(session).state.partner()?;
-        assert_eq!(self.known(partner).state.partner(), Some(session), "the pair is not symmetric");
+        assert_eq!(self.known(partner).state.partner(), Some(session), "{ONE_SIDED}");
         for (one, other) in [(session, partner), (partner, session)] {
             let known = self.known(one);
             known.state = State::Waiting;
@@ -106,10 +120,11 @@ impl Core {
 
     /// Tells somebody who was just parted, and puts them back into the lobby.
     pub(super) fn tell_partner_left(&mut self, now: Instant, left: SessionId, reason: LeftReason) {
-        if self.try_tell(now, left, ServerEvent::PartnerLeft { reason }).is_err() {
+        let slot = self.slot(left);
+        if self.try_tell(now, slot, ServerEvent::PartnerLeft { reason }).is_err() {
             self.end(now, left, CloseReason::Slow);
-        } else if self.known(left).suspect {
-            self.tell(now, left, ServerEvent::Waiting);
+        } else if self.sessions[slot].suspect {
+            self.tell(now, slot, ServerEvent::Waiting);
         } else {
             self.lobby.enter(left);
         }

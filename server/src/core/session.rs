@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::mailbox::Mailbox;
 use super::said::Said;
+use super::sessions::Slot;
 use super::{Core, Detach, Instant, Output, ReaderId, Rejected};
 use crate::config::Config;
 use crate::protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerEvent, SessionId};
@@ -18,12 +19,13 @@ use crate::protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerE
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Waiting,
-    Paired { pair: PairId, partner: SessionId },
+    Paired { pair: PairId, partner: SessionId, slot: Slot },
     Closed,
 }
 
 #[derive(Debug)]
 pub(super) struct Session {
+    pub(super) id: SessionId,
     pub(super) state: State,
     pub(super) mailbox: Mailbox,
     pub(super) reader: Option<ReaderId>,
@@ -43,8 +45,9 @@ pub(super) struct Session {
 }
 
 impl Session {
-    fn new() -> Self {
+    fn new(id: SessionId) -> Self {
         Self {
+            id,
             state: State::Waiting,
             mailbox: Mailbox::default(),
             reader: None,
@@ -56,6 +59,10 @@ impl Session {
             said: Said::default(),
             paid_until: Instant::default(),
         }
+    }
+
+    fn timer_is_early_enough(&self, deadline: Option<Instant>) -> bool {
+        deadline.is_none_or(|deadline| self.timer.is_some_and(|timer| timer <= deadline))
     }
 
     /// Takes one message out of the session's allowance.
@@ -82,11 +89,11 @@ impl Core {
         if self.sessions.len() >= self.config.sessions_max {
             return Err(Rejected::Full { retry_after_ms });
         }
-        self.sessions.insert(session, Session::new());
+        let slot = self.sessions.insert(Session::new(session));
         self.online += 1;
         self.arm_notice(session, now);
         self.set_deadline(session, Some(now.after(self.config.session_lease())));
-        self.tell(now, session, ServerEvent::Welcome { session, online: self.online as u64 });
+        self.tell(now, slot, ServerEvent::Welcome { session, online: self.online as u64 });
         self.lobby.enter(session);
         Ok(())
     }
@@ -97,7 +104,8 @@ impl Core {
         session: SessionId,
         event: ClientEvent,
     ) -> Result<(), Rejected> {
-        if self.session(session)?.state == State::Closed {
+        let slot = self.sessions.slot(session).ok_or(Rejected::UnknownSession)?;
+        if self.sessions[slot].state == State::Closed {
             return match event {
                 ClientEvent::Ack { seq } => self.acknowledge_again(session, seq),
                 ClientEvent::Leave => Ok(()),
@@ -107,9 +115,9 @@ impl Core {
                 ClientEvent::Say(_) | ClientEvent::Next { .. } => Err(Rejected::Closed),
             };
         }
-        self.hear_from(now, session);
+        self.hear_from(now, slot);
         match event {
-            ClientEvent::Say(say) => self.say(now, session, say)?,
+            ClientEvent::Say(say) => self.say(now, slot, say)?,
             ClientEvent::Next { pair } => self.skip(now, session, pair),
             ClientEvent::Leave => self.close(now, session, CloseReason::Left),
             ClientEvent::Ack { seq } => self.acknowledge_again(session, seq)?,
@@ -131,12 +139,13 @@ impl Core {
         session: SessionId,
         reader: ReaderId,
     ) -> Result<(), Rejected> {
-        let known = self.session(session)?;
+        let slot = self.sessions.slot(session).ok_or(Rejected::UnknownSession)?;
+        let known = &mut self.sessions[slot];
         let was_attached = known.reader.replace(reader).is_some();
         let is_open = known.state != State::Closed;
         self.attached += usize::from(!was_attached);
         if is_open {
-            self.hear_from(now, session);
+            self.hear_from(now, slot);
         }
         Ok(())
     }
@@ -148,9 +157,10 @@ impl Core {
         reader: ReaderId,
         how: Detach,
     ) {
-        let Ok(known) = self.session(session) else {
+        let Some(slot) = self.sessions.slot(session) else {
             return;
         };
+        let known = &mut self.sessions[slot];
         if known.reader != Some(reader) {
             return;
         }
@@ -161,7 +171,7 @@ impl Core {
             return;
         }
         match how {
-            Detach::Answered => self.hear_from(now, session),
+            Detach::Answered => self.hear_from(now, slot),
             Detach::Dropped => self.suspect(now, session),
             Detach::Ended => self.close(now, session, CloseReason::Lost),
         }
@@ -198,11 +208,16 @@ impl Core {
     }
 
     /// The person is there: the lease begins anew, or rests while somebody reads.
-    fn hear_from(&mut self, now: Instant, session: SessionId) {
+    fn hear_from(&mut self, now: Instant, slot: Slot) {
         let lease = self.config.session_lease();
-        let known = self.known(session);
+        let known = &mut self.sessions[slot];
+        let session = known.id;
         let deadline = known.reader.is_none().then(|| now.after(lease));
         let was_suspect = std::mem::take(&mut known.suspect);
+        if known.timer_is_early_enough(deadline) && !was_suspect {
+            known.deadline = deadline;
+            return;
+        }
         if was_suspect && known.state == State::Waiting {
             self.lobby.enter_again(session);
         }
@@ -229,9 +244,8 @@ impl Core {
     fn set_deadline(&mut self, session: SessionId, deadline: Option<Instant>) {
         let known = self.known(session);
         known.deadline = deadline;
-        let timer = known.timer;
-        if deadline.is_some_and(|deadline| timer.is_none_or(|timer| deadline < timer)) {
-            known.timer = deadline;
+        if !known.timer_is_early_enough(deadline) {
+            let timer = std::mem::replace(&mut known.timer, deadline);
             self.timers.change(session, timer, deadline);
         }
     }

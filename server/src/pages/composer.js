@@ -56,8 +56,8 @@ export class Composer {
   }
 
   #submit() {
-    const text = clean(this.#text.value);
-    if (text.trim() === "" || bytesOf(text) > BYTES_MAX) return;
+    const text = clean(this.#text.value).replace(/^\n+/, "").trimEnd();
+    if (text === "" || bytesOf(text) > BYTES_MAX) return;
     if (!this.#maySend()) {
       this.#length.textContent = word("chat_nobody_yet");
       return;

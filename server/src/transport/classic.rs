@@ -21,10 +21,9 @@ use axum::http::StatusCode;
 use axum::http::header::CACHE_CONTROL;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, watch};
 use tokio::time::Instant;
 
-use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::{Hub, Rejected};
 
@@ -35,12 +34,18 @@ const END: &str = "End/\n";
 
 /// Everybody who is parked.
 pub(crate) struct Classic {
-    config: Config,
+    hub: Arc<Hub>,
     news: watch::Sender<News>,
     /// Requests that may still be parked.
     places: Semaphore,
     /// When the announcements made so far are paid for (GCRA, ITU-T I.371).
     paid_until: Mutex<Instant>,
+}
+
+/// A place to be parked at, until it is dropped.
+struct Place<'a> {
+    classic: &'a Classic,
+    _permit: SemaphorePermit<'a>,
 }
 
 #[derive(Debug, Clone)]
@@ -52,12 +57,12 @@ enum News {
 }
 
 impl Classic {
-    pub(crate) fn new(config: &Config) -> Arc<Self> {
+    pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
         Arc::new(Self {
             news: watch::Sender::new(News::None),
-            places: Semaphore::new(config.parked_max),
+            places: Semaphore::new(hub.config().parked_max),
             paid_until: Mutex::new(Instant::now()),
-            config: config.clone(),
+            hub,
         })
     }
 
@@ -77,8 +82,8 @@ impl Classic {
 
     /// Takes one announcement out of the allowance, which is that of one session.
     fn pay(&self) -> Result<(), Rejected> {
-        let price = Duration::from_secs(1) / self.config.messages_per_s_max;
-        let credit = price * self.config.messages_burst_max;
+        let price = Duration::from_secs(1) / self.hub.config().messages_per_s_max;
+        let credit = price * self.hub.config().messages_burst_max;
         let now = Instant::now();
         let mut paid_until = self.paid_until.lock().expect("nothing panics under this lock");
         let owed = (*paid_until).max(now) + price - now;
@@ -91,15 +96,28 @@ impl Classic {
     }
 }
 
+impl<'a> Place<'a> {
+    fn take(classic: &'a Classic) -> Result<Self, TryAcquireError> {
+        let permit = classic.places.try_acquire()?;
+        classic.hub.telemetry().parked();
+        Ok(Self { classic, _permit: permit })
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.classic.hub.telemetry().unparked();
+    }
+}
+
 /// `GET /longpolling` and `POST /longpolling`
 async fn park(State(classic): State<Arc<Classic>>) -> Result<impl IntoResponse, HttpError> {
-    let config = &classic.config;
+    let config = classic.hub.config();
     let mut news = classic.news.subscribe();
     if let News::Over = *news.borrow_and_update() {
         return Ok(answer(END.to_owned()));
     }
-    let place = classic.places.try_acquire();
-    let Ok(_place) = place else {
+    let Ok(_place) = Place::take(&classic) else {
         return Err(HttpError::TooManyParked { retry_after_ms: config.retry_after_ms });
     };
     let told = tokio::time::timeout(config.poll_wait_max(), news.changed()).await;
@@ -116,7 +134,7 @@ async fn announce(
     text: Result<String, StringRejection>,
 ) -> Result<StatusCode, HttpError> {
     let text = text?;
-    let (bytes, bytes_max) = (text.len(), classic.config.message_bytes_max);
+    let (bytes, bytes_max) = (text.len(), classic.hub.config().message_bytes_max);
     if text.is_empty() {
         return Err(HttpError::NothingAnnounced);
     }

@@ -13,7 +13,7 @@
 //! | WebSocket | pushed | FIFO | nothing, within the resume window | close frame: at once; lost, or no heartbeat: the resume window |
 //! | Socket.IO | pushed | FIFO | what was in flight, unless a token was used | disconnect: at once; lost: at once, or the resume window if a token was used |
 
-mod who;
+pub(crate) mod who;
 
 pub(crate) mod classic;
 pub(crate) mod poll;
@@ -23,14 +23,17 @@ pub(crate) mod websocket;
 pub(crate) mod socketio;
 
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use crate::hub::{Detach, Reader, Rejected};
 use crate::protocol::Seq;
 
 /// The query of a transport that pushes.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Opening {
-    /// The last event that the client has.
+    /// The last event that the client has; without it, everything that the mailbox still has is
+    /// sent.
     after: Option<Seq>,
 }
 

@@ -22,27 +22,44 @@ use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::response::IntoResponse;
 use serde::Deserialize;
 use tokio::time::Instant;
+use utoipa::ToSchema;
 
 use super::who::{Who, set_cookie};
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
-use crate::protocol::{Batch, ClientEvent, PairId, Say, Seq};
+use crate::protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Poll {
+    /// The last event that arrived; the answer holds those behind it.
     #[serde(default)]
     after: Seq,
+    /// How long to wait for an event where there is none, in milliseconds; 0 is a short poll. The
+    /// server may wait less.
     #[serde(default)]
     wait_ms: u64,
 }
 
 /// The body of `POST /api/next`, which may be left out.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 pub(crate) struct Next {
+    /// The conversation to leave; when it is over already, nothing happens.
     pair: Option<PairId>,
 }
 
 /// `POST /api/session`
+#[utoipa::path(
+    post,
+    path = "/api/session",
+    summary = "Open a session",
+    security(()),
+    responses(
+        (status = 201, description = "A session, waiting for a partner", body = Opened,
+            headers(("Set-Cookie" = String, description = "The token, for pages"))),
+        (status = 503, description = "The server is full or shuts down"),
+    )
+)]
 pub(crate) async fn open(State(hub): State<Arc<Hub>>) -> Result<impl IntoResponse, HttpError> {
     let opened = hub.open().await?;
     let cookie = set_cookie(&opened.token);
@@ -50,6 +67,17 @@ pub(crate) async fn open(State(hub): State<Arc<Hub>>) -> Result<impl IntoRespons
 }
 
 /// `GET /api/events?after=S&wait_ms=N`
+#[utoipa::path(
+    get,
+    path = "/api/events",
+    summary = "Short poll and long poll",
+    params(Poll),
+    responses(
+        (status = 200, description = "The events behind `after`; none when the wait is over, or \
+            when another request reads the same mailbox", body = Batch),
+        (status = 409, description = "`after` is out of bounds"),
+    )
+)]
 pub(crate) async fn events(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,
@@ -69,6 +97,18 @@ async fn read_once(reader: &mut Reader, after: Seq, until: Instant) -> Result<Ba
 }
 
 /// `POST /api/messages`
+#[utoipa::path(
+    post,
+    path = "/api/messages",
+    summary = "Say something to the partner",
+    request_body = Say,
+    responses(
+        (status = 202, description = "Accepted; the same id again changes nothing"),
+        (status = 409, description = "There is no partner, or not the one that was meant, or the \
+            session has ended"),
+        (status = 503, description = "The server shuts down"),
+    )
+)]
 pub(crate) async fn say(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,
@@ -80,17 +120,34 @@ pub(crate) async fn say(
 }
 
 /// `POST /api/next`
+#[utoipa::path(
+    post,
+    path = "/api/next",
+    summary = "Leave the partner and wait for another",
+    request_body = Option<Next>,
+    responses(
+        (status = 202, description = "Accepted"),
+        (status = 409, description = "The session has ended"),
+        (status = 503, description = "The server shuts down"),
+    )
+)]
 pub(crate) async fn next(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,
-    next: Result<Option<Json<Next>>, JsonRejection>,
+    next: Result<Option<Json<Option<Next>>>, JsonRejection>,
 ) -> Result<StatusCode, HttpError> {
-    let Next { pair } = next?.map_or_else(Next::default, |Json(next)| next);
+    let Next { pair } = next?.and_then(|Json(next)| next).unwrap_or_default();
     hub.send(session, ClientEvent::Next { pair }).await?;
     Ok(StatusCode::ACCEPTED)
 }
 
 /// `DELETE /api/session`
+#[utoipa::path(
+    delete,
+    path = "/api/session",
+    summary = "End the session",
+    responses((status = 204, description = "It has ended; its last events can still be read"))
+)]
 pub(crate) async fn leave(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,

@@ -43,6 +43,21 @@ const LAST_EVENT_ID: &str = "last-event-id";
 const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 
 /// `GET /api/stream?after=S`
+#[utoipa::path(
+    get,
+    path = "/api/stream",
+    summary = "Server-sent events",
+    params(
+        Opening,
+        ("Last-Event-ID" = Option<Seq>, Header, description = "As `after`, and before it"),
+    ),
+    responses(
+        (status = 200, description = "A stream that does not end: `id:` is the place of an event, \
+            `data:` the event; `event: refused` where the stream is taken away", body = Event,
+            content_type = "text/event-stream"),
+        (status = 409, description = "The cursor is out of bounds"),
+    )
+)]
 pub(crate) async fn stream(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,
@@ -65,6 +80,16 @@ pub(crate) async fn stream(
 }
 
 /// `POST /api/ack`
+#[utoipa::path(
+    post,
+    path = "/api/ack",
+    summary = "Acknowledge what a stream has brought",
+    request_body = Ack,
+    responses(
+        (status = 202, description = "Everything up to there is forgotten"),
+        (status = 409, description = "The cursor is out of bounds"),
+    )
+)]
 pub(crate) async fn acknowledge(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,

@@ -80,6 +80,21 @@ const LINGER_BYTES_MAX: u64 = 1024 * 1024;
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
 /// `GET /api/ws?after=S`
+#[utoipa::path(
+    get,
+    path = "/api/ws",
+    summary = "WebSocket (RFC 6455)",
+    description = "Opens a session where there is none, and resumes where there is. Text frames: \
+                   the client sends a `ClientEvent`, the server a `ServerFrame`. What concerns the \
+                   session is told after the upgrade, by a `refused` frame and the close code 4000 \
+                   + status.",
+    security((), ("bearer" = []), ("cookie" = []), ("subprotocol" = [])),
+    params(Opening),
+    responses(
+        (status = 101, description = "Frames follow"),
+        (status = 426, description = "The request is no upgrade to a WebSocket"),
+    )
+)]
 pub(crate) async fn upgrade(
     State(hub): State<Arc<Hub>>,
     opening: Result<Query<Opening>, QueryRejection>,

@@ -25,7 +25,8 @@ use crate::protocol::SessionId;
 pub(crate) const SUBPROTOCOL: &str = "racetrack";
 /// What stands before the token where a subprotocol carries one.
 const SUBPROTOCOL_TOKEN: &str = "racetrack.token.";
-const COOKIE_NAME: &str = "racetrack_session";
+/// Where pages keep the token.
+pub(crate) const COOKIE_NAME: &str = "racetrack_session";
 
 /// The session that a request speaks for.
 pub(crate) struct Who(pub(crate) SessionId);

@@ -21,7 +21,13 @@ struct Serving {
 }
 
 async fn serve(arguments: &[&str]) -> Serving {
+    serve_in(arguments, &[]).await
+}
+
+/// The same, with variables of the environment.
+async fn serve_in(arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
     let mut command = Command::new(RACETRACK);
+    command.envs(environment.iter().copied());
     command.args(["serve", "--addr", "127.0.0.1:0"]).args(arguments);
     command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
     let mut child = command.spawn().expect("the program can be started");
@@ -74,4 +80,27 @@ async fn its_limits_are_flags_and_environment() {
     let serving = serve(&["--sessions-max", "1"]).await;
     assert_eq!(ask("POST /api/session").of(serving.addr).await.status, 201);
     assert_eq!(ask("POST /api/session").of(serving.addr).await.status, 503);
+}
+
+#[tokio::test]
+async fn flags_win_over_the_environment_and_that_over_the_file() {
+    let dir = super::empty_dir();
+    let file = dir.path().join("racetrack.toml");
+    let text = "sessions_max = 1\nallowed_origins = [\"http://friend.example\"]\n";
+    std::fs::write(&file, text).expect("a file");
+    let file = file.to_str().expect("a path in UTF-8");
+    let sessions = async |arguments: &[&str], environment: &[(&str, &str)]| {
+        let serving = serve_in(arguments, environment).await;
+        let open = || ask("POST /api/session").header("origin", "http://friend.example");
+        let mut sessions = 0;
+        while sessions < 4 && open().of(serving.addr).await.status == 201 {
+            sessions += 1;
+        }
+        sessions
+    };
+    assert_eq!(sessions(&["--config", file], &[]).await, 1);
+    assert_eq!(sessions(&[], &[("RACETRACK_CONFIG", file)]).await, 1);
+    let environment = [("RACETRACK_CONFIG", file), ("RACETRACK_SESSIONS_MAX", "2")];
+    assert_eq!(sessions(&[], &environment).await, 2);
+    assert_eq!(sessions(&["--sessions-max", "3"], &environment).await, 3);
 }

@@ -9,16 +9,21 @@ mod person;
 mod real;
 mod simulated;
 
+use client::TransportKind;
 use server::config::Config;
 
-/// A server that is patient with bursts and quick to notice who is gone.
+/// A server that is patient with bursts and quick to give up who is gone. Heartbeats are rare: a
+/// client answers them only while somebody waits for events, and here people speak for long.
 fn server() -> Config {
     Config {
         messages_burst_max: 1_000,
-        session_lease_ms: 1_500,
-        resume_window_ms: 1_000,
-        heartbeat_interval_ms: 500,
-        heartbeat_timeout_ms: 500,
+        session_lease_ms: 3_000,
+        resume_window_ms: 3_000,
         ..Config::default()
     }
+}
+
+fn pairs() -> impl Iterator<Item = (TransportKind, TransportKind)> {
+    let ones = TransportKind::ALL.into_iter();
+    ones.flat_map(|one| TransportKind::ALL.map(|other| (one, other)))
 }

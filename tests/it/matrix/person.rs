@@ -4,10 +4,13 @@ use std::time::Duration;
 
 use client::{Connect, Options, Receiver, Resume, Sender, TransportKind};
 use server::protocol::{ClientEvent, Event, LeftReason, PairId, Say, ServerEvent, Speaker};
+use sim::words::told;
 use tokio::time::timeout;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Of the latest events, how many a failure shows.
+const TOLD_SHOWN: usize = 12;
 
 pub(super) struct Person<C: Connect> {
     kind: TransportKind,
@@ -19,6 +22,7 @@ pub(super) struct Person<C: Connect> {
     told: Vec<Event>,
     /// How many of the events somebody has looked at.
     looked_at: usize,
+    said: Vec<String>,
     pub(super) pair: Option<PairId>,
 }
 
@@ -38,6 +42,7 @@ impl<C: Connect> Person<C> {
             receiver,
             told: Vec::new(),
             looked_at: 0,
+            said: Vec::new(),
             pair: None,
         }
     }
@@ -78,25 +83,35 @@ impl<C: Connect> Person<C> {
 
     /// Waits for the partner's next message, passing over the echoes of one's own.
     pub(super) async fn hears(&mut self, expected: &str) {
-        self.next_message(Speaker::Partner, expected).await;
-    }
-
-    /// Waits for the acknowledgement of one's own next message, passing over the partner's.
-    pub(super) async fn is_echoed(&mut self, expected: &str) {
-        self.next_message(Speaker::Me, expected).await;
-    }
-
-    async fn next_message(&mut self, speaker: Speaker, expected: &str) {
         loop {
             match self.next().await {
-                ServerEvent::Message { from, text, .. } if from == speaker => {
-                    assert_eq!(&*text, expected, "{self} hears {speaker:?} in order");
+                ServerEvent::Message { from: Speaker::Partner, text, .. } => {
+                    assert_eq!(&*text, expected, "{self} hears the partner in order");
                     return;
                 }
-                ServerEvent::Message { .. } => {}
+                ServerEvent::Message { from: Speaker::Me, .. } => {}
                 other => panic!("{self} expects {expected:?}, not {other:?}"),
             }
         }
+    }
+
+    /// Waits until all that was said is acknowledged, which must be in the order of saying.
+    pub(super) async fn is_echoed(&mut self) {
+        while self.echoes().count() < self.said.len() {
+            self.looked_at = self.told.len();
+            self.next().await;
+        }
+        assert!(
+            self.echoes().eq(self.said.iter().map(String::as_str)),
+            "{self} is echoed in order"
+        );
+    }
+
+    fn echoes(&self) -> impl Iterator<Item = &str> {
+        self.told.iter().filter_map(|event| match &event.body {
+            ServerEvent::Message { from: Speaker::Me, text, .. } => Some(&**text),
+            _ => None,
+        })
     }
 
     /// Waits for the end of the conversation, whatever was said before.
@@ -132,6 +147,7 @@ impl<C: Connect> Person<C> {
     pub(super) async fn says(&mut self, text: &str) {
         let id = text.parse().expect("the text is short enough to be an id");
         let say = Say { id, text: text.into(), pair: self.pair };
+        self.said.push(text.to_owned());
         self.does(ClientEvent::Say(say)).await;
     }
 
@@ -148,12 +164,12 @@ impl<C: Connect> Person<C> {
 
     /// Loses every connection, and comes back with the cursor, over another transport.
     pub(super) async fn comes_back_over(self, kind: TransportKind) -> Self {
-        let Self { connector, options, sender, receiver, told, looked_at, pair, .. } = self;
+        let Self { connector, options, sender, receiver, told, looked_at, said, pair, .. } = self;
         let resume: Resume = sender.resume(receiver.cursor());
         drop((sender, receiver));
         let resumed = Options { resume: Some(resume), ..options.clone() };
         let (sender, receiver) = open(kind, &connector, resumed).await;
-        Self { kind, connector, options, sender, receiver, told, looked_at, pair }
+        Self { kind, connector, options, sender, receiver, told, looked_at, said, pair }
     }
 }
 
@@ -170,6 +186,11 @@ async fn open<C: Connect>(
 impl<C: Connect> std::fmt::Display for Person<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let session = self.sender.session();
-        write!(f, "{session} over {}, told {:?},", self.kind, self.told)
+        write!(f, "{session} over {}, who said {} and was told", self.kind, self.said.len())?;
+        let latest = self.told.len().saturating_sub(TOLD_SHOWN);
+        for event in &self.told[latest..] {
+            write!(f, " {} {},", event.seq, told(&event.body))?;
+        }
+        Ok(())
     }
 }

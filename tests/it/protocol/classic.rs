@@ -15,22 +15,16 @@ fn one_place(poll_wait_ms_max: u64) -> Config {
     Config { parked_max: 1, poll_wait_ms_max, ..Config::default() }
 }
 
-/// Parks a request and returns when the server, which has one place, has it.
+/// Parks a request and returns when the server has it.
 async fn park(served: &Served, method: &str) -> JoinHandle<Answer> {
     let parked = tokio::spawn(ask(&format!("{method} /longpolling")).of(served.addr));
-    until_parked(served).await;
+    until_parked(served, 1).await;
     parked
 }
 
-async fn until_parked(served: &Served) {
-    // Where the place is free, the question takes it; it is dropped, and so is the request.
-    loop {
-        let question = ask("GET /longpolling").of(served.addr);
-        match tokio::time::timeout(Duration::from_millis(50), question).await {
-            Ok(answer) if answer.status == 503 => return,
-            Ok(_) | Err(_) => {}
-        }
-    }
+async fn until_parked(served: &Served, how_many: usize) {
+    let line = format!("racetrack_parked {how_many}\n");
+    while !ask("GET /metrics").of(served.addr).await.body.contains(&line) {}
 }
 
 #[tokio::test]
@@ -66,7 +60,7 @@ async fn a_closed_connection_is_forgotten() {
     let served = serve(one_place(3_600_000)).await;
     let parked = park(&served, "GET").await;
     parked.abort();
-    // The place is free as soon as the server has seen that nobody is there.
+    until_parked(&served, 0).await;
     let parked = park(&served, "GET").await;
     ask("POST /announce").text("still here?").of(served.addr).await;
     assert_eq!(parked.await.expect("the test does not panic").body, "still here?\n");
@@ -78,7 +72,7 @@ async fn more_than_may_be_parked_are_told_to_come_back() {
     let _parked = park(&served, "GET").await;
     let answer = ask("GET /longpolling").of(served.addr).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
-    expect![[r#""#]].assert_eq(&answer.body);
+    expect![[r#"{"type":"/problems/full","title":"The server is full","status":503,"detail":"as many requests are parked as the server allows; come back later"}"#]].assert_eq(&answer.body);
 }
 
 #[tokio::test]

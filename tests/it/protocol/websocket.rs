@@ -124,10 +124,17 @@ async fn commands_are_carried_out_in_order_and_refusals_name_what_they_refuse() 
         socket.say(&format!("m-{number}")).await;
     }
     socket.send(TEXT, br#"{"type":"say","id":"stale","text":"","pair":1}"#).await;
-    for number in 0..20 {
-        assert_eq!(socket.event("message").await["id"], format!("m-{number}"));
+    let mut echoes = (0..20).map(|number| json!(format!("m-{number}")));
+    let mut refused = Value::Null;
+    // A refusal has no place in the mailbox, and may overtake what has one.
+    while echoes.len() > 0 || refused.is_null() {
+        let frame = socket.text().await;
+        if frame["type"] == "refused" {
+            refused = frame;
+        } else {
+            assert_eq!(Some(frame["id"].clone()), echoes.next());
+        }
     }
-    let refused = socket.event("refused").await;
     assert_eq!(refused["id"], "stale");
     assert_eq!(refused["problem"]["type"], "/problems/stale-pair");
     let heard = told(&served, &partner, 2).await;
@@ -377,14 +384,14 @@ async fn whoever_only_speaks_is_heard_and_told_as_well() {
     let served =
         serve(Config { messages_burst_max: 1_000, message_ids_max: 1_000, ..quiet() }).await;
     let (mut socket, ..) = couple(&served).await;
-    let frames: Vec<u8> = (0..500)
+    let frames: Vec<u8> = (0..200)
         .flat_map(|number| {
             let say = json!({ "type": "say", "id": format!("m-{number}"), "text": "" }).to_string();
             [&[0x81, 0x80 | say.len() as u8, 0, 0, 0, 0][..], say.as_bytes()].concat()
         })
         .collect();
     socket.write(&frames).await;
-    for number in 0..500 {
+    for number in 0..200 {
         assert_eq!(socket.event("message").await["id"], format!("m-{number}"));
     }
     // Longer than the client waits for what it is owed, the server has nothing to add.

@@ -5,8 +5,9 @@
 //! a short line that one task a socket takes them from. Where the line is full the command is
 //! refused; nothing is obeyed here.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -15,7 +16,7 @@ use socketioxide::extract::{Data, Event as EventName, SocketRef};
 use socketioxide::handler::{FromMessageParts, MessageHandler};
 use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide_core::Value;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
 
 use super::outbox::{Outcome, Outgoing};
 use crate::config::Config;
@@ -45,41 +46,83 @@ pub(super) enum Wish {
     Words(Arc<str>),
 }
 
-/// The reading end of the line.
+/// The line of one socket, between the handler that fills it and the task that empties it. A
+/// channel would do the same, and keep 2.5 KiB for a socket that says nothing.
 pub(super) struct Line {
-    pub(super) incoming: mpsc::Receiver<Incoming>,
-    overrun: Arc<AtomicBool>,
+    waiting: Mutex<VecDeque<Incoming>>,
+    arrived: Notify,
+    overrun: AtomicBool,
+    commands_max: usize,
 }
 
 impl Line {
+    /// What came in next. There is one who waits; a dropped call loses nothing.
+    pub(super) async fn next(&self) -> Incoming {
+        loop {
+            if let Some(incoming) = self.take() {
+                return incoming;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
     /// True when a command was given up without a word, because the client neither reads nor
     /// stops.
     pub(super) fn is_overrun(&self) -> bool {
         self.overrun.load(Ordering::Relaxed)
     }
+
+    fn take(&self) -> Option<Incoming> {
+        let mut waiting = self.lock();
+        let incoming = waiting.pop_front();
+        if waiting.is_empty() {
+            *waiting = VecDeque::new();
+        }
+        incoming
+    }
+
+    /// Gives the command back where there is no room for it.
+    fn offer(&self, incoming: Incoming) -> Result<(), Incoming> {
+        let mut waiting = self.lock();
+        if waiting.len() >= self.commands_max {
+            return Err(incoming);
+        }
+        waiting.push_back(incoming);
+        drop(waiting);
+        self.arrived.notify_one();
+        Ok(())
+    }
+
+    /// There is always room for the end.
+    fn end(&self, reason: DisconnectReason) {
+        self.lock().push_back(Incoming::Disconnected(reason));
+        self.arrived.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Incoming>> {
+        // Each change is one call, so there is no half of one to be afraid of.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Puts everything that the socket sends into one line. Call it before the socket is connected, or
 /// what a client says first is lost.
-pub(super) fn listen(socket: &SocketRef, config: &Config) -> Line {
-    let commands_max = config.messages_burst_max as usize + COMMANDS_SPARE;
-    let (line, incoming) = mpsc::channel(commands_max);
-    let overrun = Arc::new(AtomicBool::new(false));
-    // One handler for all events: a table of them for each socket would cost memory.
-    socket.on_fallback(InOrder { line: line.clone(), overrun: Arc::clone(&overrun), commands_max });
-    socket.on_disconnect(async move |reason: DisconnectReason| {
-        // Waits for its turn behind the commands; fails only when nobody listens any more.
-        let _nobody_listens = line.send(Incoming::Disconnected(reason)).await;
+pub(super) fn listen(socket: &SocketRef, config: &Config) -> Arc<Line> {
+    let line = Arc::new(Line {
+        waiting: Mutex::default(),
+        arrived: Notify::new(),
+        overrun: AtomicBool::new(false),
+        commands_max: config.messages_burst_max as usize + COMMANDS_SPARE,
     });
-    Line { incoming, overrun }
+    // One handler for all events: a table of them for each socket would cost memory.
+    socket.on_fallback(InOrder(Arc::clone(&line)));
+    let ending = Arc::clone(&line);
+    socket.on_disconnect(async move |reason: DisconnectReason| ending.end(reason));
+    line
 }
 
 /// A message handler that runs where the packet was read.
-struct InOrder {
-    line: mpsc::Sender<Incoming>,
-    overrun: Arc<AtomicBool>,
-    commands_max: usize,
-}
+struct InOrder(Arc<Line>);
 
 impl<A: Adapter> MessageHandler<A, InOrder> for InOrder {
     fn call(&self, socket: Arc<Socket<A>>, mut value: Value, ack_id: Option<AckId>) {
@@ -87,13 +130,14 @@ impl<A: Adapter> MessageHandler<A, InOrder> for InOrder {
             Ok(wish) => Incoming::Command(wish, ack_id),
             Err(why) => Incoming::Malformed(why, ack_id),
         };
-        let Err(mpsc::error::TrySendError::Full(refused)) = self.line.try_send(incoming) else {
+        let Self(line) = self;
+        let Err(refused) = line.offer(incoming) else {
             return;
         };
-        let problem = HttpError::Flood { commands_max: self.commands_max }.into();
+        let problem = HttpError::Flood { commands_max: line.commands_max }.into();
         let refusal = Outgoing::refused(Refusal { id: refused.message_id(), problem }, ack_id);
         if refusal.send(&socket) == Outcome::Full {
-            self.overrun.store(true, Ordering::Relaxed);
+            line.overrun.store(true, Ordering::Relaxed);
         }
     }
 }

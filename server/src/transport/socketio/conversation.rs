@@ -9,12 +9,11 @@ use std::time::Duration;
 
 use socketioxide::TransportType;
 use socketioxide::socket::{DisconnectReason, Socket};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::commands::{AckId, Incoming, Line, Wish};
 use super::outbox::{Outbox, Outcome, Outgoing};
-use super::polling::{Cut, Door, Polls};
+use super::polling::{Cut, Door, Polls, Presence};
 use super::words::Language;
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
@@ -35,9 +34,11 @@ pub(super) struct Conversation {
     session: SessionId,
     reader: Reader,
     cursor: Seq,
-    line: Line,
+    line: Arc<Line>,
     outbox: Outbox,
-    polls: watch::Receiver<Polls>,
+    presence: Arc<Presence>,
+    /// How the polls went, as far as that is known here.
+    polls: Polls,
     /// When a client whose poll was cut is given up; the session is suspect until then.
     given_up_at: Option<Instant>,
     /// How the reading ends, once everything was sent.
@@ -50,8 +51,8 @@ pub(super) struct Conversation {
 /// What a conversation begins with.
 pub(super) struct Beginning {
     pub(super) socket: Arc<Socket>,
-    pub(super) line: Line,
-    pub(super) polls: watch::Receiver<Polls>,
+    pub(super) line: Arc<Line>,
+    pub(super) presence: Arc<Presence>,
     pub(super) opened: Opened,
     pub(super) reader: Reader,
     pub(super) language: Language,
@@ -60,7 +61,7 @@ pub(super) struct Beginning {
 
 impl Conversation {
     pub(super) fn new(hub: Arc<Hub>, door: Door, beginning: Beginning) -> Self {
-        let Beginning { socket, line, polls, opened, reader, language, resumable } = beginning;
+        let Beginning { socket, line, presence, opened, reader, language, resumable } = beginning;
         let (session, cursor) = (opened.session, opened.next);
         let mut outbox = Outbox::new();
         outbox.push(Outgoing::Session(opened));
@@ -73,7 +74,8 @@ impl Conversation {
             cursor,
             line,
             outbox,
-            polls,
+            presence,
+            polls: Polls::default(),
             given_up_at: None,
             end: None,
             language,
@@ -113,20 +115,19 @@ impl Conversation {
             let is_full = !self.outbox.is_empty();
             tokio::select! {
                 biased;
-                incoming = self.line.incoming.recv(), if self.outbox.len() < PACKETS_MAX => {
+                incoming = self.line.next(), if self.outbox.len() < PACKETS_MAX => {
                     commands_in_a_row += 1;
                     match incoming {
-                        Some(Incoming::Disconnected(reason)) => return self.left(reason).await,
-                        Some(Incoming::Command(wish, ack_id)) => self.obey(wish, ack_id).await,
-                        Some(Incoming::Malformed(why, ack_id)) => {
+                        Incoming::Disconnected(reason) => return self.left(reason).await,
+                        Incoming::Command(wish, ack_id) => self.obey(wish, ack_id).await,
+                        Incoming::Malformed(why, ack_id) => {
                             self.refuse(None, HttpError::Malformed(why), ack_id);
                         }
-                        None => return self.lost(),
                     }
                 }
                 () = self.outbox.pause(), if is_full => {}
-                Ok(()) = self.polls.changed() => {
-                    if let Some(how) = self.take_polls().await {
+                polls = self.presence.changed(self.polls), if self.presence.is_watched() => {
+                    if let Some(how) = self.take_polls(polls).await {
                         return how;
                     }
                 }
@@ -193,8 +194,8 @@ impl Conversation {
     }
 
     /// What becomes of a session whose poll was cut, or which polls again.
-    async fn take_polls(&mut self) -> Option<Detach> {
-        let polls = *self.polls.borrow_and_update();
+    async fn take_polls(&mut self, polls: Polls) -> Option<Detach> {
+        self.polls = polls;
         match (polls.cut, self.given_up_at) {
             (Some(Cut::Answer), _) => return Some(self.give_up().await),
             (Some(Cut::Waiting), None) if self.is_polling() => {
@@ -240,14 +241,11 @@ impl Conversation {
     /// The socket is gone: obeys what came before, and learns how it went.
     async fn gone(&mut self) -> Detach {
         loop {
-            match self.line.incoming.recv().await {
-                Some(Incoming::Command(Wish::Event(event), _)) => {
-                    let _nobody_to_tell = self.hub.send(self.session, event).await;
-                }
-                Some(Incoming::Command(wish @ Wish::Words(_), _)) => self.obey(wish, None).await,
-                Some(Incoming::Malformed(..)) => {}
-                Some(Incoming::Disconnected(reason)) => return self.left(reason).await,
-                None => return self.lost(),
+            match self.line.next().await {
+                // There is nobody whom the answer could reach.
+                Incoming::Command(wish, _) => self.obey(wish, None).await,
+                Incoming::Malformed(..) => {}
+                Incoming::Disconnected(reason) => return self.left(reason).await,
             }
         }
     }
@@ -271,11 +269,13 @@ impl Conversation {
         if !self.is_polling() {
             return;
         }
-        let answered = self.polls.borrow().answered;
+        self.polls = self.presence.polls();
+        let answered = self.polls.answered;
         let grace = Duration::from_millis(self.hub.config().poll_grace_ms);
         let fetched = async {
-            let is_over = |polls: &Polls| polls.answered > answered || polls.cut.is_some();
-            let _seen = self.polls.wait_for(is_over).await;
+            while self.polls.answered == answered && self.polls.cut.is_none() {
+                self.polls = self.presence.changed(self.polls).await;
+            }
         };
         // Late or gone: the packets are kept by Engine.IO until the connection ends.
         let _late = tokio::time::timeout(grace, fetched).await;

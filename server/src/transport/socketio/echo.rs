@@ -22,7 +22,7 @@ use socketioxide::extract::SocketRef;
 use socketioxide::handler::{ConnectHandler, MessageHandler};
 use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide_core::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::Handover;
@@ -89,9 +89,12 @@ pub(super) fn mount(io: &SocketIo, hub: Arc<Hub>) {
 
 /// What a socket waits for, and whether it is still there.
 struct Line {
-    due: mpsc::Receiver<Instant>,
+    due: mpsc::Receiver<Due>,
     gone: oneshot::Receiver<()>,
 }
+
+/// When an answer is due; it holds its place among those that are waited for.
+type Due = (Instant, OwnedSemaphorePermit);
 
 fn listen(socket: &SocketRef, room: Arc<Room>) -> Line {
     let (line, due) = mpsc::channel(PENDING_MAX);
@@ -99,7 +102,7 @@ fn listen(socket: &SocketRef, room: Arc<Room>) -> Line {
     // A handler is cloned in principle, though never called twice.
     let leave = Arc::new(leave);
     socket.on_disconnect(async move |_: DisconnectReason| drop(leave));
-    socket.on("msg", OnTime { room, line });
+    socket.on("msg", OnTime { room, line, places: Arc::new(Semaphore::new(PENDING_MAX)) });
     Line { due, gone }
 }
 
@@ -107,26 +110,29 @@ fn listen(socket: &SocketRef, room: Arc<Room>) -> Line {
 async fn echo(room: &Room, socket: &SocketRef, Line { mut due, mut gone }: Line) {
     loop {
         let answer = async {
-            tokio::time::sleep_until(due.recv().await?).await;
-            Some(room.hub.wall_clock())
+            let (at, place) = due.recv().await?;
+            tokio::time::sleep_until(at).await;
+            Some((room.hub.wall_clock(), place))
         };
-        let at = tokio::select! {
+        let answer = tokio::select! {
             biased;
             _ = &mut gone => return,
-            at = answer => at,
+            answer = answer => answer,
         };
-        let Some(at) = at else { return };
+        let Some((at, _place)) = answer else { return };
         // Who has no room for an echo misses it.
         let _missed = socket.emit("msg", &format!("Send from Server1{at}"));
-        let everybody = socket.within(Vec::<String>::new());
-        let _missed = everybody.emit("msg", &format!("Send from Server2{at}")).await;
+        let to_all = format!("Send from Server2{at}");
+        let _missed = socket.emit("msg", &to_all);
+        let _missed = socket.broadcast().emit("msg", &to_all).await;
     }
 }
 
 /// Notes when each answer is due.
 struct OnTime {
     room: Arc<Room>,
-    line: mpsc::Sender<Instant>,
+    line: mpsc::Sender<Due>,
+    places: Arc<Semaphore>,
 }
 
 impl<A: Adapter> MessageHandler<A, OnTime> for OnTime {
@@ -141,12 +147,12 @@ impl<A: Adapter> MessageHandler<A, OnTime> for OnTime {
 
 impl OnTime {
     fn accept(&self) -> Result<(), HttpError> {
-        let place =
-            self.line.try_reserve().map_err(|_| HttpError::Flood { commands_max: PENDING_MAX })?;
+        let flood = || HttpError::Flood { commands_max: PENDING_MAX };
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| flood())?;
         let now = Instant::now();
         self.room.pay(now)?;
-        place.send(now + DELAY);
-        Ok(())
+        // There is as much room as there are places, unless the socket has just gone.
+        self.line.try_send((now + DELAY, place)).map_err(|_| flood())
     }
 }
 

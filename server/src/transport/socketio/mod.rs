@@ -94,7 +94,8 @@ pub(crate) fn mount(router: Router, hub: Arc<Hub>) -> (Router, Sockets) {
         .max_payload(config.body_bytes_max as u64)
         .ws_max_message_size(config.body_bytes_max)
         .ws_max_frame_size(config.body_bytes_max)
-        .ws_read_buffer_size(4_096)
+        // Kept by every connection; a message of a chat is shorter, and a longer one is read in parts.
+        .ws_read_buffer_size(1_024)
         // Nobody here sends anything binary.
         .with_parser(ParserConfig::common().max_incoming_binaries(0))
         .build_with_inner_svc(NotSocketIo);
@@ -144,11 +145,11 @@ async fn converse(
     door: Door,
     socket: Arc<Socket>,
     TryData(auth): TryData<Option<Auth>>,
-    line: Line,
+    line: Arc<Line>,
 ) {
     let handshake = socket.req_parts();
     let presence = handshake.extensions.get::<Arc<Presence>>();
-    let polls = presence.expect("every connection came through the door").watch();
+    let presence = Arc::clone(presence.expect("every connection came through the door"));
     let auth = match auth {
         Ok(auth) => auth.unwrap_or_default().or_query(&handshake.uri),
         Err(error) => return turn_away(&socket, HttpError::Malformed(error.to_string())),
@@ -156,7 +157,8 @@ async fn converse(
     let (resumable, language) = (auth.is_resumable(), auth.language.unwrap_or_default());
     match open_or_resume(&hub, auth).await {
         Ok((opened, reader)) => {
-            let beginning = Beginning { socket, line, polls, opened, reader, language, resumable };
+            let beginning =
+                Beginning { socket, line, presence, opened, reader, language, resumable };
             Conversation::new(hub, door, beginning).run().await;
         }
         Err(rejected) => turn_away(&socket, rejected.into()),

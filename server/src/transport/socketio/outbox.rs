@@ -26,9 +26,6 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// The longest wait for a full socket.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 
-/// Packets for which an outbox keeps room.
-const PACKETS_KEPT: usize = 4;
-
 /// One packet.
 #[derive(Debug)]
 pub(super) enum Outgoing {
@@ -132,8 +129,8 @@ impl Outbox {
                 Outcome::Gone => return Outcome::Gone,
             }
         }
-        // The room of a large batch is not kept for the many moments in which there is none.
-        self.waiting.shrink_to(PACKETS_KEPT);
+        // Most of the time there is nothing, and for nothing no room is kept.
+        self.waiting = VecDeque::new();
         Outcome::Sent
     }
 

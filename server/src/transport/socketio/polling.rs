@@ -30,7 +30,7 @@ use hyper::body::{Frame, SizeHint};
 use socketioxide::ProtocolVersion;
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::Sid;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
 use super::NotSocketIo;
@@ -60,8 +60,9 @@ struct Present(Mutex<HashMap<Sid, Weak<Presence>>>);
 
 /// One Engine.IO connection seen from its requests. Engine.IO keeps it as long as the connection.
 pub(super) struct Presence {
-    polls: watch::Sender<Polls>,
-    /// None where the client has not polled, so that nobody looks for it.
+    polls: Mutex<Polls>,
+    changed: Notify,
+    /// None where the client does not poll, so that nobody looks for it.
     name: OnceLock<(Sid, Weak<Present>)>,
     _place: OwnedSemaphorePermit,
 }
@@ -117,7 +118,8 @@ impl Door {
             return HttpError::from(Rejected::Full { retry_after_ms }).into_response();
         };
         let presence = Arc::new(Presence {
-            polls: watch::Sender::default(),
+            polls: Mutex::default(),
+            changed: Notify::new(),
             name: OnceLock::new(),
             _place: place,
         });
@@ -170,7 +172,8 @@ impl Door {
     /// hold on to the buffer that the request was read into.
     fn strip(&self, request: Request) -> Request {
         let (mut parts, body) = request.into_parts();
-        let mut headers = HeaderMap::new();
+        let kept = HEADERS_KEPT.iter().filter(|name| parts.headers.contains_key(*name)).count();
+        let mut headers = HeaderMap::with_capacity(kept);
         for name in HEADERS_KEPT {
             if let Some(value) = parts.headers.get(&name) {
                 let copy = HeaderValue::from_bytes(value.as_bytes());
@@ -213,8 +216,35 @@ impl Present {
 }
 
 impl Presence {
-    pub(super) fn watch(&self) -> watch::Receiver<Polls> {
-        self.polls.subscribe()
+    /// True where the connection began with polls.
+    pub(super) fn is_watched(&self) -> bool {
+        self.name.get().is_some()
+    }
+
+    /// How the polls went so far.
+    pub(super) fn polls(&self) -> Polls {
+        *self.lock()
+    }
+
+    /// How the polls went, as soon as that is not what was `seen`. There is one who waits.
+    pub(super) async fn changed(&self, seen: Polls) -> Polls {
+        loop {
+            let polls = self.polls();
+            if polls != seen {
+                return polls;
+            }
+            self.changed.notified().await;
+        }
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Polls)) {
+        change(&mut self.lock());
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Polls> {
+        // A change is a few assignments, which do not panic.
+        self.polls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -239,7 +269,7 @@ struct Watched {
 impl Watched {
     fn begin(presence: Arc<Presence>) -> Self {
         let mut number = 0;
-        presence.polls.send_modify(|polls| {
+        presence.change(|polls| {
             polls.begun += 1;
             polls.cut = None;
             number = polls.begun;
@@ -250,7 +280,7 @@ impl Watched {
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        self.presence.polls.send_modify(|polls| {
+        self.presence.change(|polls| {
             if self.answered {
                 polls.answered += 1;
             } else if self.cut == Cut::Answer || self.number == polls.begun {

@@ -1,0 +1,148 @@
+//! A shutdown while everybody talks: what was accepted is received, everybody is told, and it is
+//! over as soon as that is so.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use client::{Options, Receiver, Sender, Sent, TcpConnector, TransportKind};
+use server::config::Config;
+use server::protocol::{ClientEvent, CloseReason, Event, MessageId, Say, ServerEvent, Speaker};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use crate::served::{Served, serve};
+
+/// Nothing here takes as long.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How many messages each has heard of their own when the server is told to stop.
+const SAID_BEFORE: usize = 20;
+
+/// Two on the same transport, who talk to each other.
+struct Couple {
+    kind: TransportKind,
+    people: [(Sender<TcpConnector>, Receiver<TcpConnector>); 2],
+}
+
+/// What came of one person's evening.
+struct Told {
+    /// Messages that the server said it had accepted.
+    accepted: BTreeSet<MessageId>,
+    /// Everything that arrived.
+    events: Vec<Event>,
+}
+
+async fn couple(served: &Served, kind: TransportKind) -> Couple {
+    let mut people = Vec::new();
+    for _ in 0..2 {
+        let connector = TcpConnector { target: served.addr, source: None };
+        let options = Options {
+            poll_interval: Duration::from_millis(5),
+            poll_wait: PATIENCE,
+            ..Options::new(served.addr.to_string())
+        };
+        people.push(client::open(kind, connector, options).await.expect("a session"));
+    }
+    Couple { kind, people: people.try_into().ok().expect("two") }
+}
+
+/// Talks until the server takes nothing more, and gives the names of what it took.
+async fn talk(mut sender: Sender<TcpConnector>) -> BTreeSet<MessageId> {
+    let mut accepted = BTreeSet::new();
+    let mut pace = tokio::time::interval(Duration::from_millis(2));
+    for number in 0.. {
+        pace.tick().await;
+        let id: MessageId = format!("m-{number}").parse().expect("a short id");
+        let say = Say { id: id.clone(), text: "words".into(), pair: None };
+        match sender.send(ClientEvent::Say(say)).await {
+            Ok(Sent::Accepted) => {
+                accepted.insert(id);
+            }
+            Ok(Sent::Written) => {}
+            Err(_) => break,
+        }
+    }
+    accepted
+}
+
+/// Reads until the session is over, and says when enough of one's own has come back.
+async fn listen(mut receiver: Receiver<TcpConnector>, warm: mpsc::Sender<()>) -> Vec<Event> {
+    let (mut events, mut own) = (Vec::new(), 0);
+    loop {
+        let received = tokio::time::timeout(PATIENCE, receiver.receive()).await;
+        let received = received.expect("everybody is told in time").expect("and not cut off");
+        for event in received.events {
+            if matches!(event.body, ServerEvent::Message { from: Speaker::Me, .. }) {
+                own += 1;
+                if own == SAID_BEFORE {
+                    warm.send(()).await.expect("somebody waits for it");
+                }
+            }
+            let is_last = matches!(event.body, ServerEvent::Closing { .. });
+            events.push(event);
+            if is_last {
+                return events;
+            }
+        }
+    }
+}
+
+fn messages(events: &[Event], speaker: Speaker) -> Vec<MessageId> {
+    let ids = events.iter().filter_map(|event| match &event.body {
+        ServerEvent::Message { from, id, .. } if *from == speaker => Some(id.clone()),
+        _ => None,
+    });
+    ids.collect()
+}
+
+fn check(kind: TransportKind, speaker: &Told, hearer: &Told) {
+    let echoed = messages(&speaker.events, Speaker::Me);
+    let heard = messages(&hearer.events, Speaker::Partner);
+    assert!(echoed.len() >= SAID_BEFORE, "{kind}");
+    assert_eq!(echoed, heard, "{kind}: what was accepted is what was heard, in order");
+    for id in &speaker.accepted {
+        assert!(heard.contains(id), "{kind}: {id} was accepted and nobody heard it");
+    }
+    let last = speaker.events.last().map(|event| &event.body);
+    let expected =
+        ServerEvent::Closing { reason: CloseReason::Draining, retry_after_ms: Some(1_000) };
+    assert_eq!(last, Some(&expected), "{kind}");
+}
+
+#[tokio::test]
+async fn nobody_loses_a_message_that_was_accepted_and_everybody_is_told() {
+    let config = Config {
+        messages_per_s_max: 1_000,
+        messages_burst_max: 1_000,
+        drain_ms_max: 3_600_000,
+        ..Config::default()
+    };
+    let mut served = serve(config).await;
+    let mut evenings = Vec::new();
+    let (warm, mut warmed) = mpsc::channel(64);
+    for kind in TransportKind::ALL {
+        let Couple { kind, people } = couple(&served, kind).await;
+        let couple = people.map(|(sender, receiver)| {
+            (tokio::spawn(talk(sender)), tokio::spawn(listen(receiver, warm.clone())))
+        });
+        evenings.push((kind, couple));
+    }
+    for _ in 0..2 * TransportKind::ALL.len() {
+        let warm = tokio::time::timeout(PATIENCE, warmed.recv()).await;
+        warm.expect("everybody talks").expect("somebody is left");
+    }
+    served.shut_down();
+    let asked = Instant::now();
+    for (kind, couple) in evenings {
+        let mut told = Vec::new();
+        for (talk, listen) in couple {
+            let events = listen.await.expect("the test does not panic");
+            let accepted = talk.await.expect("the test does not panic");
+            told.push(Told { accepted, events });
+        }
+        check(kind, &told[0], &told[1]);
+        check(kind, &told[1], &told[0]);
+    }
+    // Not after an hour: the drain is over when everybody has been told.
+    served.ended().await;
+    assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
+}
