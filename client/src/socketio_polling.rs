@@ -183,13 +183,16 @@ enum Reads<C: Connect> {
 struct Taken {
     reading: Reading,
     received: Received,
+    /// The last event that was given out; the reading is ahead of it.
+    given: Seq,
     events: u64,
     end: Option<ClientError>,
 }
 
 impl Taken {
     fn new(reading: Reading) -> Self {
-        Self { reading, received: Received::default(), events: 0, end: None }
+        let given = reading.cursor();
+        Self { reading, received: Received::default(), given, events: 0, end: None }
     }
 
     /// Takes the frames of one answer; what stands in front of an end is given out first.
@@ -209,6 +212,7 @@ impl Taken {
     fn give(&mut self) -> Option<Result<Received, ClientError>> {
         if self.received != Received::default() {
             self.events += self.received.events.len() as u64;
+            self.given = self.reading.cursor();
             return Some(Ok(std::mem::take(&mut self.received)));
         }
         match &self.end {
@@ -247,7 +251,7 @@ impl<C: Connect> Receiver<C> {
 
     pub(crate) fn cursor(&self) -> Seq {
         match &self.way {
-            Reads::Polls(_) => self.taken.reading.cursor(),
+            Reads::Polls(_) => self.taken.given,
             Reads::Socket(receiver) => receiver.cursor(),
         }
     }

@@ -43,6 +43,10 @@ mod command {
         /// How long each load is measured.
         #[arg(long, default_value = "5s", value_name = "TIME")]
         duration: Span,
+        /// Lets the crowd sleep when it has nothing to do at saturation, as most clients would; to
+        /// wake it is then a part of the server's cost.
+        #[arg(long)]
+        naps: bool,
         /// Our server; words behind it are given to it.
         #[arg(long, num_args = 1.., value_name = "PROGRAM", allow_hyphen_values = true)]
         racetrack: Vec<OsString>,
@@ -75,6 +79,7 @@ mod command {
             rate_per_s: arguments.rate,
             warm_up: arguments.warm_up.0,
             window: arguments.duration.0.max(Duration::from_millis(100)),
+            naps: arguments.naps,
             cores: Some(Cores::choose()?),
         };
         let racetrack = match arguments.racetrack.as_slice() {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   shutdown ──> everybody is told `closing`, nobody new is let in (503)
-//!            ──> until nothing is left to read, or the drain time is over: requests go on
+//!            ──> until everything was read, or the drain time is over: requests go on
 //!            ──> no more connections; those that are idle or done are closed
 //!            ──> the rest of the drain time: whatever is still being written
 //! ```
@@ -103,8 +103,13 @@ impl Server {
         let deadline = Instant::now() + self.hub.config().drain_max();
         self.hub.drain();
         self.classic.drain();
+        let told = async {
+            self.hub.drained().await;
+            // What was handed to a socket that is polled is told with the polls to come.
+            self.sockets.close().await;
+        };
         let drained = async {
-            let _late = tokio::time::timeout_at(deadline, self.hub.drained()).await;
+            let _late = tokio::time::timeout_at(deadline, told).await;
         };
         self.accept_until(&mut listener, drained).await;
         drop(listener);
@@ -198,7 +203,6 @@ impl Server {
 
     async fn close(self) {
         let connections_max = self.hub.config().connections_max as u32;
-        self.sockets.close().await;
         self.closing.send_replace(true);
         // Every permit comes back with its connection, also with those that were upgraded.
         let _permits = self.connections.acquire_many(connections_max).await;

@@ -2,7 +2,7 @@
 //!
 //! In reading order: `races` reproduces what happens at once, inside the simulated network;
 //! `determinism` proves that a seed is one run; `regressions` replays plans that once failed;
-//! `protocol` pins the wire, over real sockets; `matrix` lets every transport meet every other, in both worlds; `load` runs the load suite in small, `readme` the example in the README; `commands` is
+//! `protocol` pins the wire, over real sockets; `matrix` lets every transport meet every other, in both worlds; `load` runs the load suite in small, `saturate` the measurement beside other servers, `readme` the example in the README; `commands` is
 //! the command line as its users see it; `tidy` holds the rules of the house. `http` asks and
 //! `served` answers, for those who need sockets.
 
@@ -18,6 +18,8 @@ mod served;
 
 mod load;
 mod readme;
+#[cfg(target_os = "linux")]
+mod saturate;
 
 mod commands;
 mod tidy;

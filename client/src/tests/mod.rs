@@ -4,6 +4,7 @@
 
 mod polling;
 mod socketio;
+mod socketio_polling;
 mod sse;
 mod websocket;
 

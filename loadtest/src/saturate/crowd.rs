@@ -10,9 +10,9 @@
 //! The sockets are level-triggered and read once a turn: one system call brings what the kernel
 //! has. A frame that the kernel does not take at once waits in the person's own buffer.
 //!
-//! While somebody speaks the crowd never sleeps. To wake another core costs a server on the same
-//! machine several microseconds, in a virtual machine above all, and so a crowd that slept would
-//! charge each server for its own naps: the slower the server, the more of them.
+//! While somebody speaks the crowd never sleeps, unless it is told to. To wake another core costs a
+//! server on the same machine several microseconds, in a virtual machine above all, so a crowd that
+//! naps charges each server for its own naps: the slower the server, the more of them.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,10 +22,10 @@ use hdrhistogram::Histogram;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use reports::run::latency_histogram;
 
-use super::SaturateError;
 use super::account::Account;
 use super::frame::{self, Opcode};
 use super::wire::{Heard, Wire};
+use super::{Job, SaturateError};
 use crate::clock::Clock;
 
 /// What one read may bring.
@@ -71,6 +71,8 @@ impl Tally {
 /// Everybody.
 pub(super) struct Crowd {
     wire: Wire,
+    /// It sleeps when it has nothing to do, also while somebody speaks.
+    naps: bool,
     epoll: Epoll,
     people: Vec<Person>,
     account: Account,
@@ -106,20 +108,21 @@ enum Stage {
 }
 
 impl Crowd {
-    /// Nobody yet, who will all say `words`.
-    pub(super) fn new(wire: Wire, people: u32, words: String) -> Result<Self, SaturateError> {
+    /// Nobody yet, of those who will do `job`.
+    pub(super) fn new(wire: Wire, job: &Job) -> Result<Self, SaturateError> {
         Ok(Self {
             wire,
+            naps: job.naps,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC).map_err(io::Error::from)?,
             people: Vec::new(),
-            account: Account::new(people),
+            account: Account::new(job.people),
             clock: Clock::starting_in(Duration::ZERO),
             pace: Pace::Silent,
             tally: Tally::new(),
             next_due_us: 0.0,
             next_person: 0,
             idle_since_us: 0,
-            words,
+            words: "x".repeat(job.letters),
             bytes: vec![0; READ_BYTES],
             text: String::new(),
         })
@@ -215,6 +218,7 @@ impl Crowd {
     fn turn(&mut self) -> Result<(), SaturateError> {
         let wait = match self.pace {
             Pace::Silent => EpollTimeout::from(IDLE_MS),
+            Pace::Closed { .. } if self.naps => EpollTimeout::from(IDLE_MS),
             Pace::Closed { .. } | Pace::Open { .. } => EpollTimeout::ZERO,
         };
         let mut ready = [EpollEvent::empty(); READY_MAX];
@@ -225,7 +229,9 @@ impl Crowd {
         let now_us = self.clock.now_us();
         let is_due = matches!(self.pace, Pace::Open { .. }) && self.next_due_us <= now_us as f64;
         if count == 0 && !is_due {
-            self.look_away(now_us);
+            if wait == EpollTimeout::ZERO {
+                self.look_away(now_us);
+            }
             return Ok(());
         }
         self.tally.idle_us += now_us.saturating_sub(self.idle_since_us);
@@ -248,7 +254,7 @@ impl Crowd {
     /// Lets a moment pass on the clock alone: to ask the kernel without end would hold up the server,
     /// which shares its locks.
     fn look_away(&self, now_us: u64) {
-        while self.pace != Pace::Silent && self.clock.now_us() < now_us + LOOK_EVERY_US {
+        while self.clock.now_us() < now_us + LOOK_EVERY_US {
             std::hint::spin_loop();
         }
     }

@@ -66,6 +66,8 @@ pub struct Job {
     pub warm_up: Duration,
     /// How long each is measured.
     pub window: Duration,
+    /// Whether the crowd sleeps when it has nothing to do at saturation, as most clients would.
+    pub naps: bool,
     /// Where server and generator run; without it, wherever the system likes.
     pub cores: Option<Cores>,
 }
@@ -171,7 +173,7 @@ impl Measured {
             cores::move_to(cores.generator)?;
         }
         let at_start = self.resident_bytes()?;
-        let mut crowd = Crowd::new(wire, people, "x".repeat(self.job.letters))?;
+        let mut crowd = Crowd::new(wire, &self.job)?;
         crowd.join(addr, people)?;
         crowd.pass(REST)?;
         let silent = self.resident_bytes()?;

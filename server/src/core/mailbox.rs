@@ -128,6 +128,12 @@ impl Mailbox {
         self.forgotten
     }
 
+    /// How many events fit before it has to ask for memory.
+    #[cfg(test)]
+    pub(super) fn places(&self) -> usize {
+        self.entries.capacity()
+    }
+
     pub(super) fn is_handed_out(&self) -> bool {
         self.handed_out == self.head
     }

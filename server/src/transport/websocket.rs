@@ -27,7 +27,11 @@
 //! A connection is one task, and it keeps nothing that was not asked for: what cannot be written
 //! stays in the mailbox. Everything that a client has sent is carried out before anything is
 //! written, so a burst costs one write; never more than [`COMMANDS_A_TURN_MAX`] of it, so that
-//! nobody who only speaks hears nothing.
+//! nobody who only speaks hears nothing. A refusal has no place in the mailbox, and may overtake
+//! the events of commands that came before it.
+//!
+//! The task is as large as its largest step, for every connection and all the time; so what is rare
+//! takes a box.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -172,7 +176,7 @@ async fn serve(hub: Arc<Hub>, upgrade: OnUpgrade, admitted: Result<Admitted, Htt
             let conversation = Conversation::new(&hub, &mut socket, admitted);
             conversation.run().await
         }
-        Err(error) => End::Refused(error.into()),
+        Err(error) => error.into(),
     };
     bid_farewell(socket, end).await;
 }
@@ -196,7 +200,13 @@ enum End {
     /// The server ends it, for a reason that has a code.
     Closed(CloseCode, &'static str),
     /// The server ends it, for a reason that the client is told first.
-    Refused(Problem),
+    Refused(Box<Problem>),
+}
+
+impl From<HttpError> for End {
+    fn from(error: HttpError) -> Self {
+        Self::Refused(Box::new(error.into()))
+    }
 }
 
 /// Writes the last word and gives the client the time to read it.
@@ -211,7 +221,7 @@ async fn bid_farewell(mut socket: Socket, end: End) {
         End::Closed(code, reason) => (code, reason.into()),
         End::Refused(problem) => {
             let (code, title) = (4_000 + problem.status, problem.title.clone());
-            let refused = ServerFrame::Refused(Refusal { id: None, problem });
+            let refused = ServerFrame::Refused(Refusal { id: None, problem: *problem });
             if socket.feed(json(&refused)).await.is_err() {
                 return;
             }
@@ -273,6 +283,13 @@ impl<'a> Conversation<'a> {
     }
 
     async fn run(mut self) -> End {
+        if std::env::var("H1SIZE").is_ok() {
+            println!("serve converse {}", std::mem::size_of_val(&self.converse()));
+            println!("serve take {}", std::mem::size_of_val(&self.take(None)));
+            println!("serve deliver {}", std::mem::size_of_val(&self.deliver(Err(Rejected::Closed))));
+            println!("serve flush {}", std::mem::size_of_val(&self.flush()));
+            println!("serve feed {}", std::mem::size_of_val(&self.feed(Message::text(""))));
+        }
         let end = match self.converse().await {
             Ok(end) | Err(end) => end,
         };
@@ -312,7 +329,7 @@ impl<'a> Conversation<'a> {
                     self.flush().await?;
                 }
                 () = heartbeat.as_mut() => {
-                    asked = self.beat(asked, heartbeat.as_mut()).await?;
+                    asked = Box::pin(self.beat(asked, heartbeat.as_mut())).await?;
                 }
             }
         }
@@ -377,7 +394,7 @@ impl<'a> Conversation<'a> {
         };
         match self.hub.send(self.session, command).await {
             Ok(()) => Ok(()),
-            Err(rejected) => self.refuse(id, rejected.into()).await,
+            Err(rejected) => Box::pin(self.refuse(id, rejected.into())).await,
         }
     }
 
@@ -386,7 +403,7 @@ impl<'a> Conversation<'a> {
         if self.malformed > MALFORMED_MAX {
             return Err(End::Closed(CloseCode::Policy, "too many frames were not understood"));
         }
-        self.refuse(None, HttpError::Malformed(why)).await
+        Box::pin(self.refuse(None, HttpError::Malformed(why))).await
     }
 
     async fn refuse(&mut self, id: Option<MessageId>, why: HttpError) -> Result<(), End> {
@@ -408,9 +425,9 @@ impl<'a> Conversation<'a> {
 
     /// Writes a batch, all of it at once.
     async fn deliver(&mut self, batch: Result<Batch, Rejected>) -> Result<(), End> {
-        let batch = batch.map_err(|rejected| End::Refused(HttpError::from(rejected).into()))?;
+        let batch = batch.map_err(HttpError::from)?;
         if batch.events.is_empty() {
-            return Err(End::Refused(HttpError::Superseded.into()));
+            return Err(HttpError::Superseded.into());
         }
         let mut closing = None;
         for event in &batch.events {
@@ -476,5 +493,28 @@ fn failed(error: &Error) -> End {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Lost,
         Error::Protocol(_) => End::Closed(CloseCode::Protocol, "this is not WebSocket"),
         _ => End::Lost,
+    }
+}
+
+#[cfg(test)]
+mod sizes {
+    fn future_size<F, A, B, C>(_: fn(A, B, C) -> F) -> usize { size_of::<F>() }
+    #[tokio::test]
+    async fn sizes_h1() {
+        let hub = super::Hub::new(super::Config::default()).unwrap();
+        let opened = hub.open().await.unwrap();
+        let mut reader = hub.attach(opened.session).await.unwrap();
+        println!("serve receive {}", std::mem::size_of_val(&reader.receive(super::Seq(0), None)));
+        println!("serve send {}", std::mem::size_of_val(&hub.send(opened.session, super::ClientEvent::Leave)));
+        println!("serve {}", future_size(super::serve));
+        println!("socket {}", size_of::<super::Socket>());
+        println!("conversation {}", size_of::<super::Conversation<'static>>());
+        println!("admitted {}", size_of::<Result<super::Admitted, super::HttpError>>());
+        println!("reader {}", size_of::<super::Reader>());
+        println!("sleep {}", size_of::<super::Sleep>());
+        println!("end {}", size_of::<super::End>());
+        println!("seat/core event {} say {}", size_of::<super::ServerEvent>(), size_of::<super::ClientEvent>());
+        println!("message {} err {}", size_of::<super::Message>(), size_of::<super::Error>());
+        println!("rejected {} httperror {} problem {}", size_of::<super::Rejected>(), size_of::<super::HttpError>(), size_of::<super::Problem>());
     }
 }

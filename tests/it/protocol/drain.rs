@@ -65,11 +65,18 @@ async fn talk(mut sender: Sender<TcpConnector>) -> BTreeSet<MessageId> {
 }
 
 /// Reads until the session is over, and says when enough of one's own has come back.
-async fn listen(mut receiver: Receiver<TcpConnector>, warm: mpsc::Sender<()>) -> Vec<Event> {
-    let (mut events, mut own) = (Vec::new(), 0);
+async fn listen(
+    kind: TransportKind,
+    mut receiver: Receiver<TcpConnector>,
+    warm: mpsc::Sender<()>,
+) -> Vec<Event> {
+    let (mut events, mut own) = (Vec::<Event>::new(), 0);
     loop {
         let received = tokio::time::timeout(PATIENCE, receiver.receive()).await;
-        let received = received.expect("everybody is told in time").expect("and not cut off");
+        let received = received.unwrap_or_else(|_| panic!("{kind} is told nothing in time"));
+        let received = received.unwrap_or_else(|error| {
+            panic!("{kind} is cut off ({error}) behind {:?}", events.last())
+        });
         for event in received.events {
             if matches!(event.body, ServerEvent::Message { from: Speaker::Me, .. }) {
                 own += 1;
@@ -122,7 +129,7 @@ async fn nobody_loses_a_message_that_was_accepted_and_everybody_is_told() {
     for kind in TransportKind::ALL {
         let Couple { kind, people } = couple(&served, kind).await;
         let couple = people.map(|(sender, receiver)| {
-            (tokio::spawn(talk(sender)), tokio::spawn(listen(receiver, warm.clone())))
+            (tokio::spawn(talk(sender)), tokio::spawn(listen(kind, receiver, warm.clone())))
         });
         evenings.push((kind, couple));
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use client::TransportKind::SocketioWebsocket;
 use expect_test::expect;
 use sim::plan::Action::{Join, Leave, Next, Vanish};
 
@@ -69,11 +68,8 @@ fn the_survivor_is_paired_again_at_once() {
 fn the_survivor_of_a_lost_partner_is_paired_again() {
     let stories = for_both(|kind| {
         let seen = Seen::run(&couple_and_cyd(kind).at(500, "bob", Vanish));
-        let noticed_ms = match kind {
-            SocketioWebsocket => 510,
-            // Whoever polls may come back within the resume window.
-            _ => 510 + sim::plan::quick_server().resume_window_ms,
-        };
+        // Whoever is gone without a word may come back within the resume window.
+        let noticed_ms = 510 + sim::plan::quick_server().resume_window_ms;
         let parted_ms = seen.told("ann", "partner left: lost").happened_ms;
         assert!(parted_ms.abs_diff(noticed_ms) <= SLACK_MS, "{parted_ms}\n{seen}");
         seen.stories(&["ann", "cyd"])

@@ -1,7 +1,7 @@
 //! Sockets that are cut: before they are up, and while something is in flight on them.
 
-use client::TransportKind::{LongPoll, SocketioWebsocket};
-use sim::plan::Action::{Join, Say};
+use client::TransportKind::{LongPoll, SocketioPolling, SocketioWebsocket};
+use sim::plan::Action::{Join, Say, Vanish};
 use sim::plan::FaultKind::{self, CutFinish, CutReset};
 use sim::transcript::transcript;
 
@@ -41,24 +41,39 @@ fn a_finish_at_any_moment_of_a_sockets_handshake_leaves_nobody_behind() {
 }
 
 #[test]
-fn a_socket_cut_while_a_message_is_in_flight_ends_the_conversation_at_once() {
+fn a_message_in_flight_on_a_socket_that_is_cut_arrives_on_the_next_one() {
     for cut in [CutReset, CutFinish] {
         let runs = at_each_ms(507..523, |at_ms| {
             couple(SocketioWebsocket).at(500, "ann", Say).trouble(at_ms, cut, "bob", 0)
         });
         let mut in_flight = 0;
         for (at_ms, seen) in &runs {
-            let parted = seen.told("ann", "partner left: lost");
-            assert!(parted.arrived_ms <= at_ms + 22, "{cut} at {at_ms} ms\n{seen}");
-            let taken = seen.find("ann", "me ann-1");
-            assert!(taken.is_some() != seen.is_refused("ann-1"), "{cut} at {at_ms} ms\n{seen}");
-            // It comes once or, with its connection, not at all; never in the next conversation.
-            assert!(seen.count("bob", "partner ann-1") <= 1, "{cut} at {at_ms} ms\n{seen}");
-            assert_eq!((seen.last("ann"), seen.last("bob")), ("paired p2", "paired p2"), "{seen}");
-            let taken_ms = taken.map_or(u64::MAX, |taken| taken.happened_ms);
-            in_flight += usize::from(taken_ms < *at_ms && *at_ms < taken_ms.saturating_add(10));
+            assert_eq!(seen.count("bob", "partner ann-1"), 1, "{cut} at {at_ms} ms\n{seen}");
+            // Who comes back has not been away for anybody else.
+            assert_eq!(
+                (seen.last("ann"), seen.last("bob")),
+                ("me ann-1", "partner ann-1"),
+                "{seen}"
+            );
+            let taken_ms = seen.told("ann", "me ann-1").happened_ms;
+            in_flight += usize::from(taken_ms < *at_ms && *at_ms < taken_ms + 10);
         }
         assert!(in_flight > 0, "{cut} while the message was on its way");
+    }
+}
+
+#[test]
+fn a_poll_that_was_cut_takes_its_client_out_of_the_lobby_at_once() {
+    // Ann is alone when her poll is cut, at any moment of its life; then bob comes, then cyd.
+    let runs = at_each_ms(300..340, |at_ms| {
+        let people = world().person("ann", SocketioPolling).at(100, "ann", Join);
+        let people = people.at(at_ms, "ann", Vanish).person("bob", LongPoll).at(400, "bob", Join);
+        people.person("cyd", LongPoll).at(600, "cyd", Join)
+    });
+    for (at_ms, seen) in &runs {
+        let first = seen.told("bob", "paired p1");
+        assert!(first.happened_ms >= 600, "bob met a ghost, at {at_ms} ms\n{seen}");
+        assert_eq!(seen.last("cyd"), "paired p1", "at {at_ms} ms\n{seen}");
     }
 }
 
@@ -67,7 +82,7 @@ fn a_partner_whose_socket_is_cut_never_leaves_a_poller_with_a_ghost() {
     let runs = at_each_ms(240..280, |at_ms| {
         let people = world().person("ann", LongPoll).person("bob", SocketioWebsocket);
         let people = people.at(100, "ann", Join).at(200, "bob", Join);
-        people.trouble(at_ms, CutReset, "bob", 0).at(900, "ann", Say)
+        people.trouble(at_ms, CutReset, "bob", 0).at(1_400, "ann", Say)
     });
     let mut ghosts = 0;
     for (at_ms, seen) in &runs {

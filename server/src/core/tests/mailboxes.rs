@@ -4,6 +4,8 @@ use expect_test::expect;
 
 use super::scripts::brief;
 use super::*;
+use crate::core::mailbox::Mailbox;
+use crate::core::session::Session;
 
 fn full_mailbox(events: impl IntoIterator<Item = &'static str>) -> Vec<String> {
     let config = Config {
@@ -89,4 +91,194 @@ fn a_cursor_outside_the_mailbox_is_refused_with_the_bounds() {
         the cursor #3 is outside of #0 to #2
         the cursor #1 is outside of #2 to #2"#]]
     .assert_eq(&format!("{future}\n{past}"));
+}
+
+/// Ann and Bob talk; Bob reads and acknowledges, Ann does what the test is about.
+fn couple(config: Config) -> (Room, SessionId, SessionId) {
+    let limits = Config { messages_burst_max: 1_000, notice_interval_ms: 1_000_000, ..config };
+    let mut room = Room::new(limits);
+    let (ann, bob) = (SessionId(1), SessionId(2));
+    room.open(ann).expect("there is room");
+    room.open(bob).expect("there is room");
+    (room, ann, bob)
+}
+
+/// What a person reads who keeps no cursor but in the connection.
+fn read(room: &mut Room, who: SessionId, after: u64) -> String {
+    match room.core.read(who, Seq(after), usize::MAX) {
+        Ok(read) => {
+            let told: Vec<_> =
+                read.iter().map(|entry| format!("{} {}", entry.seq, brief(&entry.event))).collect();
+            told.join(", ")
+        }
+        Err(rejected) => rejected.to_string(),
+    }
+}
+
+#[test]
+fn who_reads_and_never_acknowledges_is_forgotten_behind_and_never_slow() {
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
+    let mut told = vec![read(&mut room, ann, 0)];
+    for (text, after) in [("a", 3), ("b", 4), ("c", 5)] {
+        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        room.news(bob);
+        told.push(read(&mut room, ann, after));
+    }
+    told.push(read(&mut room, ann, 1));
+    told.push(read(&mut room, ann, 2));
+    told.push(format!("from {}", room.core.beginning(ann).expect("she is known")));
+    expect![[r#"
+        #1 welcome, 1 online, #2 waiting, #3 paired p1
+        #4 Partner: a
+        #5 Partner: b
+        #6 Partner: c
+        the cursor #1 is outside of #2 to #6
+        #3 paired p1, #4 Partner: a, #5 Partner: b, #6 Partner: c
+        from #2"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn who_has_acknowledged_once_is_never_forgotten_behind() {
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
+    read(&mut room, ann, 0);
+    room.core.acknowledge(ann, Seq(1)).expect("it was handed out");
+    let mut told = Vec::new();
+    for text in ["a", "b", "c"] {
+        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        room.news(bob);
+        told.push(read(&mut room, ann, 1));
+    }
+    expect![[r#"
+        #2 waiting, #3 paired p1, #4 Partner: a
+        #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b
+        #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b, #6 closing: Slow"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn what_was_not_handed_out_is_not_forgotten() {
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
+    for text in ["a", "b"] {
+        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        room.news(bob);
+    }
+    expect!["#1 welcome, 1 online, #2 waiting, #3 paired p1, #4 Partner: a, #5 closing: Slow"]
+        .assert_eq(&read(&mut room, ann, 0));
+}
+
+#[test]
+fn a_mailbox_holds_so_many_bytes_and_no_more() {
+    // A text of nine bytes and an id of as many; ids and texts are the same in these tests.
+    let (mut room, ann, bob) = couple(Config { mailbox_bytes_max: 40, ..Config::default() });
+    room.news(ann);
+    let mut told = Vec::new();
+    for text in ["message-1", "message-2"] {
+        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        room.news(bob);
+        told.push(read(&mut room, ann, 3));
+    }
+    room.core.acknowledge(ann, Seq(5)).expect("it was handed out");
+    for text in ["message-3", "message-4", "message-5"] {
+        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        room.news(bob);
+        told.push(read(&mut room, ann, 5));
+    }
+    expect![[r#"
+        #4 Partner: message-1
+        #4 Partner: message-1, #5 Partner: message-2
+        #6 Partner: message-3
+        #6 Partner: message-3, #7 Partner: message-4
+        #6 Partner: message-3, #7 Partner: message-4, #8 closing: Slow"#]]
+    .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn as_much_is_forgotten_as_a_long_message_needs() {
+    let (mut room, ann, bob) = couple(Config { mailbox_bytes_max: 40, ..Config::default() });
+    for text in ["a", "b", "c", "d"] {
+        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        room.news(bob);
+    }
+    read(&mut room, ann, 0);
+    let long = "a message of 18 B.";
+    room.command(bob, say(long, long, None)).expect("bob has a partner");
+    expect!["#6 Partner: c, #7 Partner: d, #8 Partner: a message of 18 B."]
+        .assert_eq(&read(&mut room, ann, 5));
+    let beginning = room.core.beginning(ann).expect("she is known");
+    assert_eq!(beginning, Seq(5));
+}
+
+#[test]
+fn an_emptied_mailbox_gives_its_memory_back() {
+    let (mut room, ann, bob) = couple(Config::default());
+    for number in 0..200 {
+        let text = number.to_string();
+        room.command(bob, say(&text, &text, None)).expect("bob has a partner");
+        room.news(bob);
+    }
+    let places = |room: &Room| {
+        let session = room.core.sessions.get(ann).expect("she is known");
+        session.mailbox.places()
+    };
+    assert!(places(&room) >= 200);
+    room.news(ann);
+    assert!(places(&room) <= 16, "{}", places(&room));
+}
+
+/// The formula in the documentation of the mailbox adds up to what is really held.
+#[test]
+fn a_session_takes_no_more_memory_than_is_documented() {
+    let entry = size_of::<crate::core::Entry>();
+    assert!(entry <= 64, "an event takes {entry} bytes");
+    // A hash map is at most half empty after it has grown; a tree's nodes are half full at least.
+    let index = 2 * (size_of::<(SessionId, u64)>() + 1);
+    let timers = 2 * 2 * size_of::<(Instant, SessionId)>();
+    let session = size_of::<Option<Session>>() + index + timers;
+    assert!(
+        session <= 512,
+        "a session takes {session} bytes, {} of them the mailbox",
+        size_of::<Mailbox>()
+    );
+}
+
+#[test]
+fn ids_are_remembered_as_long_as_configured_and_then_forgotten() {
+    let (mut room, ann, bob) = couple(Config { message_ids_max: 2, ..Config::default() });
+    let mut heard = Vec::new();
+    for id in ["a", "b", "b", "a", "c", "b", "c", "a"] {
+        room.command(bob, say(id, id, None)).expect("bob has a partner");
+        room.news(bob);
+        heard.extend(room.news(ann).iter().map(brief));
+    }
+    expect![[r#"
+        welcome, 1 online
+        waiting
+        paired p1
+        Partner: a
+        Partner: b
+        Partner: c
+        Partner: a"#]]
+    .assert_eq(&heard.join("\n"));
+}
+
+#[test]
+fn when_a_network_breaks_those_who_are_left_all_meet_somebody_else() {
+    const PAIRS: u64 = 5_000;
+    let mut room = Room::new(Config { notice_interval_ms: 1_000_000, ..Config::default() });
+    for session in (1..=2 * PAIRS).map(SessionId) {
+        room.open(session).expect("there is room");
+        room.attach(session).expect("it was just opened");
+    }
+    let (lost, left) = (|pair| SessionId(2 * pair + 1), |pair| SessionId(2 * pair + 2));
+    for session in (0..PAIRS).map(lost) {
+        room.detach(session, Detach::Dropped).expect("it is known");
+    }
+    (0..PAIRS).map(left).for_each(|session| drop(room.news(session)));
+    room.pass(10_000);
+    for session in (0..PAIRS).map(left) {
+        let told: Vec<_> = room.news(session).iter().map(brief).collect();
+        let met = told.last().expect("something happened");
+        assert!(told[0] == "partner left: Lost" && met.starts_with("paired"), "{told:?}");
+    }
 }

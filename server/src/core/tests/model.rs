@@ -10,6 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::core::Counts;
+use crate::core::session::{Session, State};
 use crate::protocol::Speaker;
 
 #[derive(Debug, Clone)]
@@ -127,6 +128,7 @@ impl Model {
 
     /// Everybody reads; a message that was just accepted must reach exactly the two.
     fn read_everything(&mut self, said: Option<(SessionId, Option<PairId>, String)>) {
+        self.check_counts();
         let mut heard = Vec::new();
         for session in self.room.cursors.keys().copied().collect::<Vec<_>>() {
             for event in self.room.news(session) {
@@ -188,6 +190,28 @@ impl Model {
         assert_eq!(online, open().count());
         assert_eq!(counted, pairs.len());
         assert_eq!(waiting, online - 2 * counted);
+        self.check_counts();
+    }
+
+    /// What the core counts as it goes along is what a walk through everybody finds.
+    fn check_counts(&self) {
+        let core = &self.room.core;
+        let all: Vec<_> =
+            (1..=self.opened).filter_map(|id| core.sessions.get(SessionId(id))).collect();
+        let count = |wanted: fn(&Session) -> bool| all.iter().filter(|one| wanted(one)).count();
+        let walked = Counts {
+            online: count(|one| one.state != State::Closed),
+            closed: count(|one| one.state == State::Closed),
+            waiting: count(|one| one.state == State::Waiting),
+            pairs: count(|one| matches!(one.state, State::Paired { .. })) / 2,
+            attached: count(|one| one.reader.is_some()),
+            timers: count(|one| one.timer.is_some()) + count(|one| one.notice_at.is_some()),
+        };
+        assert_eq!(core.counts(), walked);
+        assert_eq!(all.len(), core.sessions.len());
+        assert_eq!(core.is_drained(), all.iter().all(|one| one.mailbox.is_handed_out()));
+        let late = |one: &&Session| one.deadline.is_some() && one.timer > one.deadline;
+        assert_eq!(all.iter().find(|one| late(one)).map(|one| one.id), None, "a timer is late");
     }
 }
 
