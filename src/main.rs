@@ -42,7 +42,7 @@ enum Command {
     /// Simulate, load and report, with the defaults of each
     Tour(tour::Tour),
     /// Run the production server until SIGINT or SIGTERM
-    Serve(server::Serve),
+    Serve(Box<server::Serve>),
     /// Run the server and its clients inside a simulated network, one world a seed
     Sim(sim::Sim),
     /// Put thousands of real clients on the server and measure latency from intended time
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let Cli { output, command } = Cli::parse();
     let outcome = match command.unwrap_or_else(|| Command::Tour(tour::Tour::default())) {
         Command::Tour(tour) => tour.run(&output),
-        Command::Serve(options) => serve(options),
+        Command::Serve(options) => serve(*options),
         Command::Sim(sim) => sim.run(&output),
         Command::Load(load) => load.run(&output),
         Command::Report(report) => report.run(&output),

@@ -8,6 +8,7 @@
 mod command {
     use std::ffi::OsString;
     use std::path::PathBuf;
+    use std::process::ExitCode;
     use std::time::Duration;
 
     use clap::Parser;
@@ -47,7 +48,7 @@ mod command {
         /// wake it is then a part of the server's cost.
         #[arg(long)]
         naps: bool,
-        /// Our server; words behind it are given to it.
+        /// Our server. It stands last: all words behind it are given to the server.
         #[arg(long, num_args = 1.., value_name = "PROGRAM", allow_hyphen_values = true)]
         racetrack: Vec<OsString>,
         /// The folder of the other servers.
@@ -59,15 +60,23 @@ mod command {
     }
 
     #[tokio::main(flavor = "current_thread")]
-    pub(super) async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    pub(super) async fn main() -> ExitCode {
         let arguments = Arguments::parse();
-        let series = measure(&arguments).await?;
-        if arguments.json {
-            println!("{}", serde_json::to_string_pretty(&series)?);
-        } else {
-            print!("{}", saturate::table(&series));
+        match measure(&arguments).await {
+            Ok(series) if arguments.json => {
+                let json = serde_json::to_string_pretty(&series);
+                println!("{}", json.expect("figures are plain data"));
+                ExitCode::SUCCESS
+            }
+            Ok(series) => {
+                print!("{}", saturate::table(&series));
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("saturate: {error}");
+                ExitCode::FAILURE
+            }
         }
-        Ok(())
     }
 
     /// Round by round, so that a disturbance of the machine meets every server.
@@ -108,7 +117,7 @@ mod command {
 }
 
 #[cfg(target_os = "linux")]
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> std::process::ExitCode {
     command::main()
 }
 

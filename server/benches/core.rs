@@ -81,7 +81,7 @@ impl Room {
         self.core.handle_input(self.now, input).expect("nothing here is refused");
         let mut woken = [None; 2];
         while let Some(output) = self.core.poll_output() {
-            if let Output::Wake(session, _) = output {
+            if let Output::Told { session, .. } = output {
                 woken = [woken[1], Some(session)];
             }
         }
@@ -108,7 +108,7 @@ impl Room {
     fn read_all(&mut self, woken: [Option<SessionId>; 2]) {
         for session in woken.into_iter().flatten() {
             let (read, acknowledged) = &mut self.cursors[session.0 as usize];
-            let entries = self.core.read(session, *read, 64).expect("the cursor is good");
+            let entries = self.core.read(session, *read, 64).expect("the cursor is good").entries;
             *read = black_box(&entries).last().map_or(*read, |last| last.seq);
             if read.0 >= acknowledged.0 + ACKNOWLEDGED_EVERY {
                 self.core.acknowledge(session, *read).expect("it was just read");
@@ -191,7 +191,7 @@ fn notice(group: &mut BenchmarkGroup<'_, WallTime>, mut room: Room) {
                 room.core.handle_input(room.now, Input::Timeout).expect("never refused");
                 let mut woken = Vec::new();
                 while let Some(output) = room.core.poll_output() {
-                    if let Output::Wake(session, _) = output {
+                    if let Output::Told { session, .. } = output {
                         woken.push(session);
                     }
                 }

@@ -2,9 +2,7 @@
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection, StringRejection};
-use axum::http::header::{
-    CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
-};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -192,21 +190,18 @@ impl From<HttpError> for Problem {
 }
 
 fn kind(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
-    match rejected {
-        Rejected::UnknownSession => (StatusCode::UNAUTHORIZED, "no-session", "No session"),
-        Rejected::Closed => (StatusCode::CONFLICT, "closed", "The session has ended"),
+    let (status, title) = match rejected {
+        Rejected::UnknownSession => (StatusCode::UNAUTHORIZED, "No session"),
+        Rejected::Closed => (StatusCode::CONFLICT, "The session has ended"),
         Rejected::Draining { .. } => {
-            (StatusCode::SERVICE_UNAVAILABLE, "draining", "The server is shutting down")
+            (StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down")
         }
-        Rejected::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "full", "The server is full"),
-        Rejected::NotPaired => (StatusCode::CONFLICT, "not-paired", "Nobody is there"),
-        Rejected::StalePair { .. } => (StatusCode::CONFLICT, "stale-pair", "The partner has left"),
-        Rejected::TooFast { .. } => {
-            (StatusCode::TOO_MANY_REQUESTS, "too-fast", "Too many messages")
-        }
-        Rejected::TooLong { .. } => {
-            (StatusCode::PAYLOAD_TOO_LARGE, "message-too-long", "The message is too long")
-        }
-        Rejected::Cursor { .. } => (StatusCode::CONFLICT, "cursor", "The cursor is out of bounds"),
-    }
+        Rejected::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "The server is full"),
+        Rejected::NotPaired => (StatusCode::CONFLICT, "Nobody is there"),
+        Rejected::StalePair { .. } => (StatusCode::CONFLICT, "The partner has left"),
+        Rejected::TooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many messages"),
+        Rejected::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long"),
+        Rejected::Cursor { .. } => (StatusCode::CONFLICT, "The cursor is out of bounds"),
+    };
+    (status, rejected.reason(), title)
 }

@@ -7,35 +7,42 @@
 //!
 //! Wake-ups are level-triggered: a reader waits until the head of its mailbox is past its cursor,
 //! not for a signal, so that a wake-up cannot be lost between looking and waiting.
+//!
+//! One lock guards the core. A message takes it once to be said and once for each mailbox to be
+//! read; whoever is to be woken is woken, and times are put into words, after it was given back.
 
-use std::collections::HashMap;
+mod clock;
+mod signal;
+mod token;
+
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, watch};
+use rustc_hash::FxHashMap;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::trace;
 
+use self::clock::Clock;
+use self::signal::Signal;
+use self::token::{Secret, Token};
 use crate::config::Config;
-use crate::core::{self, Core, Entry, Input, Output, ReaderId};
+use crate::core::{Core, Entry, Input, Output, Read, ReaderId};
 pub use crate::core::{Counts, Detach, Rejected};
 use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
 use crate::telemetry::Telemetry;
 
 /// Events in one batch at most.
 const BATCH_EVENTS_MAX: usize = 64;
-/// How often a drain looks whether everybody has read everything, which walks all sessions.
+/// How often a drain looks whether everybody has read everything.
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// Everybody who is connected to this process.
 pub struct Hub {
     config: Config,
     telemetry: Telemetry,
-    /// The core's time zero, on the monotonic clock and on the wall clock.
-    origin: Instant,
-    origin_wall: Timestamp,
+    clock: Clock,
     state: Mutex<HubState>,
     /// The next deadline may have come closer.
     timeout_changed: Notify,
@@ -43,29 +50,16 @@ pub struct Hub {
 
 struct HubState {
     core: Core,
-    seats: HashMap<SessionId, Seat>,
+    /// The ids are the hub's own, so nobody can choose them to collide.
+    seats: FxHashMap<SessionId, Seat>,
     next_session: SessionId,
     next_reader: u64,
 }
 
 /// What the hub knows of a session beside the core.
 struct Seat {
-    secret: u128,
-    signal: watch::Sender<Signal>,
-}
-
-/// The level that readers wait on.
-#[derive(Debug, Clone, Copy)]
-struct Signal {
-    head: Seq,
-    reader: ReaderId,
-}
-
-/// The name of a session and the proof that one may use it: `SESSION-SECRET`, in hexadecimal.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Token {
-    session: SessionId,
-    secret: u128,
+    secret: Secret,
+    signal: Arc<Signal>,
 }
 
 impl Hub {
@@ -77,11 +71,10 @@ impl Hub {
     pub fn new(config: Config) -> Result<Arc<Self>, getrandom::Error> {
         let first_id = first_id()?;
         Ok(Arc::new(Self {
-            origin: Instant::now(),
-            origin_wall: Timestamp::now(),
+            clock: Clock::start(),
             state: Mutex::new(HubState {
                 core: Core::new(config.clone(), PairId(first_id)),
-                seats: HashMap::new(),
+                seats: FxHashMap::default(),
                 next_session: SessionId(first_id),
                 next_reader: 0,
             }),
@@ -108,16 +101,19 @@ impl Hub {
     ///
     /// [`Rejected::Full`] or [`Rejected::Draining`].
     pub async fn open(&self) -> Result<Opened, Rejected> {
-        let secret = random_u128();
+        let secret = Secret::random();
         let mut state = self.lock();
         let session = state.next_session;
-        let signal = watch::Sender::new(Signal { head: Seq(0), reader: ReaderId(0) });
-        state.seats.insert(session, Seat { secret, signal });
-        if let Err(rejected) = self.input(&mut state, Input::Open { session }) {
+        state.seats.insert(session, Seat { secret, signal: Arc::default() });
+        let (opened, wakes) = self.input(&mut state, Input::Open { session });
+        if opened.is_ok() {
+            state.next_session = SessionId(session.0 + 1);
+        } else {
             state.seats.remove(&session);
-            return Err(rejected);
         }
-        state.next_session = SessionId(session.0 + 1);
+        drop(state);
+        wakes.wake();
+        opened?;
         Ok(Opened { session, token: Token { session, secret }.to_string(), next: Seq(0) })
     }
 
@@ -126,9 +122,8 @@ impl Hub {
     pub fn authenticate(&self, token: &str) -> Option<SessionId> {
         let token = Token::from_str(token).ok()?;
         let state = self.lock();
-        // One comparison of two integers: it takes as long for a near miss as for a wild guess.
-        let known = state.seats.get(&token.session)?.secret ^ token.secret == 0;
-        known.then_some(token.session)
+        let seat = state.seats.get(&token.session)?;
+        seat.secret.is(token.secret).then_some(token.session)
     }
 
     /// Does what a person asks for.
@@ -140,10 +135,12 @@ impl Hub {
         if let ClientEvent::Say(say) = &event {
             let (bytes, bytes_max) = (say.text.len(), self.config.message_bytes_max);
             if bytes > bytes_max {
-                return Err(Rejected::TooLong { bytes, bytes_max });
+                let rejected = Rejected::TooLong { bytes, bytes_max };
+                self.telemetry.rejected(rejected.reason());
+                return Err(rejected);
             }
         }
-        self.input(&mut self.lock(), Input::Command { session: from, event })
+        self.handle(Input::Command { session: from, event })
     }
 
     /// Begins to read a mailbox. Whoever read it before is superseded.
@@ -155,10 +152,14 @@ impl Hub {
         let mut state = self.lock();
         state.next_reader += 1;
         let reader = ReaderId(state.next_reader);
-        self.input(&mut state, Input::Attach { session: who, reader })?;
+        let (attached, wakes) = self.input(&mut state, Input::Attach { session: who, reader });
+        attached?;
         let seat = state.seats.get(&who).expect("the core knows only sessions that have a seat");
-        seat.signal.send_modify(|signal| signal.reader = reader);
-        let signal = seat.signal.subscribe();
+        let signal = Arc::clone(&seat.signal);
+        signal.hand_over(reader);
+        drop(state);
+        wakes.wake();
+        signal.wake();
         Ok(Reader { hub: Arc::clone(self), session: who, reader, signal, attached: true })
     }
 
@@ -168,7 +169,7 @@ impl Hub {
             let timeout = self.lock().core.poll_timeout();
             let due = async {
                 match timeout {
-                    Some(at) => tokio::time::sleep_until(self.origin + at.0).await,
+                    Some(at) => tokio::time::sleep_until(self.clock.deadline(at)).await,
                     None => std::future::pending().await,
                 }
             };
@@ -176,7 +177,9 @@ impl Hub {
                 biased;
                 () = self.timeout_changed.notified() => {}
                 () = due => {
-                    let _always_accepted = self.input(&mut self.lock(), Input::Timeout);
+                    let _always_accepted = self.handle(Input::Timeout);
+                    // When a whole network is lost there is more to do than others can wait for.
+                    tokio::task::yield_now().await;
                 }
             }
         }
@@ -184,7 +187,7 @@ impl Hub {
 
     /// Tells everybody that the server closes, and lets nobody new in.
     pub fn drain(&self) {
-        let _always_accepted = self.input(&mut self.lock(), Input::Drain);
+        let _always_accepted = self.handle(Input::Drain);
     }
 
     /// Resolves when nobody has anything left to read.
@@ -211,47 +214,85 @@ impl Hub {
     }
 
     /// One input, and everything that follows from it.
-    fn input(&self, state: &mut HubState, input: Input) -> Result<(), Rejected> {
-        let now = core::Instant(self.origin.elapsed());
+    fn handle(&self, input: Input) -> Result<(), Rejected> {
+        let (result, wakes) = self.input(&mut self.lock(), input);
+        wakes.wake();
+        result
+    }
+
+    /// One input, and everything that follows from it but the wake-ups, which must be done when
+    /// the lock was given back.
+    fn input(&self, state: &mut HubState, input: Input) -> (Result<(), Rejected>, Wakes) {
+        let now = self.clock.now();
         let timeout_before = state.core.poll_timeout();
         trace!(at = ?now.0, ?input, "input");
         let result = state.core.handle_input(now, input);
+        let mut wakes = Wakes::default();
         while let Some(output) = state.core.poll_output() {
             trace!(?output, "output");
             match output {
-                Output::Wake(session, head) => {
+                Output::Told { session, head, kind, held } => {
+                    self.telemetry.event(kind);
+                    self.telemetry.depth(held);
                     if let Some(seat) = state.seats.get(&session) {
-                        seat.signal.send_modify(|signal| signal.head = head);
+                        seat.signal.raise(head);
+                        wakes.add(&seat.signal);
                     }
                 }
                 Output::Removed(session) => {
-                    state.seats.remove(&session);
+                    if let Some(seat) = state.seats.remove(&session) {
+                        seat.signal.end();
+                        wakes.add(&seat.signal);
+                    }
                 }
             }
         }
         if let Err(rejected) = &result {
             trace!(%rejected, "rejected");
+            self.telemetry.rejected(rejected.reason());
         }
-        if state.core.poll_timeout() != timeout_before {
+        // A timer that goes off too early does no harm, one that goes off too late does.
+        let timeout = state.core.poll_timeout();
+        if timeout.is_some_and(|at| timeout_before.is_none_or(|before| at < before)) {
             self.timeout_changed.notify_one();
         }
-        result
+        (result, wakes)
     }
 
     /// The time of day: RFC 3339, UTC, to the millisecond.
     #[must_use]
     pub fn wall_clock(&self) -> String {
-        self.wall_clock_at(self.origin.elapsed())
+        self.clock.wall(self.clock.now())
     }
 
-    fn wall_clock_at(&self, since: Duration) -> String {
-        let since = SignedDuration::try_from(since).unwrap_or(SignedDuration::MAX);
-        let at = self.origin_wall.checked_add(since).unwrap_or(Timestamp::MAX);
-        format!("{at:.3}")
+    /// What was read, as it goes out.
+    fn batch(&self, read: Read, after: Seq) -> Batch {
+        for entry in &read.entries[read.again..] {
+            self.telemetry.delivered(self.clock.since(entry.at));
+        }
+        let event = |entry: Entry| Event {
+            seq: entry.seq,
+            at: self.clock.wall(entry.at),
+            body: entry.event,
+        };
+        let events: Vec<_> = read.entries.into_iter().map(event).collect();
+        let next = events.last().map_or(after, |event| event.seq);
+        Batch { events, next }
+    }
+}
+
+/// Who is to look at the level of a mailbox.
+#[derive(Default)]
+#[must_use = "somebody waits"]
+struct Wakes(Vec<Arc<Signal>>);
+
+impl Wakes {
+    fn add(&mut self, signal: &Arc<Signal>) {
+        self.0.push(Arc::clone(signal));
     }
 
-    fn event(&self, entry: Entry) -> Event {
-        Event { seq: entry.seq, at: self.wall_clock_at(entry.at.0), body: entry.event }
+    fn wake(self) {
+        self.0.iter().for_each(|signal| signal.wake());
     }
 }
 
@@ -262,7 +303,7 @@ pub struct Reader {
     hub: Arc<Hub>,
     session: SessionId,
     reader: ReaderId,
-    signal: watch::Receiver<Signal>,
+    signal: Arc<Signal>,
     attached: bool,
 }
 
@@ -280,7 +321,12 @@ impl Reader {
             if !batch.events.is_empty() || self.is_superseded() {
                 return Ok(batch);
             }
-            if !self.grown_past(after, until).await {
+            let past = self.signal.past(after, self.reader);
+            let Some(until) = until else {
+                past.await;
+                continue;
+            };
+            if tokio::time::timeout_at(until, past).await.is_err() {
                 return self.read(after);
             }
         }
@@ -302,13 +348,14 @@ impl Reader {
     ///
     /// As [`Reader::receive`].
     pub async fn acknowledge(&self, seq: Seq) -> Result<(), Rejected> {
-        self.hub.lock().core.acknowledge(self.session, seq)
+        let acknowledged = self.hub.lock().core.acknowledge(self.session, seq);
+        acknowledged.inspect_err(|rejected| self.hub.telemetry.rejected(rejected.reason()))
     }
 
     /// True when another reader of the same mailbox came later.
     #[must_use]
     pub fn is_superseded(&self) -> bool {
-        self.signal.borrow().reader != self.reader
+        !self.signal.is_read_by(self.reader)
     }
 
     /// The connection shows signs of being lost: the session is not paired until something is heard
@@ -316,8 +363,7 @@ impl Reader {
     /// later than it must.
     pub async fn suspect(&self) {
         let (session, reader) = (self.session, self.reader);
-        let input = Input::Suspect { session, reader };
-        let _always_accepted = self.hub.input(&mut self.hub.lock(), input);
+        let _always_accepted = self.hub.handle(Input::Suspect { session, reader });
     }
 
     /// Ends the reading and says how.
@@ -326,33 +372,23 @@ impl Reader {
     }
 
     fn read(&self, after: Seq) -> Result<Batch, Rejected> {
+        let nothing = || Ok(Batch { events: Vec::new(), next: after });
+        if self.signal.is_at(after) {
+            return nothing();
+        }
         let mut state = self.hub.lock();
         if self.is_superseded() {
-            return Ok(Batch { events: Vec::new(), next: after });
+            return nothing();
         }
-        let entries = state.core.read(self.session, after, BATCH_EVENTS_MAX)?;
+        let read = state.core.read(self.session, after, BATCH_EVENTS_MAX)?;
         drop(state);
-        let events: Vec<_> = entries.into_iter().map(|entry| self.hub.event(entry)).collect();
-        let next = events.last().map_or(after, |event| event.seq);
-        Ok(Batch { events, next })
-    }
-
-    /// False when the time is over or the session is.
-    async fn grown_past(&mut self, after: Seq, until: Option<Instant>) -> bool {
-        let reader = self.reader;
-        let level = self.signal.wait_for(|signal| signal.head > after || signal.reader != reader);
-        let grown = match until {
-            Some(until) => tokio::time::timeout_at(until, level).await,
-            None => Ok(level.await),
-        };
-        matches!(grown, Ok(Ok(_)))
+        Ok(self.hub.batch(read, after))
     }
 
     fn detach(&mut self, how: Detach) {
         if std::mem::take(&mut self.attached) {
             let (session, reader) = (self.session, self.reader);
-            let input = Input::Detach { session, reader, how };
-            let _always_accepted = self.hub.input(&mut self.hub.lock(), input);
+            let _always_accepted = self.hub.handle(Input::Detach { session, reader, how });
         }
     }
 }
@@ -363,31 +399,8 @@ impl Drop for Reader {
     }
 }
 
-impl std::fmt::Display for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:x}-{:032x}", self.session.0, self.secret)
-    }
-}
-
-impl FromStr for Token {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (session, secret) = text.split_once('-').ok_or(())?;
-        let session = SessionId(u64::from_str_radix(session, 16).map_err(|_| ())?);
-        let secret = u128::from_str_radix(secret, 16).map_err(|_| ())?;
-        Ok(Self { session, secret })
-    }
-}
-
 /// Where the ids of this process begin: 24 random bits, then a counter, so that no id of an
 /// earlier process comes back, and all stay below 2^53, which JavaScript can hold.
 fn first_id() -> Result<u64, getrandom::Error> {
     Ok((getrandom::u32()? as u64 >> 8 << 28) + 1)
-}
-
-fn random_u128() -> u128 {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the system gave entropy at start and does so since");
-    u128::from_ne_bytes(bytes)
 }

@@ -108,7 +108,7 @@ fn add_what_all_may_be_answered(path: &str, item: &mut PathItem) {
 
 fn add(operation: &mut Operation, status: u16, description: &str) {
     let response = ResponseBuilder::new().description(description).build();
-    operation.responses.responses.entry(status.to_string()).or_insert(response.into());
+    operation.responses.responses.entry(status.to_string()).or_insert_with(|| response.into());
 }
 
 /// A refusal; the server says when to come back where that makes sense.

@@ -182,6 +182,23 @@ pub enum ServerEvent {
     },
 }
 
+impl ServerEvent {
+    /// The event's `type` on the wire.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Welcome { .. } => "welcome",
+            Self::Waiting => "waiting",
+            Self::Paired { .. } => "paired",
+            Self::Message { .. } => "message",
+            Self::PartnerLeft { .. } => "partner_left",
+            Self::Notice { .. } => "notice",
+            Self::Lagged { .. } => "lagged",
+            Self::Closing { .. } => "closing",
+        }
+    }
+}
+
 /// Whose message it is, seen from the reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

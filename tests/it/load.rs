@@ -71,9 +71,13 @@ async fn long_polling_delivers_every_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn socketio_delivers_every_message() {
-    let series = run(&small(TransportKind::SocketioWebsocket)).await.expect("a run");
-    check(&series, TransportKind::SocketioWebsocket);
+async fn streams_and_sockets_deliver_every_message() {
+    let pushed = TransportKind::ALL.into_iter();
+    let is_polled = |kind| matches!(kind, TransportKind::ShortPoll | TransportKind::LongPoll);
+    for kind in pushed.filter(|kind| !is_polled(*kind)) {
+        let series = run(&small(kind)).await.expect("a run");
+        check(&series, kind);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

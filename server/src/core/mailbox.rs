@@ -49,6 +49,15 @@ pub struct Entry {
     pub event: ServerEvent,
 }
 
+/// What was read from a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// The events, in order.
+    pub entries: Vec<Entry>,
+    /// How many of them, counted from the first, had been handed out before.
+    pub again: usize,
+}
+
 /// The mailbox cannot hold one more event.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
@@ -98,15 +107,16 @@ impl Mailbox {
         self.append(at, event)
     }
 
-    pub(super) fn read_after(&mut self, after: Seq, limit: usize) -> Result<Vec<Entry>, Rejected> {
+    pub(super) fn read_after(&mut self, after: Seq, limit: usize) -> Result<Read, Rejected> {
         self.check(after)?;
         let start = self.count_up_to(after);
         let end = self.entries.len().min(start.saturating_add(limit));
-        let read: Vec<_> = self.entries.range(start..end).cloned().collect();
-        if let Some(last) = read.last() {
+        let again = self.count_up_to(self.handed_out).clamp(start, end) - start;
+        let entries: Vec<_> = self.entries.range(start..end).cloned().collect();
+        if let Some(last) = entries.last() {
             self.handed_out = self.handed_out.max(last.seq);
         }
-        Ok(read)
+        Ok(Read { entries, again })
     }
 
     pub(super) fn acknowledge(&mut self, seq: Seq) -> Result<(), Rejected> {
@@ -132,6 +142,11 @@ impl Mailbox {
     #[cfg(test)]
     pub(super) fn places(&self) -> usize {
         self.entries.capacity()
+    }
+
+    /// Events that are held.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
     }
 
     pub(super) fn is_handed_out(&self) -> bool {

@@ -29,8 +29,8 @@ use std::fmt;
 use std::time::Duration;
 
 use self::lobby::Lobby;
-pub use self::mailbox::Entry;
 use self::mailbox::{Bounds, Full, Mailbox};
+pub use self::mailbox::{Entry, Read};
 pub use self::rejected::Rejected;
 use self::session::{Session, State};
 use self::sessions::{Sessions, Slot};
@@ -125,8 +125,17 @@ pub enum Input {
 /// What the caller must do after an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
-    /// The session's mailbox has grown up to this place.
-    Wake(SessionId, Seq),
+    /// An event went into a mailbox.
+    Told {
+        /// Whose mailbox.
+        session: SessionId,
+        /// The event's place, which is now the last.
+        head: Seq,
+        /// The event's type, as the wire names it.
+        kind: &'static str,
+        /// Events that the mailbox now holds.
+        held: usize,
+    },
     /// The session is forgotten.
     Removed(SessionId),
 }
@@ -232,18 +241,13 @@ impl Core {
         self.timers.first().into_iter().chain(self.notices.first()).min()
     }
 
-    /// The events of a session past `after`, `limit` at most, and marks them as handed out.
+    /// The events of a session past `after`, `limit` at most, which are handed out by that.
     ///
     /// # Errors
     ///
     /// [`Rejected::UnknownSession`], or [`Rejected::Cursor`] when `after` was forgotten already or
     /// lies in the future.
-    pub fn read(
-        &mut self,
-        session: SessionId,
-        after: Seq,
-        limit: usize,
-    ) -> Result<Vec<Entry>, Rejected> {
+    pub fn read(&mut self, session: SessionId, after: Seq, limit: usize) -> Result<Read, Rejected> {
         self.mailbox(session, |mailbox| mailbox.read_after(after, limit))?
     }
 
@@ -333,9 +337,11 @@ impl Core {
             return Ok(());
         }
         let was_unread = !known.mailbox.is_handed_out();
+        let kind = event.kind();
         let head = known.mailbox.push(now, event, Bounds::new(&self.config))?;
+        let held = known.mailbox.len();
         self.unread += usize::from(!was_unread);
-        self.outputs.push_back(Output::Wake(known.id, head));
+        self.outputs.push_back(Output::Told { session: known.id, head, kind, held });
         Ok(())
     }
 

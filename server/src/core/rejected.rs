@@ -57,3 +57,22 @@ pub enum Rejected {
         head: Seq,
     },
 }
+
+impl Rejected {
+    /// The kind of refusal in a word or two, which never changes: what is counted and what clients
+    /// may tell refusals apart by.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownSession => "no-session",
+            Self::Closed => "closed",
+            Self::Draining { .. } => "draining",
+            Self::Full { .. } => "full",
+            Self::NotPaired => "not-paired",
+            Self::StalePair { .. } => "stale-pair",
+            Self::TooFast { .. } => "too-fast",
+            Self::TooLong { .. } => "message-too-long",
+            Self::Cursor { .. } => "cursor",
+        }
+    }
+}

@@ -201,10 +201,11 @@ impl Core {
         self.notices.change(session, notice_at, None);
         self.set_deadline(session, Some(now.after(self.config.resume_window())));
         let closing = ServerEvent::Closing { reason, retry_after_ms };
-        let head = self
-            .mailbox(session, |mailbox| mailbox.push_last(now, closing))
+        let kind = closing.kind();
+        let (head, held) = self
+            .mailbox(session, |mailbox| (mailbox.push_last(now, closing), mailbox.len()))
             .expect("a session that ends is still known");
-        self.outputs.push_back(Output::Wake(session, head));
+        self.outputs.push_back(Output::Told { session, head, kind, held });
     }
 
     /// The person is there: the lease begins anew, or rests while somebody reads.

@@ -8,6 +8,8 @@ use crate::protocol::SessionId;
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     deadlines: BTreeSet<(Instant, SessionId)>,
+    /// The earliest deadline, which is asked for with every input and changes seldom.
+    first: Option<Instant>,
 }
 
 impl Timers {
@@ -25,16 +27,18 @@ impl Timers {
         if let Some(new) = new {
             self.deadlines.insert((new, session));
         }
+        self.find_first();
     }
 
     pub(super) fn first(&self) -> Option<Instant> {
-        self.deadlines.first().map(|(at, _)| *at)
+        self.first
     }
 
     /// Takes out the earliest deadline that is due.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<(Instant, SessionId)> {
         let due = *self.deadlines.first().filter(|(at, _)| *at <= now)?;
         self.deadlines.remove(&due);
+        self.find_first();
         Some(due)
     }
 
@@ -45,5 +49,9 @@ impl Timers {
 
     pub(super) fn len(&self) -> usize {
         self.deadlines.len()
+    }
+
+    fn find_first(&mut self) {
+        self.first = self.deadlines.first().map(|(at, _)| *at);
     }
 }

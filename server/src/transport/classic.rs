@@ -80,6 +80,11 @@ impl Classic {
         self.news.send_replace(News::Over);
     }
 
+    fn check_length(&self, text: &str) -> Result<(), Rejected> {
+        let (bytes, bytes_max) = (text.len(), self.hub.config().message_bytes_max);
+        if bytes > bytes_max { Err(Rejected::TooLong { bytes, bytes_max }) } else { Ok(()) }
+    }
+
     /// Takes one announcement out of the allowance, which is that of one session.
     fn pay(&self) -> Result<(), Rejected> {
         let price = Duration::from_secs(1) / self.hub.config().messages_per_s_max;
@@ -134,14 +139,11 @@ async fn announce(
     text: Result<String, StringRejection>,
 ) -> Result<StatusCode, HttpError> {
     let text = text?;
-    let (bytes, bytes_max) = (text.len(), classic.hub.config().message_bytes_max);
     if text.is_empty() {
         return Err(HttpError::NothingAnnounced);
     }
-    if bytes > bytes_max {
-        return Err(Rejected::TooLong { bytes, bytes_max }.into());
-    }
-    classic.pay()?;
+    let allowed = classic.check_length(&text).and_then(|()| classic.pay());
+    allowed.inspect_err(|rejected| classic.hub.telemetry().rejected(rejected.reason()))?;
     classic.news.send_if_modified(|news| {
         let goes_on = !matches!(news, News::Over);
         if goes_on {

@@ -11,7 +11,7 @@
 //! | long poll | on request, parked | FIFO | nothing, within the resume window | `leave`, or the resume window after a cut poll |
 //! | SSE | pushed | FIFO | nothing, within the resume window | `leave`, or the resume window after a cut stream |
 //! | WebSocket | pushed | FIFO | nothing, within the resume window | close frame: at once; lost, or no heartbeat: the resume window |
-//! | Socket.IO | pushed | FIFO | what was in flight, unless a token was used | disconnect: at once; lost: at once, or the resume window if a token was used |
+//! | Socket.IO | pushed | FIFO | what was in flight; nothing, within the resume window, with `after` or a token | disconnect: at once; lost, or no poll within the grace after a cut one, or no heartbeat: at once; the resume window with `after` or a token |
 
 pub(crate) mod who;
 

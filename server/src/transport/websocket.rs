@@ -33,6 +33,7 @@
 //! The task is as large as its largest step, for every connection and all the time; so what is rare
 //! takes a box.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -173,8 +174,10 @@ async fn serve(hub: Arc<Hub>, upgrade: OnUpgrade, admitted: Result<Admitted, Htt
         WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, config).await;
     let end = match admitted {
         Ok(admitted) => {
-            let conversation = Conversation::new(&hub, &mut socket, admitted);
-            conversation.run().await
+            let mut conversation = Conversation::new(&hub, &mut socket, admitted);
+            let Err(end) = conversation.converse().await;
+            conversation.end(&end).await;
+            end
         }
         Err(error) => error.into(),
     };
@@ -282,17 +285,8 @@ impl<'a> Conversation<'a> {
         }
     }
 
-    async fn run(mut self) -> End {
-        if std::env::var("H1SIZE").is_ok() {
-            println!("serve converse {}", std::mem::size_of_val(&self.converse()));
-            println!("serve take {}", std::mem::size_of_val(&self.take(None)));
-            println!("serve deliver {}", std::mem::size_of_val(&self.deliver(Err(Rejected::Closed))));
-            println!("serve flush {}", std::mem::size_of_val(&self.flush()));
-            println!("serve feed {}", std::mem::size_of_val(&self.feed(Message::text(""))));
-        }
-        let end = match self.converse().await {
-            Ok(end) | Err(end) => end,
-        };
+    /// Gives up the mailbox, and says whether the person is expected back.
+    async fn end(self, end: &End) {
         let how = match end {
             End::Left => {
                 let _session_is_over = self.hub.send(self.session, ClientEvent::Leave).await;
@@ -301,11 +295,10 @@ impl<'a> Conversation<'a> {
             End::Lost | End::Away | End::Closed(..) | End::Refused(_) => Detach::Dropped,
         };
         self.reader.finish(how).await;
-        end
     }
 
-    /// Gives its end on either way.
-    async fn converse(&mut self) -> Result<End, End> {
+    /// Goes on until something ends it.
+    async fn converse(&mut self) -> Result<Infallible, End> {
         if let Some(opened) = self.opened.take() {
             self.feed(json(&ServerFrame::Opened(opened))).await?;
         }
@@ -493,28 +486,5 @@ fn failed(error: &Error) -> End {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Lost,
         Error::Protocol(_) => End::Closed(CloseCode::Protocol, "this is not WebSocket"),
         _ => End::Lost,
-    }
-}
-
-#[cfg(test)]
-mod sizes {
-    fn future_size<F, A, B, C>(_: fn(A, B, C) -> F) -> usize { size_of::<F>() }
-    #[tokio::test]
-    async fn sizes_h1() {
-        let hub = super::Hub::new(super::Config::default()).unwrap();
-        let opened = hub.open().await.unwrap();
-        let mut reader = hub.attach(opened.session).await.unwrap();
-        println!("serve receive {}", std::mem::size_of_val(&reader.receive(super::Seq(0), None)));
-        println!("serve send {}", std::mem::size_of_val(&hub.send(opened.session, super::ClientEvent::Leave)));
-        println!("serve {}", future_size(super::serve));
-        println!("socket {}", size_of::<super::Socket>());
-        println!("conversation {}", size_of::<super::Conversation<'static>>());
-        println!("admitted {}", size_of::<Result<super::Admitted, super::HttpError>>());
-        println!("reader {}", size_of::<super::Reader>());
-        println!("sleep {}", size_of::<super::Sleep>());
-        println!("end {}", size_of::<super::End>());
-        println!("seat/core event {} say {}", size_of::<super::ServerEvent>(), size_of::<super::ClientEvent>());
-        println!("message {} err {}", size_of::<super::Message>(), size_of::<super::Error>());
-        println!("rejected {} httperror {} problem {}", size_of::<super::Rejected>(), size_of::<super::HttpError>(), size_of::<super::Problem>());
     }
 }

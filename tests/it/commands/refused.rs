@@ -108,7 +108,7 @@ fn names_that_are_not_known_are_answered_with_those_that_are() {
     check_usage(
         "load --transport pigeon",
         expect![[r#"
-        error: invalid value 'pigeon' for '--transport <NAME[,NAME...]>': no transport is named "pigeon"; there are short-poll, long-poll, sse, websocket, socketio-websocket
+        error: invalid value 'pigeon' for '--transport <NAME[,NAME...]>': no transport is named "pigeon"; there are short-poll, long-poll, sse, websocket, socketio-websocket, socketio-polling
     "#]],
     );
     check_usage(
@@ -201,44 +201,80 @@ fn a_configuration_that_cannot_be_used_is_named_with_the_place_and_the_way_out()
         fs::write(dir.path().join("c.toml"), text).expect("a file");
         check(&racetrack(dir.path(), "serve --config c.toml"), expected);
     };
-    serve("\nsession_max = 1\n", expect![[r#"
+    serve(
+        "\nsession_max = 1\n",
+        expect![[r#"
         racetrack: c.toml, line 2, `session_max = 1`: unknown field `session_max`; --help lists the limits, written here with _ for -
-    "#]]);
-    serve("sessions_max = \"many\"\n", expect![[r#"
+    "#]],
+    );
+    serve(
+        "sessions_max = \"many\"\n",
+        expect![[r#"
         racetrack: c.toml, line 1, `sessions_max = "many"`: invalid type: string "many", expected usize
-    "#]]);
-    serve("sessions_max = -1\n", expect![[r#"
+    "#]],
+    );
+    serve(
+        "sessions_max = -1\n",
+        expect![[r#"
         racetrack: c.toml, line 1, `sessions_max = -1`: invalid value: integer `-1`, expected usize
-    "#]]);
-    serve("sessions_max\n", expect![[r#"
+    "#]],
+    );
+    serve(
+        "sessions_max\n",
+        expect![[r#"
         racetrack: c.toml, line 1, `sessions_max`: key with no value, expected `=`
-    "#]]);
-    serve("allowed_origins = [\"friend.example\"]\n", expect![[r#"
+    "#]],
+    );
+    serve(
+        "allowed_origins = [\"friend.example\"]\n",
+        expect![[r#"
         racetrack: c.toml, line 1, `allowed_origins = ["friend.example"]`: `friend.example` is no origin; write SCHEME://HOST or SCHEME://HOST:PORT
-    "#]]);
-    serve("trusted_proxies = [\"10.0.0.0/33\"]\n", expect![[r#"
+    "#]],
+    );
+    serve(
+        "trusted_proxies = [\"10.0.0.0/33\"]\n",
+        expect![[r#"
         racetrack: c.toml, line 1, `trusted_proxies = ["10.0.0.0/33"]`: invalid IP address syntax
-    "#]]);
-    serve("heartbeat_interval_ms = 0\n", expect![[r#"
+    "#]],
+    );
+    serve(
+        "heartbeat_interval_ms = 0\n",
+        expect![[r#"
         racetrack: --heartbeat-interval-ms: 0 would let nothing through; at least 1
-    "#]]);
-    check(&racetrack(dir.path(), "serve --config nothing.toml"), expect![[r#"
+    "#]],
+    );
+    check(
+        &racetrack(dir.path(), "serve --config nothing.toml"),
+        expect![[r#"
         racetrack: cannot read nothing.toml; name another file with --config FILE: No such file or directory (os error 2)
-    "#]]);
-    check(&racetrack(dir.path(), "serve --messages-burst-max 0"), expect![[r#"
+    "#]],
+    );
+    check(
+        &racetrack(dir.path(), "serve --messages-burst-max 0"),
+        expect![[r#"
         racetrack: --messages-burst-max: 0 would let nothing through; at least 1
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn values_of_flags_that_cannot_be_meant_are_named() {
-    check_usage("serve --allowed-origins *", expect![[r#"
+    check_usage(
+        "serve --allowed-origins *",
+        expect![[r#"
         error: invalid value '*' for '--allowed-origins <ORIGIN,...>': `*` is no origin; write SCHEME://HOST or SCHEME://HOST:PORT
-    "#]]);
-    check_usage("serve --trusted-proxies somebody", expect![[r#"
+    "#]],
+    );
+    check_usage(
+        "serve --trusted-proxies somebody",
+        expect![[r#"
         error: invalid value 'somebody' for '--trusted-proxies <NETWORK,...>': invalid IP address syntax
-    "#]]);
-    check_usage("serve --log xml", expect![[r#"
+    "#]],
+    );
+    check_usage(
+        "serve --log xml",
+        expect![[r#"
         error: invalid value 'xml' for '--log <FORMAT>'
-    "#]]);
+    "#]],
+    );
 }

@@ -53,7 +53,8 @@ async fn figures_are_told_in_the_format_of_open_metrics() {
         # HELP racetrack_mailbox_depth Events in a mailbox when one is added
         # TYPE racetrack_mailbox_depth histogram
         # EOF
-    "#]].assert_eq(&lines(&answer.body, "# "));
+    "#]]
+    .assert_eq(&lines(&answer.body, "# "));
     let gauges = ["sessions", "waiting", "pairs", "readers", "connections", "timers"];
     let gauges = gauges.map(|gauge| lines(&answer.body, &format!("racetrack_{gauge}")));
     expect![[r#"
@@ -64,7 +65,8 @@ async fn figures_are_told_in_the_format_of_open_metrics() {
         racetrack_readers 0
         racetrack_connections 1
         racetrack_timers 4
-    "#]].assert_eq(&gauges.concat());
+    "#]]
+    .assert_eq(&gauges.concat());
 }
 
 #[tokio::test]
@@ -77,19 +79,22 @@ async fn events_are_counted_by_type_and_refusals_by_reason() {
     assert_eq!(ask("POST /api/next").of(served.addr).await.status, 401);
     let metrics = metrics(&served).await;
     expect![[r#"
-        racetrack_events_total{type="message"} 0
+        racetrack_events_total{type="message"} 2
         racetrack_events_total{type="notice"} 0
-        racetrack_events_total{type="paired"} 0
-        racetrack_events_total{type="waiting"} 0
+        racetrack_events_total{type="paired"} 2
+        racetrack_events_total{type="waiting"} 1
         racetrack_events_total{type="partner_left"} 0
-        racetrack_events_total{type="welcome"} 0
+        racetrack_events_total{type="welcome"} 2
         racetrack_events_total{type="closing"} 0
         racetrack_events_total{type="lagged"} 0
-    "#]].assert_eq(&lines(&metrics, "racetrack_events_total"));
+    "#]]
+    .assert_eq(&lines(&metrics, "racetrack_events_total"));
     expect![[r#"
+        racetrack_rejections_total{reason="message-too-long"} 1
         racetrack_rejections_total{reason="no-session"} 1
         racetrack_rejections_total{reason="not-found"} 1
-    "#]].assert_eq(&lines(&metrics, "racetrack_rejections_total"));
+    "#]]
+    .assert_eq(&lines(&metrics, "racetrack_rejections_total"));
 }
 
 #[tokio::test]
@@ -100,25 +105,28 @@ async fn what_is_delivered_is_timed_and_what_is_held_is_measured() {
     let before = metrics(&served).await;
     expect![[r#"
         racetrack_deliver_seconds_count 0
-    "#]].assert_eq(&lines(&before, "racetrack_deliver_seconds_count"));
+    "#]]
+    .assert_eq(&lines(&before, "racetrack_deliver_seconds_count"));
     assert_eq!(ask("GET /api/events").bearer(&bob).of(served.addr).await.status, 200);
     let after = metrics(&served).await;
     expect![[r#"
-        racetrack_deliver_seconds_count 0
-    "#]].assert_eq(&lines(&after, "racetrack_deliver_seconds_count"));
+        racetrack_deliver_seconds_count 3
+    "#]]
+    .assert_eq(&lines(&after, "racetrack_deliver_seconds_count"));
     expect![[r#"
-        racetrack_mailbox_depth_sum 0.0
-        racetrack_mailbox_depth_count 0
+        racetrack_mailbox_depth_sum 16.0
+        racetrack_mailbox_depth_count 7
         racetrack_mailbox_depth_bucket{le="0.0"} 0
-        racetrack_mailbox_depth_bucket{le="1.0"} 0
-        racetrack_mailbox_depth_bucket{le="2.0"} 0
-        racetrack_mailbox_depth_bucket{le="4.0"} 0
-        racetrack_mailbox_depth_bucket{le="8.0"} 0
-        racetrack_mailbox_depth_bucket{le="16.0"} 0
-        racetrack_mailbox_depth_bucket{le="32.0"} 0
-        racetrack_mailbox_depth_bucket{le="64.0"} 0
-        racetrack_mailbox_depth_bucket{le="128.0"} 0
-        racetrack_mailbox_depth_bucket{le="256.0"} 0
-        racetrack_mailbox_depth_bucket{le="+Inf"} 0
-    "#]].assert_eq(&lines(&after, "racetrack_mailbox_depth"));
+        racetrack_mailbox_depth_bucket{le="1.0"} 2
+        racetrack_mailbox_depth_bucket{le="2.0"} 4
+        racetrack_mailbox_depth_bucket{le="4.0"} 7
+        racetrack_mailbox_depth_bucket{le="8.0"} 7
+        racetrack_mailbox_depth_bucket{le="16.0"} 7
+        racetrack_mailbox_depth_bucket{le="32.0"} 7
+        racetrack_mailbox_depth_bucket{le="64.0"} 7
+        racetrack_mailbox_depth_bucket{le="128.0"} 7
+        racetrack_mailbox_depth_bucket{le="256.0"} 7
+        racetrack_mailbox_depth_bucket{le="+Inf"} 7
+    "#]]
+    .assert_eq(&lines(&after, "racetrack_mailbox_depth"));
 }

@@ -47,7 +47,8 @@ async fn every_route_is_described_with_every_status() {
         POST /api/session: 201 400 403 429 503
         GET /api/stream: 200 400 401 409 429
         GET /api/ws: 101 400 403 426 429
-    "#]].assert_eq(&lines.collect::<String>());
+    "#]]
+    .assert_eq(&lines.collect::<String>());
 }
 
 #[tokio::test]

@@ -98,6 +98,7 @@ async fn a_browser_that_asks_first_is_told_what_a_listed_page_may() {
     check(&answer, expect!["200 https://friend.example true"]);
     let told = ["methods", "headers"]
         .map(|what| answer.header(&format!("access-control-allow-{what}")).unwrap_or("-"));
-    expect!["GET,POST,DELETE | authorization,content-type,last-event-id"].assert_eq(&told.join(" | "));
+    expect!["GET,POST,DELETE | authorization,content-type,last-event-id"]
+        .assert_eq(&told.join(" | "));
     check(&preflight("http://evil.example").await, expect![["200 - true"]]);
 }

@@ -147,6 +147,17 @@ async fn a_disconnect_packet_leaves_at_once() {
 }
 
 #[tokio::test]
+async fn a_word_that_crosses_the_end_does_not_take_the_last_event_away() {
+    let served = serve(patient()).await;
+    let mut ann = Polling::chat(&served, r#"{"after":0}"#).await;
+    ann.event("waiting").await;
+    ann.post(&[r#"42/chat,["leave"]"#]).await;
+    ann.post(&[r#"42/chat,["ack",{"seq":2}]"#]).await;
+    assert_eq!(ann.event("closing").await["reason"], "left");
+    assert_eq!(ann.until("41").await, "41/chat,");
+}
+
+#[tokio::test]
 async fn a_session_is_taken_up_where_it_was_left_and_the_first_reader_is_told() {
     let served = serve(patient()).await;
     let mut ann = Socket::open(&served, "/socket.io/?EIO=4&transport=websocket").await;

@@ -107,8 +107,11 @@ fn couple(config: Config) -> (Room, SessionId, SessionId) {
 fn read(room: &mut Room, who: SessionId, after: u64) -> String {
     match room.core.read(who, Seq(after), usize::MAX) {
         Ok(read) => {
-            let told: Vec<_> =
-                read.iter().map(|entry| format!("{} {}", entry.seq, brief(&entry.event))).collect();
+            let told: Vec<_> = read
+                .entries
+                .iter()
+                .map(|entry| format!("{} {}", entry.seq, brief(&entry.event)))
+                .collect();
             told.join(", ")
         }
         Err(rejected) => rejected.to_string(),

@@ -75,7 +75,7 @@ impl Room {
     /// What a session has not read yet, which is acknowledged at once.
     fn news(&mut self, session: SessionId) -> Vec<ServerEvent> {
         let after = self.cursors[&session];
-        let read = self.core.read(session, after, usize::MAX).expect("the cursor is good");
+        let read = self.core.read(session, after, usize::MAX).expect("the cursor is good").entries;
         if let Some(last) = read.last() {
             self.cursors.insert(session, last.seq);
             self.core.acknowledge(session, last.seq).expect("it was just read");

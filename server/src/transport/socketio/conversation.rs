@@ -23,6 +23,8 @@ use crate::protocol::{
 
 /// Packets that may wait for a full socket before its commands wait as well.
 const PACKETS_MAX: usize = 128;
+/// How soon a client that polls asks again when it has not seen the last packet.
+const ASKS_AGAIN_MAX: Duration = Duration::from_millis(500);
 /// Commands that are obeyed before the person is told what came of them.
 const COMMANDS_IN_A_ROW_MAX: usize = 16;
 
@@ -96,6 +98,7 @@ impl Conversation {
                 Outcome::Gone => return self.gone().await,
                 Outcome::Sent if let Some(how) = self.end => {
                     self.fetched().await;
+                    self.disconnect().await;
                     return how;
                 }
                 Outcome::Sent | Outcome::Full => {}
@@ -174,23 +177,26 @@ impl Conversation {
                     self.outbox.push(Outgoing::Event(event, self.language));
                 }
                 if is_last {
-                    self.disconnect();
+                    self.end = Some(Detach::Answered);
                 }
             }
             Ok(_) if self.reader.is_superseded() => {
                 self.refuse(None, HttpError::Superseded, None);
-                self.disconnect();
+                self.end = Some(Detach::Answered);
             }
             // There is nothing to read at this moment.
             Ok(_) => {}
             // The session is over, and its last event was forgotten with it.
-            Err(_) => self.disconnect(),
+            Err(_) => self.end = Some(Detach::Answered),
         }
     }
 
-    fn disconnect(&mut self) {
-        self.outbox.push(Outgoing::Disconnect);
-        self.end = Some(Detach::Answered);
+    /// Says the last word. Whatever the client sends to this namespace behind it makes socketioxide
+    /// close the whole connection, with all that waits for a poll: so nothing may wait any more.
+    async fn disconnect(&mut self) {
+        while Outgoing::Disconnect.send(&self.socket) == Outcome::Full {
+            self.outbox.pause().await;
+        }
     }
 
     /// What becomes of a session whose poll was cut, or which polls again.
@@ -273,8 +279,15 @@ impl Conversation {
         let answered = self.polls.answered;
         let grace = Duration::from_millis(self.hub.config().poll_grace_ms);
         let fetched = async {
-            while self.polls.answered == answered && self.polls.cut.is_none() {
-                self.polls = self.presence.changed(self.polls).await;
+            while self.polls.cut.is_none() {
+                let changed = self.presence.changed(self.polls);
+                // The first answer may have been under way before the last packets were; whoever
+                // has not seen them asks again at once.
+                let may_be_all =
+                    self.polls.answered > answered && self.polls.begun == self.polls.answered;
+                let wait = if may_be_all { ASKS_AGAIN_MAX } else { grace };
+                let Ok(polls) = tokio::time::timeout(wait, changed).await else { return };
+                self.polls = polls;
             }
         };
         // Late or gone: the packets are kept by Engine.IO until the connection ends.

@@ -70,7 +70,7 @@ pub(super) struct Presence {
 /// How the polls of one connection went.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Polls {
-    begun: u64,
+    pub(super) begun: u64,
     /// Polls whose answer was handed to the connection to be written.
     pub(super) answered: u64,
     /// How the latest poll was cut off, until there is another one.
