@@ -79,7 +79,7 @@ fn in_one_line(error: &anyhow::Error) -> String {
 }
 
 fn serve(options: server::Serve) -> anyhow::Result<Outcome> {
-    runtime()?.block_on(server::run(options))?;
+    server::run(&options)?;
     Ok(Outcome::Good)
 }
 

@@ -52,49 +52,81 @@ pub async fn serve<L: Listener<Addr = SocketAddr>>(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    config.check().map_err(|nonsense| io::Error::new(io::ErrorKind::InvalidInput, nonsense))?;
-    let hub = Hub::new(config).map_err(io::Error::other)?;
-    let server = Server::new(&hub);
-    tokio::select! {
-        () = server.run(listener, shutdown) => Ok(()),
-        () = hub.run_timers() => unreachable!("the timers run until they are dropped"),
-    }
+    Server::new(config)?.serve(listener, shutdown).await;
+    Ok(())
 }
 
-struct Server {
+/// One hub and everything in front of it, for as many listeners as there are threads to serve.
+pub(crate) struct Server {
     hub: Arc<Hub>,
     house: Arc<House>,
     sockets: Sockets,
     classic: Arc<Classic>,
     http: http1::Builder,
     closing: watch::Sender<bool>,
+    closed: watch::Sender<bool>,
     connections: Arc<Semaphore>,
     refused: Arc<Semaphore>,
 }
 
 impl Server {
-    fn new(hub: &Arc<Hub>) -> Self {
+    /// A server that nobody has reached yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`serve`].
+    pub(crate) fn new(config: Config) -> io::Result<Self> {
+        config.check().map_err(|nonsense| io::Error::new(io::ErrorKind::InvalidInput, nonsense))?;
+        let hub = Hub::new(config).map_err(io::Error::other)?;
         let config = hub.config();
-        let Served { router, sockets, classic } = Served::new(hub);
+        let Served { router, sockets, classic } = Served::new(&hub);
         let addresses = Addresses::new(config.connections_per_address_max);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(config.header_read_ms_max))
             .max_buf_size(config.header_bytes_max);
-        Self {
-            hub: Arc::clone(hub),
-            house: Arc::new(House { hub: Arc::clone(hub), addresses, router }),
+        let connections = Arc::new(Semaphore::new(config.connections_max));
+        Ok(Self {
+            house: Arc::new(House { hub: Arc::clone(&hub), addresses, router }),
+            hub,
             sockets,
             classic,
             http,
             closing: watch::Sender::new(false),
-            connections: Arc::new(Semaphore::new(config.connections_max)),
+            closed: watch::Sender::new(false),
+            connections,
             refused: Arc::new(Semaphore::new(REFUSED_AT_ONCE_MAX)),
+        })
+    }
+
+    /// Serves until `shutdown` resolves and everybody has been told.
+    pub(crate) async fn serve<L: Listener<Addr = SocketAddr>>(
+        &self,
+        listener: L,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        tokio::select! {
+            () = self.run(listener, shutdown) => {}
+            () = self.hub.run_timers() => unreachable!("the timers run until they are dropped"),
         }
+        self.closed.send_replace(true);
+    }
+
+    /// Serves beside [`Server::serve`] and as long as that: every connection stays with whom it was
+    /// accepted by.
+    pub(crate) async fn assist<L: Listener<Addr = SocketAddr>>(&self, mut listener: L) {
+        let is_told = async |told: &watch::Sender<bool>| {
+            let mut told = told.subscribe();
+            // Fails only without a sender, and this server is one.
+            let _told = told.wait_for(|told| *told).await;
+        };
+        self.accept_until(&mut listener, is_told(&self.closing)).await;
+        drop(listener);
+        is_told(&self.closed).await;
     }
 
     async fn run<L: Listener<Addr = SocketAddr>>(
-        self,
+        &self,
         mut listener: L,
         shutdown: impl Future<Output = ()>,
     ) {
@@ -201,7 +233,7 @@ impl Server {
         });
     }
 
-    async fn close(self) {
+    async fn close(&self) {
         let connections_max = self.hub.config().connections_max as u32;
         self.closing.send_replace(true);
         // Every permit comes back with its connection, also with those that were upgraded.

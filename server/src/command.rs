@@ -3,14 +3,17 @@
 //! `racetrack serve` and `racetrack-server` are both this.
 
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
+use crate::accept::Server;
 use crate::config::Config;
 use crate::options::Serve;
 
@@ -23,17 +26,50 @@ const BACKLOG: u32 = 4_096;
 ///
 /// One line that says what to do: the configuration is wrong, or the address is taken, not ours,
 /// or not allowed.
-pub async fn run(serve: Serve) -> anyhow::Result<()> {
+pub fn run(serve: &Serve) -> anyhow::Result<()> {
     let config = serve.config()?;
     serve.log().init()?;
-    let listener = bind(&config).with_context(|| advice(&config))?;
-    let address = listener.local_addr().context("the listener has no address")?;
-    announce(&format!("listening on http://{address}"))?;
-    let (asked, insisted) = (stop_signal()?, stop_signal()?);
-    tokio::select! {
-        served = crate::serve(listener, config, async { asked.once().await }) => served?,
-        () = async { insisted.twice().await } => warn!("stopped before everybody was told"),
-    }
+    runtime()?.block_on(async {
+        let listener = bind(&config).with_context(|| advice(&config))?;
+        let address = listener.local_addr().context("the listener has no address")?;
+        let listener = listener.into_std()?;
+        let server = Arc::new(Server::new(config)?);
+        for worker in 1..serve.workers().get() {
+            assist(worker, &server, listener.try_clone()?)?;
+        }
+        announce(&format!("listening on http://{address}"))?;
+        let (asked, insisted) = (stop_signal()?, stop_signal()?);
+        let listener = TcpListener::from_std(listener)?;
+        tokio::select! {
+            () = server.serve(listener, async { asked.once().await }) => {}
+            () = async { insisted.twice().await } => warn!("stopped before everybody was told"),
+        }
+        Ok(())
+    })
+}
+
+/// One thread's runtime. tokio's own pool of threads lets what it has just woken run before what
+/// waits for longer, and under full load those who are served seldom wait a hundred times as long
+/// as the others; a thread that takes everything in turn is fair.
+fn runtime() -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
+}
+
+/// One more thread that accepts from the same listener; it ends with the server.
+fn assist(
+    worker: usize,
+    server: &Arc<Server>,
+    listener: std::net::TcpListener,
+) -> anyhow::Result<()> {
+    let (runtime, server) = (runtime()?, Arc::clone(server));
+    let listener = {
+        let _registered_there = runtime.enter();
+        TcpListener::from_std(listener)?
+    };
+    std::thread::Builder::new()
+        .name(format!("worker-{worker}"))
+        .spawn(move || runtime.block_on(server.assist(listener)))
+        .context("the system starts no more threads; choose fewer with --workers")?;
     Ok(())
 }
 

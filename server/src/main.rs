@@ -12,9 +12,8 @@ struct Arguments {
     serve: server::Serve,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    let Err(error) = server::run(Arguments::parse().serve).await else {
+fn main() -> ExitCode {
+    let Err(error) = server::run(&Arguments::parse().serve) else {
         return ExitCode::SUCCESS;
     };
     #[expect(clippy::print_stderr, reason = "this is the command line")]

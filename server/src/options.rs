@@ -10,6 +10,7 @@
 //! ```
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -34,6 +35,9 @@ struct Flags {
     /// How the log is written to standard error; RUST_LOG says what is logged.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: LogFormat,
+    /// Threads that serve; without it, one for each processor that the process may use.
+    #[arg(long, env = "RACETRACK_WORKERS", value_name = "N")]
+    workers: Option<NonZeroUsize>,
     #[command(flatten)]
     config: Config,
 }
@@ -53,6 +57,12 @@ impl Serve {
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// How many threads are to serve.
+    pub(crate) fn workers(&self) -> NonZeroUsize {
+        let processors = std::thread::available_parallelism;
+        self.flags.workers.unwrap_or_else(|| processors().unwrap_or(NonZeroUsize::MIN))
     }
 
     pub(crate) fn log(&self) -> LogFormat {
