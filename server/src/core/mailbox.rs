@@ -18,14 +18,14 @@
 //! holds at most
 //!
 //! ```text
-//!   64 * (E + 1)   events; E rounded up to a power of two
+//!   80 * (E + 1)   events, 64 bytes each, and up to a quarter of the places are empty
 //!   B              texts and ids, which the partner's mailbox shares
 //!   64 * E         what the allocator takes beside each text and id
 //!   8 * I          hashes of the ids of its own messages; I rounded up to a power of two
 //!   512            everything else: state, timers, its place in the maps
 //! ```
 //!
-//! which is 296,512 bytes, 290 KiB, with the default configuration. That is the worst that a person
+//! which is 300,624 bytes, 294 KiB, with the default configuration. That is the worst that a person
 //! who never reads can do. A mailbox that has been read and acknowledged gives its places back:
 //! somebody who talks and listens takes about 2 KiB.
 
@@ -35,8 +35,11 @@ use super::{Instant, Rejected};
 use crate::config::Config;
 use crate::protocol::{Seq, ServerEvent};
 
-/// Places that an emptied mailbox keeps.
-const PLACES_KEPT: usize = 16;
+/// Places that an emptied mailbox keeps: as many as a socket needs that acknowledges every sixteen
+/// events, and some more for what comes meanwhile.
+const PLACES_KEPT: usize = 20;
+/// Places that a mailbox asks for at least.
+const PLACES_MORE_MIN: usize = 4;
 
 /// One event in a mailbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +106,6 @@ impl Mailbox {
 
     /// Appends the last event of a session; there is always room for it.
     pub(super) fn push_last(&mut self, at: Instant, event: ServerEvent) -> Seq {
-        self.entries.reserve_exact(1);
         self.append(at, event)
     }
 
@@ -174,6 +176,11 @@ impl Mailbox {
     fn append(&mut self, at: Instant, event: ServerEvent) -> Seq {
         self.head = self.head.next();
         self.bytes += bytes(&event);
+        let places = self.entries.capacity();
+        if self.entries.len() == places {
+            // Not twice as many, because there are as many mailboxes as people.
+            self.entries.reserve_exact(PLACES_MORE_MIN.max(places / 4));
+        }
         self.entries.push_back(Entry { seq: self.head, at, event });
         self.head
     }

@@ -8,20 +8,20 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::protocol::MessageId;
 
-/// The hashes of the latest ids: a ring in two halves, because every message looks through all of
-/// the first and, but for one in millions, at nothing of the second.
+/// The hashes of the latest ids, in a ring that is split: every message looks through all the tags,
+/// which are few bytes, and but for one in hundreds at nothing else.
 #[derive(Debug, Default)]
 pub(super) struct Said {
-    upper: Vec<u32>,
-    lower: Vec<u32>,
+    tags: Vec<u16>,
+    rests: Vec<[u16; 3]>,
     oldest: usize,
 }
 
-/// What is remembered of an id.
+/// What is remembered of an id: a hash of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Hashed {
-    upper: u32,
-    lower: u32,
+    tag: u16,
+    rest: [u16; 3],
 }
 
 impl Hashed {
@@ -30,27 +30,27 @@ impl Hashed {
         let mut hasher = DefaultHasher::new();
         id.hash(&mut hasher);
         let hash = hasher.finish();
-        Self { upper: (hash >> 32) as u32, lower: hash as u32 }
+        let part = |shift: u32| (hash >> shift) as u16;
+        Self { tag: part(0), rest: [part(16), part(32), part(48)] }
     }
 }
 
 impl Said {
     pub(super) fn contains(&self, id: Hashed) -> bool {
         // Without a way out in the middle, so that many are compared at once.
-        let may_contain =
-            self.upper.iter().fold(false, |found, upper| found | (*upper == id.upper));
-        may_contain && self.upper.iter().zip(&self.lower).any(|two| two == (&id.upper, &id.lower))
+        let may_contain = self.tags.iter().fold(false, |found, tag| found | (*tag == id.tag));
+        may_contain && self.tags.iter().zip(&self.rests).any(|both| both == (&id.tag, &id.rest))
     }
 
     /// Remembers an id, and forgets the oldest where there are `ids_max` already.
     pub(super) fn remember(&mut self, id: Hashed, ids_max: usize) {
-        if self.upper.len() < ids_max {
-            self.upper.push(id.upper);
-            self.lower.push(id.lower);
+        if self.tags.len() < ids_max {
+            self.tags.push(id.tag);
+            self.rests.push(id.rest);
             return;
         }
-        self.upper[self.oldest] = id.upper;
-        self.lower[self.oldest] = id.lower;
+        self.tags[self.oldest] = id.tag;
+        self.rests[self.oldest] = id.rest;
         self.oldest = (self.oldest + 1) % ids_max;
     }
 }
