@@ -7,6 +7,8 @@
 //! cargo bench -p racetrack-server --bench core
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 use std::hint::black_box;
 use std::time::{Duration, Instant as Clock};
 

@@ -7,6 +7,8 @@
 //! cargo bench -p racetrack-server --bench hub
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 use std::cell::Cell;
 use std::hint::black_box;
 use std::rc::Rc;

@@ -153,7 +153,7 @@ numbers {
     retry_after_ms: u64 = 1_000, "retry-after-ms", "RACETRACK_RETRY_AFTER_MS";
 }
 lists {
-    /// Origins of other sites whose pages may use this server, as https://chat.example.org.
+    /// Origins of other sites whose pages may use this server, as `https://chat.example.org`.
     allowed_origins: [Origin], "allowed-origins", "RACETRACK_ALLOWED_ORIGINS", "ORIGIN,...";
     /// Networks of proxies that are believed when they say for whom they ask, as 10.0.0.0/8.
     trusted_proxies: [IpNet], "trusted-proxies", "RACETRACK_TRUSTED_PROXIES", "NETWORK,...";
