@@ -61,7 +61,8 @@ async fn repeat(shared: &Shared) {
 
 async fn send_say(shared: &Shared, id: MessageId, pair: PairId) {
     let op = Op::Say { id: id.clone(), pair };
-    let event = ClientEvent::Say(Say { text: format!("words of {id}").into(), id, pair: Some(pair) });
+    let event =
+        ClientEvent::Say(Say { text: format!("words of {id}").into(), id, pair: Some(pair) });
     for _ in 0..REPEATS_MAX {
         match send(shared, event.clone()).await {
             None => return shared.record_with(Kind::Info, op, "not connected"),
