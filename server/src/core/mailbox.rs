@@ -21,8 +21,8 @@
 //!   80 * (E + 1)   events, 64 bytes each, and up to a quarter of the places are empty
 //!   B              texts and ids, which the partner's mailbox shares
 //!   64 * E         what the allocator takes beside each text and id
-//!   8 * I          hashes of the ids of its own messages; I rounded up to a power of two
-//!   512            everything else: state, timers, its place in the maps
+//!   6 * I          hashes of the ids of its own messages; I rounded up to a power of two
+//!   768            everything else: state, tags of these ids, timers, its place in the maps
 //! ```
 //!
 //! which is 300,624 bytes, 294 KiB, with the default configuration. That is the worst that a person
@@ -50,6 +50,13 @@ pub struct Entry {
     pub at: Instant,
     /// The event.
     pub event: ServerEvent,
+}
+
+impl Entry {
+    /// An event that has no place yet.
+    pub(super) fn new(at: Instant, event: ServerEvent) -> Self {
+        Self { seq: Seq(0), at, event }
+    }
 }
 
 /// What was read from a mailbox.
@@ -91,22 +98,17 @@ pub(super) struct Mailbox {
 }
 
 impl Mailbox {
-    /// Appends an event and returns its place.
-    pub(super) fn push(
-        &mut self,
-        at: Instant,
-        event: ServerEvent,
-        bounds: Bounds,
-    ) -> Result<Seq, Full> {
-        if !self.has_room(&event, bounds) {
-            self.make_room(at, &event, bounds)?;
+    /// Appends an entry and returns its place, which is the mailbox's to choose.
+    pub(super) fn push(&mut self, entry: Entry, bounds: Bounds) -> Result<Seq, Full> {
+        if !self.has_room(&entry.event, bounds) {
+            self.make_room(entry.at, &entry.event, bounds)?;
         }
-        Ok(self.append(at, event))
+        Ok(self.append(entry))
     }
 
     /// Appends the last event of a session; there is always room for it.
-    pub(super) fn push_last(&mut self, at: Instant, event: ServerEvent) -> Seq {
-        self.append(at, event)
+    pub(super) fn push_last(&mut self, entry: Entry) -> Seq {
+        self.append(entry)
     }
 
     pub(super) fn read_after(&mut self, after: Seq, limit: usize) -> Result<Read, Rejected> {
@@ -173,15 +175,18 @@ impl Mailbox {
         self.entries.partition_point(|entry| entry.seq <= after)
     }
 
-    fn append(&mut self, at: Instant, event: ServerEvent) -> Seq {
+    fn append(&mut self, entry: Entry) -> Seq {
         self.head = self.head.next();
-        self.bytes += bytes(&event);
+        self.bytes += bytes(&entry.event);
         let places = self.entries.capacity();
         if self.entries.len() == places {
             // Not twice as many, because there are as many mailboxes as people.
             self.entries.reserve_exact(PLACES_MORE_MIN.max(places / 4));
         }
-        self.entries.push_back(Entry { seq: self.head, at, event });
+        self.entries.push_back(entry);
+        if let Some(last) = self.entries.back_mut() {
+            last.seq = self.head;
+        }
         self.head
     }
 
@@ -226,7 +231,7 @@ impl Mailbox {
             return Err(Full);
         }
         self.entries.retain(|entry| droppable(&entry.event) == 0);
-        self.append(at, ServerEvent::Lagged { missed });
+        self.append(Entry::new(at, ServerEvent::Lagged { missed }));
         Ok(())
     }
 }

@@ -325,20 +325,29 @@ impl Core {
 
     /// Puts an event into a mailbox; a session whose mailbox cannot hold it is closed as slow.
     fn tell(&mut self, now: Instant, slot: Slot, event: ServerEvent) {
-        if self.try_tell(now, slot, event).is_err() {
-            self.close(now, self.sessions[slot].id, CloseReason::Slow);
-        }
+        self.put(slot, Entry::new(now, event));
     }
 
     /// Puts an event into a mailbox if there is room; nothing follows after `closing`.
     fn try_tell(&mut self, now: Instant, slot: Slot, event: ServerEvent) -> Result<(), Full> {
+        self.try_put(slot, Entry::new(now, event))
+    }
+
+    fn put(&mut self, slot: Slot, entry: Entry) {
+        let now = entry.at;
+        if self.try_put(slot, entry).is_err() {
+            self.close(now, self.sessions[slot].id, CloseReason::Slow);
+        }
+    }
+
+    fn try_put(&mut self, slot: Slot, entry: Entry) -> Result<(), Full> {
         let known = &mut self.sessions[slot];
         if known.state == State::Closed {
             return Ok(());
         }
         let was_unread = !known.mailbox.is_handed_out();
-        let kind = event.kind();
-        let head = known.mailbox.push(now, event, Bounds::new(&self.config))?;
+        let kind = entry.event.kind();
+        let head = known.mailbox.push(entry, Bounds::new(&self.config))?;
         let held = known.mailbox.len();
         self.unread += usize::from(!was_unread);
         self.outputs.push_back(Output::Told { session: known.id, head, kind, held });

@@ -4,6 +4,7 @@
 //! message goes into both mailboxes in one step, so nothing can come between acceptance and
 //! delivery, and nothing of an old partner can follow `partner_left`.
 
+use super::mailbox::Entry;
 use super::said::Hashed;
 use super::session::State;
 use super::sessions::Slot;
@@ -74,19 +75,18 @@ impl Core {
         };
         let speaker_id = speaker.id;
         assert_eq!(self.sessions[partner].state.partner(), Some(speaker_id), "{ONE_SIDED}");
-        // Both are made before either is put away: to count one more owner of a text waits for
-        // every store before it, and a mailbox is seldom in a cache.
-        let heard = ServerEvent::Message { from: Speaker::Me, id: id.clone(), text: text.clone() };
-        let told = ServerEvent::Message { from: Speaker::Partner, id, text };
-        let speaker = &mut self.sessions[from];
-        speaker.pay(now, &self.config)?;
-        speaker.said.remember(said, self.config.message_ids_max);
-        if self.try_tell(now, from, heard).is_err() {
+        self.sessions[from].pay(now, &self.config)?;
+        // Both are made before either is put away: mailboxes are seldom in a cache, and what is
+        // copied, or counted once more, waits for the stores before it.
+        let [heard, told] = [(Speaker::Me, id.clone(), text.clone()), (Speaker::Partner, id, text)]
+            .map(|(from, id, text)| Entry::new(now, ServerEvent::Message { from, id, text }));
+        if self.try_put(from, heard).is_err() {
             // The sender's own mailbox was full; nobody has heard the message.
             self.close(now, speaker_id, CloseReason::Slow);
             return Err(Rejected::Closed);
         }
-        self.tell(now, partner, told);
+        self.put(partner, told);
+        self.sessions[from].said.remember(said, self.config.message_ids_max);
         Ok(())
     }
 

@@ -8,11 +8,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::protocol::MessageId;
 
+/// Tags that lie in the session itself.
+const TAGS: usize = 128;
+
 /// The hashes of the latest ids, in a ring that is split: every message looks through all the tags,
-/// which are few bytes, and but for one in hundreds at nothing else.
-#[derive(Debug, Default)]
+/// which are few bytes and near, and but for one in hundreds at nothing else.
+#[derive(Debug)]
 pub(super) struct Said {
-    tags: Vec<u16>,
+    tags: [u16; TAGS],
+    /// The tags of those who are configured to remember more.
+    more_tags: Vec<u16>,
     rests: Vec<[u16; 3]>,
     oldest: usize,
 }
@@ -35,22 +40,60 @@ impl Hashed {
     }
 }
 
+impl Default for Said {
+    fn default() -> Self {
+        Self { tags: [0; TAGS], more_tags: Vec::new(), rests: Vec::new(), oldest: 0 }
+    }
+}
+
 impl Said {
     pub(super) fn contains(&self, id: Hashed) -> bool {
         // Without a way out in the middle, so that many are compared at once.
-        let may_contain = self.tags.iter().fold(false, |found, tag| found | (*tag == id.tag));
-        may_contain && self.tags.iter().zip(&self.rests).any(|both| both == (&id.tag, &id.rest))
+        let has = |tags: &[u16]| tags.iter().fold(false, |found, tag| found | (*tag == id.tag));
+        if !has(&self.tags) && !has(&self.more_tags) {
+            return false;
+        }
+        let tags = self.tags.iter().chain(&self.more_tags);
+        tags.zip(&self.rests).any(|both| both == (&id.tag, &id.rest))
     }
 
     /// Remembers an id, and forgets the oldest where there are `ids_max` already.
     pub(super) fn remember(&mut self, id: Hashed, ids_max: usize) {
-        if self.tags.len() < ids_max {
-            self.tags.push(id.tag);
+        let known = self.rests.len();
+        if known < ids_max {
             self.rests.push(id.rest);
+            match self.tags.get_mut(known) {
+                Some(tag) => *tag = id.tag,
+                None => self.more_tags.push(id.tag),
+            }
             return;
         }
-        self.tags[self.oldest] = id.tag;
         self.rests[self.oldest] = id.rest;
+        let mut tags = self.tags.iter_mut().chain(&mut self.more_tags);
+        *tags.nth(self.oldest).expect("every id has a tag") = id.tag;
         self.oldest = (self.oldest + 1) % ids_max;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hashed(number: usize) -> Hashed {
+        Hashed::new(&number.to_string().parse().expect("a number is a short id"))
+    }
+
+    #[test]
+    fn exactly_the_latest_ids_are_remembered_however_many() {
+        for ids_max in [1, 2, TAGS - 1, TAGS, TAGS + 1, 3 * TAGS] {
+            let mut said = Said::default();
+            for number in 0..4 * ids_max {
+                assert!(!said.contains(hashed(number)), "{number} was not said yet");
+                said.remember(hashed(number), ids_max);
+                let oldest = (number + 1).saturating_sub(ids_max);
+                assert!((oldest..=number).all(|number| said.contains(hashed(number))));
+                assert!(!(0..oldest).any(|number| said.contains(hashed(number))));
+            }
+        }
     }
 }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::mailbox::Mailbox;
+use super::mailbox::{Entry, Mailbox};
 use super::said::Said;
 use super::sessions::Slot;
 use super::{Core, Detach, Instant, Output, ReaderId, Rejected};
@@ -203,7 +203,9 @@ impl Core {
         let closing = ServerEvent::Closing { reason, retry_after_ms };
         let kind = closing.kind();
         let (head, held) = self
-            .mailbox(session, |mailbox| (mailbox.push_last(now, closing), mailbox.len()))
+            .mailbox(session, |mailbox| {
+                (mailbox.push_last(Entry::new(now, closing)), mailbox.len())
+            })
             .expect("a session that ends is still known");
         self.outputs.push_back(Output::Told { session, head, kind, held });
     }
