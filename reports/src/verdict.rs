@@ -116,7 +116,8 @@ fn not_valid(row: &Summary) -> Option<String> {
 fn measured_again(row: &Summary) -> Option<String> {
     let last = row.discarded.last()?.trim_end_matches('.');
     let times = plural(row.discarded.len() as u64, "earlier measurement");
-    Some(format!("{times} of {} was thrown away as not valid: {last}.", row.transport))
+    let were = if row.discarded.len() == 1 { "was" } else { "were" };
+    Some(format!("{times} of {} {were} thrown away as not valid: {last}.", row.transport))
 }
 
 fn failing_seeds(simulation: &SimulationSummary) -> Option<String> {
