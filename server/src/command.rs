@@ -34,11 +34,12 @@ pub fn run(serve: &Serve) -> anyhow::Result<()> {
         let address = listener.local_addr().context("the listener has no address")?;
         let listener = listener.into_std()?;
         let server = Arc::new(Server::new(config)?);
+        // Before anybody can know of the server: until then a signal ends the process undrained.
+        let (asked, insisted) = (stop_signal()?, stop_signal()?);
         for worker in 1..serve.workers().get() {
             assist(worker, &server, listener.try_clone()?)?;
         }
         announce(&format!("listening on http://{address}"))?;
-        let (asked, insisted) = (stop_signal()?, stop_signal()?);
         let listener = TcpListener::from_std(listener)?;
         tokio::select! {
             () = server.serve(listener, async { asked.once().await }) => {}
