@@ -10,6 +10,8 @@
 //!
 //! One lock guards the core. A message takes it once to be said and once for each mailbox to be
 //! read; whoever is to be woken is woken, and times are put into words, after it was given back.
+//! A connection that speaks and reads says what it has to say through its [`Reader`], which is not
+//! woken by what it is about to look at anyway.
 
 mod clock;
 mod signal;
@@ -17,9 +19,11 @@ mod token;
 
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
 use std::time::Duration;
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::trace;
@@ -105,7 +109,7 @@ impl Hub {
         let mut state = self.lock();
         let session = state.next_session;
         state.seats.insert(session, Seat { secret, signal: Arc::default() });
-        let (opened, wakes) = self.input(&mut state, Input::Open { session });
+        let (opened, wakes) = self.input(&mut state, Input::Open { session }, None);
         if opened.is_ok() {
             state.next_session = SessionId(session.0 + 1);
         } else {
@@ -132,6 +136,20 @@ impl Hub {
     ///
     /// Any [`Rejected`]; a rejected event had no effect.
     pub async fn send(&self, from: SessionId, event: ClientEvent) -> Result<(), Rejected> {
+        self.send_at_once(from, event)
+    }
+
+    /// [`Hub::send`], where nobody can wait.
+    pub(crate) fn send_at_once(&self, from: SessionId, event: ClientEvent) -> Result<(), Rejected> {
+        self.command(from, event, None)
+    }
+
+    fn command(
+        &self,
+        from: SessionId,
+        event: ClientEvent,
+        by: Option<ReaderId>,
+    ) -> Result<(), Rejected> {
         if let ClientEvent::Say(say) = &event {
             let (bytes, bytes_max) = (say.text.len(), self.config.message_bytes_max);
             if bytes > bytes_max {
@@ -140,7 +158,7 @@ impl Hub {
                 return Err(rejected);
             }
         }
-        self.handle(Input::Command { session: from, event })
+        self.handle(Input::Command { session: from, event }, by)
     }
 
     /// Begins to read a mailbox. Whoever read it before is superseded.
@@ -152,14 +170,18 @@ impl Hub {
         let mut state = self.lock();
         state.next_reader += 1;
         let reader = ReaderId(state.next_reader);
-        let (attached, wakes) = self.input(&mut state, Input::Attach { session: who, reader });
-        attached?;
+        let attach = Input::Attach { session: who, reader };
+        let (attached, mut wakes) = self.input(&mut state, attach, None);
+        if let Err(rejected) = attached {
+            drop(state);
+            wakes.wake();
+            return Err(rejected);
+        }
         let seat = state.seats.get(&who).expect("the core knows only sessions that have a seat");
         let signal = Arc::clone(&seat.signal);
-        signal.hand_over(reader);
+        wakes.0.extend(signal.hand_over(reader));
         drop(state);
         wakes.wake();
-        signal.wake();
         Ok(Reader { hub: Arc::clone(self), session: who, reader, signal, attached: true })
     }
 
@@ -177,7 +199,7 @@ impl Hub {
                 biased;
                 () = self.timeout_changed.notified() => {}
                 () = due => {
-                    let _always_accepted = self.handle(Input::Timeout);
+                    let _always_accepted = self.handle(Input::Timeout, None);
                     // When a whole network is lost there is more to do than others can wait for.
                     tokio::task::yield_now().await;
                 }
@@ -187,7 +209,7 @@ impl Hub {
 
     /// Tells everybody that the server closes, and lets nobody new in.
     pub fn drain(&self) {
-        let _always_accepted = self.handle(Input::Drain);
+        let _always_accepted = self.handle(Input::Drain, None);
     }
 
     /// Resolves when nobody has anything left to read.
@@ -213,16 +235,21 @@ impl Hub {
         self.state.lock().expect("nobody panics while holding the hub, or all is lost anyway")
     }
 
-    /// One input, and everything that follows from it.
-    fn handle(&self, input: Input) -> Result<(), Rejected> {
-        let (result, wakes) = self.input(&mut self.lock(), input);
+    /// One input, and everything that follows from it. The reader `by` looks by itself.
+    fn handle(&self, input: Input, by: Option<ReaderId>) -> Result<(), Rejected> {
+        let (result, wakes) = self.input(&mut self.lock(), input, by);
         wakes.wake();
         result
     }
 
     /// One input, and everything that follows from it but the wake-ups, which must be done when
     /// the lock was given back.
-    fn input(&self, state: &mut HubState, input: Input) -> (Result<(), Rejected>, Wakes) {
+    fn input(
+        &self,
+        state: &mut HubState,
+        input: Input,
+        by: Option<ReaderId>,
+    ) -> (Result<(), Rejected>, Wakes) {
         let now = self.clock.now();
         let timeout_before = state.core.poll_timeout();
         trace!(at = ?now.0, ?input, "input");
@@ -234,15 +261,17 @@ impl Hub {
                 Output::Told { session, head, kind, held } => {
                     self.telemetry.event(kind);
                     self.telemetry.depth(held);
-                    if let Some(seat) = state.seats.get(&session) {
-                        seat.signal.raise(head);
-                        wakes.add(&seat.signal);
+                    let Some(Seat { signal, .. }) = state.seats.get(&session) else { continue };
+                    // Who superseded that reader must be woken all the same.
+                    if by.is_some_and(|reader| signal.is_read_by(reader)) {
+                        signal.raise_quietly(head);
+                    } else {
+                        wakes.0.extend(signal.raise(head));
                     }
                 }
                 Output::Removed(session) => {
                     if let Some(seat) = state.seats.remove(&session) {
-                        seat.signal.end();
-                        wakes.add(&seat.signal);
+                        wakes.0.extend(seat.signal.end());
                     }
                 }
             }
@@ -281,18 +310,14 @@ impl Hub {
     }
 }
 
-/// Who is to look at the level of a mailbox.
+/// Who is to look at the level of a mailbox: most of the time the two who talk.
 #[derive(Default)]
 #[must_use = "somebody waits"]
-struct Wakes(Vec<Arc<Signal>>);
+struct Wakes(SmallVec<[Waker; 2]>);
 
 impl Wakes {
-    fn add(&mut self, signal: &Arc<Signal>) {
-        self.0.push(Arc::clone(signal));
-    }
-
     fn wake(self) {
-        self.0.iter().for_each(|signal| signal.wake());
+        self.0.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -358,12 +383,22 @@ impl Reader {
         !self.signal.is_read_by(self.reader)
     }
 
+    /// Does what the person at this connection asks for. This reader is not woken by what follows,
+    /// and must look for it with [`Reader::receive`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::send`].
+    pub async fn send(&self, event: ClientEvent) -> Result<(), Rejected> {
+        self.hub.command(self.session, event, Some(self.reader))
+    }
+
     /// The connection shows signs of being lost: the session is not paired until something is heard
     /// from its person, or it is attached to anew. This reader goes on or finishes, but not both
     /// later than it must.
     pub async fn suspect(&self) {
         let (session, reader) = (self.session, self.reader);
-        let _always_accepted = self.hub.handle(Input::Suspect { session, reader });
+        let _always_accepted = self.hub.handle(Input::Suspect { session, reader }, None);
     }
 
     /// Ends the reading and says how.
@@ -388,7 +423,8 @@ impl Reader {
     fn detach(&mut self, how: Detach) {
         if std::mem::take(&mut self.attached) {
             let (session, reader) = (self.session, self.reader);
-            let _always_accepted = self.hub.handle(Input::Detach { session, reader, how });
+            self.signal.let_go(reader);
+            let _always_accepted = self.hub.handle(Input::Detach { session, reader, how }, None);
         }
     }
 }

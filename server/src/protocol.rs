@@ -258,6 +258,17 @@ pub enum ClientEvent {
     },
 }
 
+impl ClientEvent {
+    /// The name of the message, where it is one.
+    #[must_use]
+    pub fn message_id(&self) -> Option<MessageId> {
+        match self {
+            Self::Say(say) => Some(say.id.clone()),
+            Self::Next { .. } | Self::Leave | Self::Ack { .. } => None,
+        }
+    }
+}
+
 /// One message to the partner.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Say {

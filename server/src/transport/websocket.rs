@@ -377,15 +377,9 @@ impl<'a> Conversation<'a> {
     }
 
     async fn obey(&mut self, command: ClientEvent) -> Result<(), End> {
-        let id = match &command {
-            ClientEvent::Say(say) => Some(say.id.clone()),
-            ClientEvent::Ack { .. } => {
-                self.acknowledges = true;
-                None
-            }
-            ClientEvent::Next { .. } | ClientEvent::Leave => None,
-        };
-        match self.hub.send(self.session, command).await {
+        self.acknowledges |= matches!(command, ClientEvent::Ack { .. });
+        let id = command.message_id();
+        match self.reader.send(command).await {
             Ok(()) => Ok(()),
             Err(rejected) => Box::pin(self.refuse(id, rejected.into())).await,
         }

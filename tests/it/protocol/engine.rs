@@ -41,7 +41,12 @@ impl Polling {
         let sid = open["sid"].as_str().expect("OPEN has a name");
         let target = format!("/socket.io/?EIO={version}&transport=polling&sid={sid}");
         let read = packets[1..].to_vec();
-        Self { server: served.addr, target, version, open, read }
+        let mut polling = Self { server: served.addr, target, version, open, read };
+        if version == 4 {
+            // The first ping goes out at once; behind it, polls are answered by the chat alone.
+            polling.until("2").await;
+        }
+        polling
     }
 
     /// Opens a connection of today's protocol and joins the chat.

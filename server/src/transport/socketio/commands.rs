@@ -1,14 +1,19 @@
 //! What comes in from one socket, in order.
 //!
 //! socketioxide runs each event handler as a task of its own, which gives up the order of a
-//! person's messages. The handler here runs where the packet was read: it puts the command into
-//! a short line that one task a socket takes them from. Where the line is full the command is
-//! refused; nothing is obeyed here.
+//! person's messages. The handler here runs where the packet was read. While a conversation is under
+//! way and nothing waits in front of it, a command is obeyed there and then, so that the task of the
+//! conversation is woken only once, by what comes of all that was said. Everything else goes into a
+//! short line that this task takes it from: what comes before the session is open, what wants an
+//! answer, and what was refused. Where the line is full the command is refused.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
+use futures_util::task::AtomicWaker;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use socketioxide::adapter::Adapter;
@@ -16,12 +21,11 @@ use socketioxide::extract::{Data, Event as EventName, SocketRef};
 use socketioxide::handler::{FromMessageParts, MessageHandler};
 use socketioxide::socket::{DisconnectReason, Socket};
 use socketioxide_core::Value;
-use tokio::sync::Notify;
 
 use super::outbox::{Outcome, Outgoing};
-use crate::config::Config;
 use crate::error::HttpError;
-use crate::protocol::{ClientEvent, MessageId, PairId, Refusal, Seq};
+use crate::hub::{Hub, Rejected};
+use crate::protocol::{ClientEvent, MessageId, PairId, Refusal, Seq, SessionId};
 
 /// Commands that may wait beside those that the allowance of a session covers.
 const COMMANDS_SPARE: usize = 64;
@@ -35,6 +39,8 @@ pub(super) enum Incoming {
     Command(Wish, Option<AckId>),
     /// The event was not understood.
     Malformed(String, Option<AckId>),
+    /// The event was refused before it came here.
+    Refused(Option<MessageId>, Rejected),
     Disconnected(DisconnectReason),
 }
 
@@ -49,21 +55,39 @@ pub(super) enum Wish {
 /// The line of one socket, between the handler that fills it and the task that empties it. A
 /// channel would do the same, and keep 2.5 KiB for a socket that says nothing.
 pub(super) struct Line {
-    waiting: Mutex<VecDeque<Incoming>>,
-    arrived: Notify,
+    hub: Arc<Hub>,
+    state: Mutex<LineState>,
+    arrived: AtomicWaker,
     overrun: AtomicBool,
     commands_max: usize,
 }
 
+#[derive(Default)]
+struct LineState {
+    waiting: VecDeque<Incoming>,
+    /// What was taken last may still be under way.
+    is_busy: bool,
+    /// For whom commands are obeyed at once.
+    session: Option<SessionId>,
+}
+
 impl Line {
-    /// What came in next. There is one who waits; a dropped call loses nothing.
+    /// What came in next; what was taken before that has been dealt with. Only one may wait, and a
+    /// dropped call loses nothing.
     pub(super) async fn next(&self) -> Incoming {
-        loop {
-            if let Some(incoming) = self.take() {
-                return incoming;
+        poll_fn(|cx| {
+            self.arrived.register(cx.waker());
+            match self.take() {
+                Some(incoming) => Poll::Ready(incoming),
+                None => Poll::Pending,
             }
-            self.arrived.notified().await;
-        }
+        })
+        .await
+    }
+
+    /// From now on commands are obeyed for this session, or for nobody.
+    pub(super) fn speak_for(&self, session: Option<SessionId>) {
+        self.lock().session = session;
     }
 
     /// True when a command was given up without a word, because the client neither reads nor
@@ -73,46 +97,58 @@ impl Line {
     }
 
     fn take(&self) -> Option<Incoming> {
-        let mut waiting = self.lock();
-        let incoming = waiting.pop_front();
-        if waiting.is_empty() {
-            *waiting = VecDeque::new();
+        let mut state = self.lock();
+        let incoming = state.waiting.pop_front();
+        state.is_busy = incoming.is_some();
+        if state.waiting.is_empty() {
+            state.waiting = VecDeque::new();
         }
         incoming
     }
 
-    /// Gives the command back where there is no room for it.
+    /// Obeys the command or lets it wait for its turn; gives it back where there is no room.
     fn offer(&self, incoming: Incoming) -> Result<(), Incoming> {
-        let mut waiting = self.lock();
-        if waiting.len() >= self.commands_max {
+        let mut state = self.lock();
+        let incoming = match (incoming, state.session) {
+            (Incoming::Command(Wish::Event(event), None), Some(session))
+                if state.waiting.is_empty() && !state.is_busy =>
+            {
+                let id = event.message_id();
+                let Err(rejected) = self.hub.send_at_once(session, event) else { return Ok(()) };
+                Incoming::Refused(id, rejected)
+            }
+            (incoming, _) => incoming,
+        };
+        if state.waiting.len() >= self.commands_max {
             return Err(incoming);
         }
-        waiting.push_back(incoming);
-        drop(waiting);
-        self.arrived.notify_one();
+        state.waiting.push_back(incoming);
+        drop(state);
+        self.arrived.wake();
         Ok(())
     }
 
     /// There is always room for the end.
     fn end(&self, reason: DisconnectReason) {
-        self.lock().push_back(Incoming::Disconnected(reason));
-        self.arrived.notify_one();
+        self.lock().waiting.push_back(Incoming::Disconnected(reason));
+        self.arrived.wake();
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Incoming>> {
+    fn lock(&self) -> MutexGuard<'_, LineState> {
         // Each change is one call, so there is no half of one to be afraid of.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Puts everything that the socket sends into one line. Call it before the socket is connected, or
 /// what a client says first is lost.
-pub(super) fn listen(socket: &SocketRef, config: &Config) -> Arc<Line> {
+pub(super) fn listen(socket: &SocketRef, hub: &Arc<Hub>) -> Arc<Line> {
     let line = Arc::new(Line {
-        waiting: Mutex::default(),
-        arrived: Notify::new(),
+        state: Mutex::default(),
+        arrived: AtomicWaker::new(),
         overrun: AtomicBool::new(false),
-        commands_max: config.messages_burst_max as usize + COMMANDS_SPARE,
+        commands_max: hub.config().messages_burst_max as usize + COMMANDS_SPARE,
+        hub: Arc::clone(hub),
     });
     // One handler for all events: a table of them for each socket would cost memory.
     socket.on_fallback(InOrder(Arc::clone(&line)));
@@ -145,7 +181,8 @@ impl<A: Adapter> MessageHandler<A, InOrder> for InOrder {
 impl Incoming {
     fn message_id(self) -> Option<MessageId> {
         match self {
-            Self::Command(Wish::Event(ClientEvent::Say(say)), _) => Some(say.id),
+            Self::Command(Wish::Event(event), _) => event.message_id(),
+            Self::Refused(id, _) => id,
             _ => None,
         }
     }

@@ -87,7 +87,9 @@ impl Conversation {
     }
 
     pub(super) async fn run(mut self) {
+        self.line.speak_for(Some(self.session));
         let how = self.converse().await;
+        self.line.speak_for(None);
         self.reader.finish(how).await;
     }
 
@@ -126,6 +128,7 @@ impl Conversation {
                         Incoming::Malformed(why, ack_id) => {
                             self.refuse(None, HttpError::Malformed(why), ack_id);
                         }
+                        Incoming::Refused(id, rejected) => self.refuse(id, rejected, None),
                     }
                 }
                 () = self.outbox.pause(), if is_full => {}
@@ -148,11 +151,8 @@ impl Conversation {
             Wish::Event(event) => event,
             Wish::Words(text) => ClientEvent::Say(Say { id: self.names.next(), text, pair: None }),
         };
-        let id = match &event {
-            ClientEvent::Say(say) => Some(say.id.clone()),
-            ClientEvent::Next { .. } | ClientEvent::Leave | ClientEvent::Ack { .. } => None,
-        };
-        match (self.hub.send(self.session, event).await, ack_id) {
+        let id = event.message_id();
+        match (self.reader.send(event).await, ack_id) {
             (Err(rejected), ack_id) => self.refuse(id, rejected, ack_id),
             (Ok(()), Some(ack_id)) => self.outbox.push(Outgoing::Answered(ack_id, None)),
             (Ok(()), None) => {}
@@ -250,7 +250,7 @@ impl Conversation {
             match self.line.next().await {
                 // There is nobody whom the answer could reach.
                 Incoming::Command(wish, _) => self.obey(wish, None).await,
-                Incoming::Malformed(..) => {}
+                Incoming::Malformed(..) | Incoming::Refused(..) => {}
                 Incoming::Disconnected(reason) => return self.left(reason).await,
             }
         }

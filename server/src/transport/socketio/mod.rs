@@ -124,7 +124,7 @@ fn chat(io: &SocketIo, hub: Arc<Hub>, door: &Door, conversations: &watch::Sender
     let listener = {
         let hub = Arc::clone(&hub);
         async move |socket: SocketRef| {
-            Handover::leave(&socket, listen(&socket, hub.config()));
+            Handover::leave(&socket, listen(&socket, &hub));
             Ok::<_, Infallible>(())
         }
     };
