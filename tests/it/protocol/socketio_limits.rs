@@ -58,6 +58,25 @@ async fn a_burst_over_a_websocket_arrives_in_order() {
     tokio::join!(talk, hears_it_all(&mut bob));
 }
 
+/// Some commands are obeyed where they are read, and some must wait for their turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_burst_keeps_its_order_whether_answers_are_wanted_or_not() {
+    let served = serve(generous()).await;
+    let (mut ann, mut bob) = couple(&served).await;
+    let talk = async {
+        for number in 0..BURST {
+            let packet = match number % 7 {
+                2 => format!(r#"42/chat,{number}["say",{{"id":"{number}","text":"{number}"}}]"#),
+                5 => format!(r#"42/chat,["msg","{number}"]"#),
+                _ => say(number),
+            };
+            ann.send(&packet).await;
+        }
+        hears_it_all(&mut ann).await;
+    };
+    tokio::join!(talk, hears_it_all(&mut bob));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_burst_of_full_requests_arrives_in_order() {
     let served = serve(generous()).await;
