@@ -42,6 +42,7 @@ pub mod words;
 pub mod checker;
 pub mod coverage;
 pub mod transcript;
+pub mod watch;
 
 mod sweep;
 

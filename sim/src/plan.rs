@@ -3,6 +3,7 @@
 //! A seed makes a plan (see `generate`), a person writes one (see `scenario`), a failure leaves
 //! one behind. A plan and the build decide everything else, down to the last packet.
 
+mod describe;
 mod fault;
 
 use client::TransportKind;

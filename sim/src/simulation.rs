@@ -20,6 +20,7 @@ use crate::host::{self, Process};
 use crate::nemesis::{Nemesis, Servers, Storm, Winds, client_host, host_names};
 use crate::net::{Limits, Network};
 use crate::plan::{FaultKind, Plan, Settings};
+use crate::watch::{Sight, watching};
 use crate::workload;
 
 /// 2025-01-01T00:00:00Z, when every simulation begins.
@@ -36,6 +37,8 @@ pub struct Report {
     pub plan: Plan,
     /// What happened.
     pub history: Vec<Event>,
+    /// What was seen at the server meanwhile.
+    pub sights: Vec<Sight>,
     /// What should not have.
     pub violations: Vec<Violation>,
     /// The fingerprint of the run.
@@ -67,11 +70,12 @@ impl Report {
 pub fn run(plan: &Plan, record_entries: bool) -> Report {
     let seed = plan.seed;
     let planned = plan.clone();
-    let (outcome, trace) =
-        determinism::simulated(seed, EPOCH_MS, record_entries, move || simulate(planned));
-    let (history, error) = match outcome {
-        Ok((history, error)) => (history, error),
-        Err(panic) => (Vec::new(), Some(panic)),
+    let (outcome, trace) = determinism::simulated(seed, EPOCH_MS, record_entries, move || {
+        watching(move || simulate(planned))
+    });
+    let ((history, error), sights) = match outcome {
+        Ok(outcome) => outcome,
+        Err(panic) => ((Vec::new(), Some(panic)), Vec::new()),
     };
     let mut violations = Vec::new();
     let panics = trace.panics.iter().cloned();
@@ -80,7 +84,7 @@ pub fn run(plan: &Plan, record_entries: bool) -> Report {
         violations = checker::check(plan, &history);
     }
     let faults = strikes(plan, &history);
-    Report { plan: plan.clone(), history, violations, trace, faults }
+    Report { plan: plan.clone(), history, sights, violations, trace, faults }
 }
 
 fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {

@@ -8,7 +8,7 @@ use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
-use crate::history::{Kind, Op};
+use crate::history::{Kind, OTHER_CONNECTION, Op};
 use crate::net::Trap;
 use crate::plan::Action;
 
@@ -109,7 +109,7 @@ async fn double_post(shared: &Shared) {
     let Ok((mut other, _receiver)) = opened else { return };
     let again = async {
         let op = Op::Say { id: id.clone(), pair };
-        shared.record(Kind::Invoke, op.clone());
+        shared.record_with(Kind::Invoke, op.clone(), OTHER_CONNECTION);
         let sent = other.send(message(&id, pair)).await;
         finish(shared, op, Some(sent));
     };
