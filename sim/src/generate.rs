@@ -84,6 +84,7 @@ fn limits(rng: &mut impl Rng) -> Config {
         notice_interval_ms: seldom(100, usual.notice_interval_ms),
         connections_per_address_max: seldom(40, usual.connections_per_address_max as u64) as usize,
         drain_ms_max: seldom(100, usual.drain_ms_max),
+        write_ms_max: seldom(300, usual.write_ms_max),
         ..usual
     }
 }
@@ -131,6 +132,9 @@ struct Habits {
     rush: bool,
     /// People do nothing now and then, for longer than a heartbeat takes.
     idles: bool,
+    /// Everybody acts at whole multiples of this, in milliseconds: the longer, the more happens in
+    /// the same instant.
+    beat_ms: u64,
     /// Actions and how often they are chosen.
     weights: Vec<(Action, u32)>,
 }
@@ -154,7 +158,8 @@ impl Habits {
         let mut weights = vec![(Action::Say, 60)];
         weights.extend(optional.into_iter().filter(|_| rng.random()));
         let idles = rng.random();
-        Self { pause_ms: pick(rng, &[40, 150, 600]), rush: rng.random(), idles, weights }
+        let beat_ms = pick(rng, &[1, 1, 50]);
+        Self { pause_ms: pick(rng, &[40, 150, 600]), rush: rng.random(), idles, beat_ms, weights }
     }
 
     fn act(&self, rng: &mut impl Rng, who: &str, world: &World, steps: &mut Vec<Step>) {
@@ -167,6 +172,7 @@ impl Habits {
             if self.idles && rng.random_ratio(1, IDLE_ONE_IN) {
                 at_ms += rng.random_range(IDLE_MS);
             }
+            at_ms = at_ms.next_multiple_of(self.beat_ms);
             if at_ms >= end_ms {
                 return;
             }

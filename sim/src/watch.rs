@@ -156,9 +156,9 @@ mod tests {
     #[test]
     fn only_named_events_of_the_server_are_taken_down() {
         let ((), sights) = watching(|| {
-            trace!(target: "server::core", name: "said", session = 7_u64, is_late = true);
+            trace!(name: "said", target: "server::core", session = 7_u64, is_late = true);
             trace!(target: "server::core", "without a name");
-            trace!(target: "turmoil", name: "a packet");
+            trace!(name: "a packet", target: "turmoil", bytes = 1_u64);
             note("upgraded", 3);
         });
         let names: Vec<_> = sights.iter().map(|sight| sight.name).collect();

@@ -66,10 +66,10 @@ pub(crate) async fn people(plan: Rc<Plan>, host: usize, network: Network, record
             .filter(|step| step.who == person.name)
             .map(|step| (step.at_ms, step.action))
             .collect();
-        let settled_ms = plan.settings.settled_ms();
+        let settings = plan.settings;
         talkers.spawn_local(async move {
             let listener = tokio::task::spawn_local(listener::listen(Rc::clone(&shared)));
-            talker::talk(&shared, &steps, settled_ms).await;
+            talker::talk(&shared, &steps, &settings).await;
             listener.abort();
         });
     }

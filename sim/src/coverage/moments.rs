@@ -55,8 +55,8 @@ pub(super) const STATES: &[State] = &[
     ("a message was said twice in one tick", |run| {
         run.in_one_tick(["said", "said again"], |one, other| one.session() == other.session())
     }),
-    ("the server began to drain in the tick in which a message was accepted", |run| {
-        run.in_one_tick(["drains", "said"], |_, _| true)
+    ("something was asked for in the tick in which the server began to drain", |run| {
+        run.in_one_tick(["drains", "refused"], |_, _| true)
     }),
     ("a session was opened and another ended in one tick", |run| {
         run.in_one_tick(["opened", "ended"], |_, _| true)

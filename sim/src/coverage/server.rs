@@ -37,8 +37,8 @@ pub(super) const STATES: &[State] = &[
     }),
     ("somebody suspect was left", |run| run.saw("was left", |left| left.is("is_suspect"))),
     ("both of a conversation were suspect", both_suspect),
-    ("somebody left for good while suspect", |run| {
-        run.saw("ended", |ended| ended.is("is_left") && ended.is("was_suspect"))
+    ("somebody left for good while nobody read the mailbox", |run| {
+        run.saw("ended", |ended| ended.is("is_left") && !ended.is("is_read"))
     }),
     ("somebody suspect was heard from and waits again", |run| run.saw("waits again", |_| true)),
     ("a reader took over from another", |run| {

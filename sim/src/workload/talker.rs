@@ -10,7 +10,7 @@ use server::protocol::{ClientEvent, MessageId, PairId, Say};
 use super::{BACKOFF, Shared};
 use crate::history::{Kind, OTHER_CONNECTION, Op};
 use crate::net::Trap;
-use crate::plan::Action;
+use crate::plan::{Action, Settings};
 
 /// How often a message whose answer was lost is sent again.
 const REPEATS_MAX: usize = 5;
@@ -24,9 +24,15 @@ const TAB_MAX: Duration = Duration::from_millis(300);
 /// How long a person who reads slowly reads nothing.
 const SLOWNESS: Duration = Duration::from_millis(600);
 
-pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settled_ms: u64) {
+pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings: &Settings) {
     for (at_ms, action) in steps {
         until(*at_ms).await;
+        // What a slow network has held up until after the trouble is not done any more: people
+        // come to rest with everything else.
+        let is_late = *at_ms < settings.healed_ms() && now_ms() >= settings.healed_ms();
+        if is_late && *action != Action::Join {
+            continue;
+        }
         match action {
             Action::Join | Action::ComeBack => drop(shared.wanted.send_replace(true)),
             Action::Say => say(shared).await,
@@ -54,13 +60,20 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settled_m
             Action::Vanish => vanish(shared).await,
         }
     }
-    until(settled_ms).await;
+    until(settings.settled_ms()).await;
     leave(shared).await;
 }
 
 async fn until(at_ms: u64) {
-    let now = turmoil::sim_elapsed().expect("people live on a host");
-    tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(now)).await;
+    tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(now())).await;
+}
+
+fn now() -> Duration {
+    turmoil::sim_elapsed().expect("people live on a host")
+}
+
+fn now_ms() -> u64 {
+    now().as_millis() as u64
 }
 
 /// The next message, unless there is nobody to say it to.
