@@ -38,6 +38,9 @@ pub(crate) struct Sim {
     /// Threads [default: one a core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    /// Fail when a rare state was never reached
+    #[arg(long)]
+    require_coverage: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,9 +74,20 @@ impl Sim {
         let swept = Swept::run(&self.seeds, &self.world.options()?, jobs);
         let dir = output.dir("sim");
         swept.write_plans(&dir)?;
-        let text = format!("{}{}", swept.describe(), swept.describe_failures(&dir));
-        output.result(&text, || swept.to_json(&dir));
-        Ok(swept.outcome())
+        let text = format!(
+            "{}{}{}",
+            swept.describe(),
+            swept.describe_coverage(),
+            swept.describe_failures(&dir)
+        );
+        let unreached = self.require_coverage && !swept.missing().is_empty();
+        let complaint = if unreached {
+            "\nFAILED: --require-coverage asks for every rare state, and some were never reached\n"
+        } else {
+            ""
+        };
+        output.result(&format!("{text}{complaint}"), || swept.to_json(&dir));
+        Ok(if unreached { Outcome::Bad } else { swept.outcome() })
     }
 }
 
@@ -90,9 +104,9 @@ fn replay(file: &Path, output: &Output) -> anyhow::Result<Outcome> {
 
 fn show(plan: Plan, output: &Output) -> anyhow::Result<Outcome> {
     let report = ::sim::run(&plan, false);
-    let settings = serde_json::to_string(&report.plan.settings)?;
     let hash = format!("{:016x}", report.trace.hash);
-    let text = format!("{}\nsettings    {settings}\ntrace hash  {hash}", transcript(&report));
+    let drawn = report.plan.describe();
+    let text = format!("{}\n{drawn}\ntrace hash  {hash}", transcript(&report));
     let failure = ::sim::failure(report.plan.seed, &report);
     output.result(&text, || {
         json!({
@@ -166,13 +180,22 @@ impl Swept {
         });
         let faults: Vec<_> = faults.collect();
         let _infallible = writeln!(text, "  faults: {}", faults.join(", "));
-        let missing = self.missing();
         let (reached, known) = (self.sweep.reached.len(), coverage::known().len());
         let _infallible = writeln!(text, "  rare states reached: {reached} of {known}");
-        for state in missing {
-            let _infallible = writeln!(text, "    never: {state}");
-        }
         text
+    }
+
+    /// Every rare state and how many seeds reached it, the rarest first.
+    fn describe_coverage(&self) -> String {
+        let count = |state| self.sweep.reached.get(state).copied().unwrap_or_default();
+        let mut counts: Vec<_> =
+            coverage::known().into_iter().map(|state| (count(state), state)).collect();
+        counts.sort_unstable();
+        let line = |(count, state): &(u64, &str)| match count {
+            0 => format!("    never  {state}\n"),
+            count => format!("    {count:5}  {state}\n"),
+        };
+        counts.iter().map(line).collect()
     }
 
     fn missing(&self) -> Vec<&'static str> {

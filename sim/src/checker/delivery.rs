@@ -9,7 +9,7 @@ use server::protocol::{MessageId, PairId, Seq, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::view::View;
-use crate::history::{Event, Kind, Op};
+use crate::history::{Event, Kind, Op, Phase};
 
 const NAME: &str = "delivery";
 
@@ -17,12 +17,15 @@ const NAME: &str = "delivery";
 #[must_use]
 pub fn check(view: &View<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
+    let posted_twice = posted_twice(view);
     for (session, events) in &view.sessions {
         violations.extend(log(*session, events));
-        violations.extend(order(*session, events));
+        violations.extend(order(*session, events, &posted_twice));
     }
     violations.extend(origin(view));
     violations.extend(arrival(view));
+    violations.extend(refusal(view));
+    violations.extend(account(view));
     violations
 }
 
@@ -33,9 +36,6 @@ fn log(session: SessionId, events: &[&Event]) -> Vec<Violation> {
     let mut gap: Option<(usize, usize)> = None;
     for event in events {
         let Op::Told { event: told } = &event.op else { continue };
-        if let ServerEvent::Lagged { .. } = told.body {
-            gap = None;
-        }
         let previous = last.map_or(Seq(0), |(seq, _)| seq);
         let before = last.map_or(event.index, |(_, before)| before.index);
         if told.seq <= previous {
@@ -43,6 +43,10 @@ fn log(session: SessionId, events: &[&Event]) -> Vec<Violation> {
             violations.push(Violation::new(NAME, what, &[before, event.index]));
         } else if told.seq > previous.next() && gap.is_none() {
             gap = Some((before, event.index));
+        }
+        if let ServerEvent::Lagged { .. } = told.body {
+            // What it stands for may lie right before it.
+            gap = None;
         }
         last = Some((told.seq, event));
     }
@@ -54,13 +58,27 @@ fn log(session: SessionId, events: &[&Event]) -> Vec<Violation> {
     violations
 }
 
+/// Messages that were said over another connection too, which may overtake what is in flight on the
+/// first: order is promised to a sender who has one.
+fn posted_twice<'a>(view: &View<'a>) -> BTreeSet<&'a MessageId> {
+    let posted = view.history.iter().filter(|event| event.is_over_another_connection());
+    posted.filter_map(|event| event.said()).collect()
+}
+
 /// The messages of one sender arrive in the order in which they were said.
-fn order(session: SessionId, events: &[&Event]) -> Vec<Violation> {
+fn order(
+    session: SessionId,
+    events: &[&Event],
+    posted_twice: &BTreeSet<&MessageId>,
+) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut latest: BTreeMap<(Speaker, &str), (u64, usize)> = BTreeMap::new();
     for event in events {
         let Some(ServerEvent::Message { from, id, .. }) = event.told() else { continue };
         let Some((sender, number)) = numbered(id) else { continue };
+        if posted_twice.contains(id) {
+            continue;
+        }
         let key = (*from, sender);
         match latest.get(&key) {
             Some((earlier, index)) if *earlier >= number => {
@@ -113,6 +131,77 @@ fn arrival(view: &View<'_>) -> Vec<Violation> {
         violations.push(Violation::new(NAME, what, &[accepted.index]));
     }
     violations
+}
+
+/// What was refused, and not said again, is heard by nobody.
+fn refusal(view: &View<'_>) -> Vec<Violation> {
+    let mut attempts = BTreeMap::<_, usize>::new();
+    let said = view.history.iter().filter(|event| event.kind == Kind::Invoke);
+    for id in said.filter_map(Event::said) {
+        *attempts.entry(id).or_default() += 1;
+    }
+    let mut refused = BTreeMap::new();
+    for event in view.history {
+        let id = match &event.op {
+            Op::Say { id, .. } if event.kind == Kind::Fail => Some(id),
+            Op::Refused { refusal } => refusal.id.as_ref(),
+            _ => None,
+        };
+        if let Some(id) = id.filter(|id| attempts.get(id) == Some(&1)) {
+            refused.insert(id, event);
+        }
+    }
+    let heard = view.history.iter().filter_map(|event| match event.told() {
+        Some(ServerEvent::Message { id, .. }) => Some((id, event, refused.get(id)?)),
+        _ => None,
+    });
+    heard
+        .map(|(id, event, refused)| {
+            let what = format!("{id} was refused, and heard all the same");
+            Violation::new(NAME, what, &[refused.index, event.index])
+        })
+        .collect()
+}
+
+/// What was written to a socket that lived on is answered: by its echo, or by a refusal.
+fn account(view: &View<'_>) -> Vec<Violation> {
+    let Some(settled) = view.phase(Phase::Settled) else { return Vec::new() };
+    // By person: what was written on this connection and has no answer yet.
+    let mut open: BTreeMap<&str, BTreeMap<&MessageId, &Event>> = BTreeMap::new();
+    let mut echoed = BTreeSet::new();
+    for event in &view.history[..settled.index] {
+        let process = event.process.as_str();
+        match (&event.op, event.told()) {
+            (Op::Say { id, .. }, _)
+                if event.kind == Kind::Info && event.detail.as_deref() == Some("written") =>
+            {
+                // A repetition of what was accepted changes nothing, and nothing is told of it.
+                if !echoed.contains(id) {
+                    open.entry(process).or_default().insert(id, event);
+                }
+            }
+            (_, Some(ServerEvent::Message { from: Speaker::Me, id, .. })) => {
+                echoed.insert(id);
+                open.entry(process).or_default().remove(id);
+            }
+            (Op::Refused { refusal }, _) => {
+                if let Some(id) = &refusal.id {
+                    open.entry(process).or_default().remove(id);
+                }
+            }
+            // What was on its way is lost with a connection, and a session that ends says no more.
+            (Op::Lost | Op::Leave | Op::Vanish | Op::Open { .. }, _)
+            | (_, Some(ServerEvent::Closing { .. })) => {
+                open.remove(process);
+            }
+            _ => {}
+        }
+    }
+    let unanswered = open.values().flatten().map(|(id, event)| {
+        let what = format!("{id} was neither said nor refused");
+        Violation::new(NAME, what, &[event.index])
+    });
+    unanswered.collect()
 }
 
 /// Every message that the server is known to have accepted: by its answer, or by its echo.
