@@ -1,0 +1,1 @@
+//! What the text and the page promise whoever reads them.
