@@ -86,7 +86,7 @@ fn facts(report: &Report) -> Vec<(String, String)> {
 
 fn entries(report: &Report, lanes: &Lanes, names: &Names) -> Vec<Entry> {
     // One text for all, because names are looked up in each text anew.
-    let words = report.history.iter().map(|event| words(event).replace('\n', " "));
+    let words = report.history.iter().map(|event| words(report, lanes, event).replace('\n', " "));
     let words = names.shorten(&words.collect::<Vec<_>>().join("\n"));
     let entries = report.history.iter().zip(words.lines());
     entries
@@ -102,11 +102,21 @@ fn entries(report: &Report, lanes: &Lanes, names: &Names) -> Vec<Entry> {
         .collect()
 }
 
-fn words(event: &Event) -> String {
+fn words(report: &Report, lanes: &Lanes, event: &Event) -> String {
     match &event.op {
         // The arrow says that it was told.
         Op::Told { event } => format!("{} {}", event.seq, told(&event.body)),
-        _ => describe(event),
+        Op::Fault { fault, kind, .. } if event.kind == Kind::Invoke => {
+            let fault = report.plan.faults.get(*fault);
+            let befallen = fault.map_or_else(Vec::new, |fault| befallen(report, lanes, fault));
+            if befallen.is_empty() || befallen.contains(&lanes.server) {
+                return kind.name().to_owned();
+            }
+            let names = befallen.iter().map(|lane| lanes.lanes[*lane].name.as_str());
+            format!("{kind} of {}", names.collect::<Vec<_>>().join(", "))
+        }
+        // What befalls everybody is ruled off from the rest by other means than in a line of text.
+        _ => describe(event).trim_start_matches(['*', '-', ' ']).to_owned(),
     }
 }
 

@@ -16,7 +16,7 @@ const EDGE: f64 = 20.0;
 
 /// The places of all rows.
 pub(super) struct Layout {
-    /// The time and the place of each row, both rising.
+    /// Each instant with a row, and the place of its lowest; both rise.
     rows: Vec<(u64, f64)>,
     /// The place of each entry, by its place in the list.
     places: Vec<f64>,
@@ -26,18 +26,27 @@ impl Layout {
     pub(super) fn of(sequence: &Sequence) -> Self {
         let mut rows: Vec<(u64, f64)> = Vec::new();
         let mut places = Vec::new();
-        // The last row of each lane; words of neighbours may stand side by side.
+        // Where the present instant begins, and the last row of each lane; what happens in one
+        // instant in different lanes stands side by side.
+        let (mut now_us, mut begins) = (0, EDGE - ROW);
         let mut last = vec![f64::NEG_INFINITY; sequence.lanes.len()];
         for entry in &sequence.entries {
-            let (before_us, before) = rows.last().copied().unwrap_or((entry.at_us, EDGE));
-            let wait_ms = entry.at_us.saturating_sub(before_us) as f64 / 1e3;
-            let mut place = before + (wait_ms * PER_MS).min(IDLE_MAX);
+            if entry.at_us > now_us {
+                let wait_ms = (entry.at_us - now_us) as f64 / 1e3;
+                let before = rows.last().map_or(begins, |(_, place)| *place);
+                begins = before.max(begins) + (wait_ms * PER_MS).min(IDLE_MAX);
+                now_us = entry.at_us;
+            }
+            let mut place = begins;
             if !entry.is_minor || sequence.is_evidence(entry) {
                 let lanes = lanes(sequence, entry);
                 let taken = last[lanes.clone()].iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 place = place.max(taken + ROW);
                 last[lanes].fill(place);
-                rows.push((entry.at_us, place));
+                match rows.last_mut() {
+                    Some((at_us, lowest)) if *at_us == now_us => *lowest = lowest.max(place),
+                    _ => rows.push((now_us, place)),
+                }
             }
             places.push(place);
         }

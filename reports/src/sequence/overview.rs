@@ -8,8 +8,8 @@ use super::{Course, Sequence, seconds};
 
 const WIDTH: f64 = 1000.0;
 const LANE: f64 = 12.0;
-/// The room for the names of the phases.
-const HEAD: f64 = 16.0;
+/// What stays free above the first lane.
+const HEAD: f64 = 3.0;
 
 /// The strip; each mark leads to its row.
 pub(super) fn overview(sequence: &Sequence) -> Markup {
@@ -24,12 +24,15 @@ pub(super) fn overview(sequence: &Sequence) -> Markup {
         stays.map(|entry| format!("M{} {}v6", px(x(entry.at_us)), lane_y(lane) + 3.0)).collect()
     };
     html! {
+        div.phases aria-hidden="true" {
+            @for (begins_us, name) in &sequence.phases {
+                span style=(format!("left:{:.1}%", x(*begins_us) / WIDTH * 100.0)) { (name) }
+            }
+        }
         svg #overview viewBox=(format!("0 0 {WIDTH} {height}")) preserveAspectRatio="none"
             role="img" aria-label="The whole run at one scale" data-end=(sequence.ended_us) {
             @for (begins_us, name) in &sequence.phases {
-                @let at = x(*begins_us);
-                path.phase d=(format!("M{} 0V{height}", px(at)));
-                text x=(px(at + 4.0)) y="12" { (name) }
+                path.phase d=(format!("M{} 0V{height}", px(x(*begins_us)))) { title { (name) } }
             }
             @for trouble in &sequence.troubles {
                 @let (from, to) = (x(trouble.span_us.0), x(trouble.span_us.1));
@@ -44,10 +47,10 @@ pub(super) fn overview(sequence: &Sequence) -> Markup {
                 rect class=(format!("band s{}", band.tone % TONES)) x=(px(from)) width=(px((to - from).max(1.0)))
                     y=(lane_y(band.lane) + 2.0) height=(LANE - 4.0) {}
             }
-            @for lane in 0..sequence.lanes.len() { path.tick d=(ticks(lane)); }
+            @for lane in 0..sequence.lanes.len() { path.tick d=(ticks(lane)) {} }
             @for entry in marked {
                 a href=(format!("#e{}", entry.index)) {
-                    path.found d=(format!("M{} {HEAD}V{height}", px(x(entry.at_us))));
+                    path.found d=(format!("M{} {HEAD}V{height}", px(x(entry.at_us)))) {}
                 }
             }
             rect #window y="0" x="0" width="0" height=(height) {}

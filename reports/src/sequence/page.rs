@@ -149,7 +149,7 @@ fn table(sequence: &Sequence) -> Markup {
             h2 #events { "Every event" }
             div.scroll tabindex="0" role="region" aria-label="Every event" {
                 table {
-                    thead { tr { th { "no." } th { "s" } th { "who" } th.text { "what" } } }
+                    thead { tr { th { "no." } th { "s" } th { "who" } th { "what" } } }
                     tbody {
                         @for entry in &sequence.entries {
                             @let is_shown = !entry.is_minor || sequence.is_evidence(entry);
@@ -160,8 +160,8 @@ fn table(sequence: &Sequence) -> Markup {
                                     @else { (entry.index) }
                                 }
                                 td { (seconds(entry.at_us)) }
-                                td.who { (entry.who) }
-                                td.text { (entry.words) }
+                                td { (entry.who) }
+                                td { (entry.words) }
                             }
                         }
                     }

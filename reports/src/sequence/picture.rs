@@ -12,9 +12,9 @@ use super::{Arrow, Band, Course, Entry, Sequence, Trouble, seconds};
 /// The room for times on the left.
 const AXIS: f64 = 58.0;
 /// The room for a person's words.
-const WORDS: f64 = 165.0;
+const WORDS: f64 = 172.0;
 /// The room between the server's lifeline and its neighbours'.
-const CENTRE: f64 = 70.0;
+const CENTRE: f64 = 85.0;
 /// Half the width of a conversation's band.
 const BAND: f64 = 5.0;
 /// Colours before they come round again.
@@ -74,7 +74,7 @@ pub(super) fn picture(sequence: &Sequence) -> Markup {
             @for trouble in &sequence.troubles { (shade(&layout, &columns, trouble)) }
             @for lane in 0..sequence.lanes.len() {
                 @let x = px(columns.x(lane));
-                line.life x1=(x) x2=(x) y1="0" y2=(px(height));
+                line.life x1=(x) x2=(x) y1="0" y2=(px(height)) {}
             }
             @for band in &sequence.bands { (lasting(&layout, &columns, band)) }
             @for arrow in &sequence.arrows { (flight(&layout, &columns, sequence, arrow)) }
@@ -86,7 +86,7 @@ pub(super) fn picture(sequence: &Sequence) -> Markup {
 fn arrowhead(tone: usize) -> Markup {
     html! {
         marker id=(format!("a{tone}")) class=(format!("s{tone}")) viewBox="0 0 8 8" refX="7.5" refY="4"
-            markerWidth="7" markerHeight="7" orient="auto" { path d="M0 1 8 4 0 7z"; }
+            markerWidth="7" markerHeight="7" orient="auto" { path d="M0 1 8 4 0 7z" {} }
     }
 }
 
@@ -114,7 +114,7 @@ fn lasting(layout: &Layout, columns: &Columns<'_>, band: &Band) -> Markup {
     }
 }
 
-/// An arrow; its end at the person lies on the row of its entry.
+/// An arrow, whose head the style draws; its end at the person lies on the row of its entry.
 fn flight(layout: &Layout, columns: &Columns<'_>, sequence: &Sequence, arrow: &Arrow) -> Markup {
     let place = sequence.entries.partition_point(|entry| entry.index < arrow.entry);
     let row = layout.row(place);
@@ -130,8 +130,7 @@ fn flight(layout: &Layout, columns: &Columns<'_>, sequence: &Sequence, arrow: &A
     let tone = arrow.tone.map_or(TONES, |tone| tone % TONES);
     let class = if arrow.is_lost { format!("lost s{tone}") } else { format!("s{tone}") };
     html! {
-        line class=(class) x1=(px(from_x)) y1=(px(from)) x2=(px(to_x)) y2=(px(to))
-            marker-end=(format!("url(#a{tone})"));
+        line class=(class) x1=(px(from_x)) y1=(px(from)) x2=(px(to_x)) y2=(px(to)) {}
     }
 }
 
@@ -145,16 +144,17 @@ struct Row<'a> {
 
 fn rows<'a>(sequence: &'a Sequence, layout: &Layout) -> Vec<Row<'a>> {
     let mut rows: Vec<Row<'a>> = Vec::new();
-    let mut last_time = f64::NEG_INFINITY;
+    let (mut last_time, mut last_y) = (String::new(), f64::NEG_INFINITY);
     for (place, entry) in sequence.entries.iter().enumerate() {
         let is_evidence = sequence.is_evidence(entry);
         if entry.is_minor && !is_evidence {
             continue;
         }
         let y = layout.row(place);
-        let has_time = y - last_time >= ROW;
+        let time = seconds(entry.at_us);
+        let has_time = time != last_time && y - last_y >= ROW;
         if has_time {
-            last_time = y;
+            (last_time, last_y) = (time, y);
         }
         rows.push(Row { entry, y, has_time, is_evidence });
     }
@@ -171,17 +171,19 @@ fn words(columns: &Columns<'_>, row: Row<'_>) -> Markup {
         (false, None) => "row across",
         (false, Some(_)) => "row",
     };
+    let written = short(&entry.words, lane.is_some());
     html! {
         g class=(class) id=(format!("e{index}")) data-t=(entry.at_us) data-lane=[lane]
             transform=(format!("translate(0 {})", px(y))) {
-            @if lane.is_none() { path.rule d=(format!("M{AXIS} 0H{}", columns.width())); }
+            @if lane.is_none() { path.rule d=(format!("M{AXIS} 0H{}", columns.width())) {} }
             @if has_time { text.time x=(AXIS - 8.0) y="4" { (seconds(entry.at_us)) } }
             @if is_evidence {
-                rect.mark x="0" width=(columns.width()) y="-8" height="16";
-                @if let Some(lane) = lane { circle cx=(px(columns.x(lane))) cy="0" r="5.5"; }
+                rect.mark x="0" width=(columns.width()) y="-8" height="16" {}
+                @if let Some(lane) = lane { circle cx=(px(columns.x(lane))) cy="0" r="5.5" {} }
             }
             a href=(format!("#t{index}")) {
-                text x=(px(x)) y="4" text-anchor=(anchor) { (short(&entry.words, lane.is_some())) }
+                @if written != entry.words { title { (entry.words) } }
+                text x=(px(x)) y="4" text-anchor=(anchor) { (written) }
             }
         }
     }
@@ -189,7 +191,7 @@ fn words(columns: &Columns<'_>, row: Row<'_>) -> Markup {
 
 /// As many letters as fit beside a lifeline, or across the page.
 fn short(words: &str, is_beside_a_lifeline: bool) -> String {
-    const BESIDE_MAX: usize = 27;
+    const BESIDE_MAX: usize = 24;
     const ACROSS_MAX: usize = 90;
     let room = if is_beside_a_lifeline { BESIDE_MAX } else { ACROSS_MAX };
     if words.chars().count() <= room {

@@ -25,13 +25,20 @@
   let from = 0;
   let to = end;
 
+  // The lowest row of each instant; between two, time runs evenly.
+  const instants = [];
+  for (const { t, y } of rows) {
+    const last = instants[instants.length - 1];
+    if (last && last.t === t) last.y = Math.max(last.y, y);
+    else instants.push({ t, y });
+  }
   const placeOf = (time) => {
     if (time <= 0) return 0;
     if (time >= end) return whole;
     let before = { t: 0, y: 0 };
-    for (const row of rows) {
-      if (row.t > time) return before.y + ((row.y - before.y) * (time - before.t)) / Math.max(row.t - before.t, 1);
-      before = row;
+    for (const now of instants) {
+      if (now.t > time) return before.y + ((now.y - before.y) * (time - before.t)) / (now.t - before.t);
+      before = now;
     }
     return whole;
   };

@@ -2,12 +2,14 @@
 //! down, a row an event.
 //!
 //! ```text
-//!             ann                   server                  bob
-//!             long-poll                               websocket
-//!    0.500    |- says ann-1 to p1 ----->|                     |
-//!    0.510    |                         |-- #3 partner ann-1 >|
-//!    0.700    |= cut-reset =========================================
+//!           ann                             server                        bob
+//!           long-poll                                               websocket
+//!   0.500   |- says ann-1 to p1 ----------->|                               |
+//!   0.510 ! |                               |----------- #3 partner ann-1 ->|
+//!   0.520   = cut-reset of bob ==============================================
 //! ```
+//!
+//! `!` marks what contradicts a promise.
 
 use super::{Course, Entry, Sequence, seconds};
 
@@ -49,7 +51,10 @@ pub fn text(sequence: &Sequence, detail: Detail) -> String {
         let stem = format!("{:>8} {mark} ", seconds(entry.at_us));
         match &drawing {
             Some(drawing) => lines.push(drawing.row(&stem, entry)),
-            None => lines.push(format!("{stem}{}: {}", entry.who, entry.words)),
+            None => {
+                let told = if entry.course == Course::In { "< " } else { "" };
+                lines.push(format!("{stem}{}: {told}{}", entry.who, entry.words));
+            }
         }
     }
     let more = sequence.entries.len()
@@ -78,8 +83,9 @@ impl<'a> Drawing<'a> {
         (gap >= GAP_MIN).then_some(Self { sequence, lifelines })
     }
 
-    fn width(&self) -> usize {
-        self.lifelines.last().map_or(WIDTH, |last| last + 1)
+    /// From the first lifeline to the last.
+    fn span(&self) -> usize {
+        self.lifelines.last().map_or(WIDTH, |last| last + 1) - MARGIN
     }
 
     /// The names and what to know of them, at their lifelines.
@@ -91,7 +97,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn at_lifelines<'b>(&self, words: impl Iterator<Item = (usize, &'b str)>) -> String {
-        let mut line = Line::new(self.width());
+        let mut line = Line::new(WIDTH);
         for (lane, words) in words {
             let (at, length) = (self.lifelines[lane], words.chars().count());
             line.put(if self.is_right(lane) { (at + 1).saturating_sub(length) } else { at }, words);
@@ -105,7 +111,7 @@ impl<'a> Drawing<'a> {
     }
 
     fn row(&self, stem: &str, entry: &Entry) -> String {
-        let mut line = Line::new(self.width());
+        let mut line = Line::new(WIDTH);
         line.put(0, stem);
         for at in &self.lifelines {
             line.put(*at, "|");
@@ -115,16 +121,13 @@ impl<'a> Drawing<'a> {
                 self.arrow(&mut line, entry, lane);
             }
             (Course::Across, _) | (_, None) => {
-                let rule = "=".repeat(self.width() - MARGIN);
+                let rule = "=".repeat(self.span());
                 line.put(MARGIN, &rule);
-                line.put(
-                    MARGIN + 1,
-                    &format!(" {} ", cut(&entry.words, self.width() - MARGIN - 4)),
-                );
+                line.put(MARGIN + 1, &format!(" {} ", cut(&entry.words, WIDTH - MARGIN - 4)));
             }
             (_, Some(lane)) => {
                 let at = self.lifelines[lane];
-                let room = if self.is_right(lane) { at - MARGIN } else { self.width() - at };
+                let room = if self.is_right(lane) { at - MARGIN } else { WIDTH - at };
                 let words = cut(&entry.words, room.saturating_sub(2));
                 let length = words.chars().count();
                 line.put(if self.is_right(lane) { at - 1 - length } else { at + 2 }, &words);
@@ -144,9 +147,9 @@ impl<'a> Drawing<'a> {
         } else {
             line.put(left + 1, "<")
         }
-        let words = format!(" {} ", cut(&entry.words, right - left - 7));
+        let words = format!(" {} ", cut(&entry.words, right - left - 5));
         let length = words.chars().count();
-        line.put(if self.is_right(lane) { right - 2 - length } else { left + 3 - 1 }, &words);
+        line.put(if self.is_right(lane) { right - 2 - length } else { left + 2 }, &words);
     }
 }
 

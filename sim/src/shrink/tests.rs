@@ -29,6 +29,11 @@ fn failing() -> Plan {
     (0..100).map(plan).find(skipped_after_a_hold).expect("skipping and holding are common")
 }
 
+/// Few enough to be quick, and enough for the plan here.
+fn few() -> Limits {
+    Limits { runs_max: 1_000, other_seeds: 0, jobs: 2 }
+}
+
 fn shrunk(plan: &Plan, limits: &Limits) -> Shrunk {
     shrink(plan, limits, skipped_after_a_hold, |_| {})
 }
@@ -41,13 +46,16 @@ fn check(plan: &Plan, expected: Expect) {
 fn what_is_left_is_what_the_failure_needs() {
     let plan = failing();
     let shrunk = shrunk(&plan, &Limits::default());
-    check(&shrunk.plan, expect![[r#"
+    check(
+        &shrunk.plan,
+        expect![[r#"
                   cyd short-poll host=0
                   bob short-poll host=0
           0.000 s hold for_ms=50 target=0
           0.031 s cyd join
           0.056 s bob join
-          0.061 s bob next"#]]);
+          0.061 s bob next"#]],
+    );
     assert!(skipped_after_a_hold(&shrunk.plan));
     assert!(shrunk.is_minimal, "{} runs", shrunk.runs);
     assert_eq!((shrunk.before, shrunk.after), (Size::of(&plan), Size::of(&shrunk.plan)));
@@ -55,7 +63,7 @@ fn what_is_left_is_what_the_failure_needs() {
 
 #[test]
 fn nothing_can_be_taken_away_from_the_smallest_plan() {
-    let shrunk = shrunk(&failing(), &Limits::default());
+    let shrunk = shrunk(&failing(), &few());
     let Size { steps, people, faults } = shrunk.after;
     assert_eq!(shrunk.passing.len(), steps + people + faults);
     assert!(!shrunk.passing.iter().any(skipped_after_a_hold));
@@ -64,7 +72,7 @@ fn nothing_can_be_taken_away_from_the_smallest_plan() {
 #[test]
 fn the_smallest_plan_is_the_same_on_any_number_of_threads() {
     let plan = failing();
-    let limits = Limits { runs_max: 150, ..Limits::default() };
+    let limits = Limits { runs_max: 100, jobs: 1, ..few() };
     let (one, three) = (shrunk(&plan, &limits), shrunk(&plan, &Limits { jobs: 3, ..limits }));
     assert_eq!((&one.plan, one.runs, &one.passing), (&three.plan, three.runs, &three.passing));
 }
@@ -82,7 +90,7 @@ fn no_more_runs_are_made_than_are_allowed() {
 fn the_time_to_come_to_rest_is_left_as_it_is() {
     let mut plan = failing();
     plan.settings.forget_ms += 500;
-    let shrunk = shrunk(&plan, &Limits::default()).plan.settings;
+    let shrunk = shrunk(&plan, &few()).plan.settings;
     let usual = crate::plan::Settings::default();
     assert_eq!((shrunk.settle_ms, shrunk.forget_ms), (usual.settle_ms, usual.forget_ms));
     assert!(shrunk.disturb_ms < plan.settings.disturb_ms);
