@@ -28,10 +28,11 @@ impl Diff {
         let plans = [self.first.plan(&self.world)?, self.second.plan(&self.world)?];
         let [first, second] = plans.map(|plan| ::sim::run(&plan, false));
         let found = diff(&first, &second);
-        let failed = |report: &::sim::Report| if report.passed() { "passes" } else { "fails" };
-        let heads = [("A", &first), ("B", &second)];
-        let heads = heads.map(|(name, report)| format!("{name} {}", failed(report)));
-        let text = describe_parting(&found, [&heads[0], &heads[1]]);
+        let name = |name: &str, report: &::sim::Report| {
+            format!("{name} ({})", if report.passed() { "passes" } else { "fails" })
+        };
+        let names = [name("A", &first), name("B", &second)];
+        let text = describe_parting(&found, [&names[0], &names[1]]);
         output.result(&text, || {
             let run = |report: &::sim::Report| {
                 let failure = ::sim::failure(report.plan.seed, report);
@@ -59,12 +60,12 @@ pub(crate) fn describe_parting(found: &Parting, names: [&str; 2]) -> String {
     let plans = [&found.plans.only_first, &found.plans.only_second];
     for (name, only) in names.iter().zip(plans) {
         for line in only {
-            let _infallible = writeln!(text, "only the plan that is {name:?} has: {line}");
+            let _infallible = writeln!(text, "only {name} has: {line}");
         }
     }
     for (field, [ours, theirs]) in &found.plans.settings {
         let _infallible =
-            writeln!(text, "{field}: {ours} in {:?}, {theirs} in {:?}", names[0], names[1]);
+            writeln!(text, "{field}: {ours} in {}, {theirs} in {}", names[0], names[1]);
     }
     if found.is_none() {
         return text + "both runs are the same to the end\n";
@@ -81,7 +82,7 @@ pub(crate) fn describe_parting(found: &Parting, names: [&str; 2]) -> String {
         let _infallible = writeln!(text, "    {line}");
     }
     for (name, then) in names.iter().zip(&found.then) {
-        let _infallible = writeln!(text, "then the one that {name}:");
+        let _infallible = writeln!(text, "then {name}:");
         for line in then {
             let _infallible = writeln!(text, "    {line}");
         }

@@ -142,7 +142,10 @@ impl Smallest {
         }
         let _infallible = writeln!(text, "\n{}", brief(&self.report));
         if let Some(passing) = &self.passing {
-            text += &describe_parting(&diff::diff(&self.report, passing), ["fails", "passes"]);
+            text += &describe_parting(
+                &diff::diff(&self.report, passing),
+                ["the smallest plan", "its nearest that passes"],
+            );
         }
         let _infallible = writeln!(
             text,
