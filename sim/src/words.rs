@@ -32,6 +32,8 @@ pub fn describe(event: &Event) -> String {
         (Op::Next, _) => "next: ".to_owned() + stage(event.kind, detail),
         (Op::Leave, _) => "leave: ".to_owned() + stage(event.kind, detail),
         (Op::Vanish, _) => "vanishes".to_owned(),
+        (Op::Poll { after }, Kind::Invoke) => format!("polls after {after}"),
+        (Op::Poll { after }, Kind::Ok) => format!("poll after {after} answered"),
         (Op::Poll { after }, _) => format!("poll after {after}: {detail}"),
         (Op::Told { event }, _) => format!("< {} {}", event.seq, told(&event.body)),
         (Op::Refused { refusal }, _) => format!("< refused: {}", refusal.problem.detail),

@@ -28,7 +28,7 @@ impl Layout {
         let mut places = Vec::new();
         // Where the present instant begins, and the last row of each lane; what happens in one
         // instant in different lanes stands side by side.
-        let (mut now_us, mut begins) = (0, EDGE - ROW);
+        let (mut now_us, mut begins) = (0, EDGE);
         let mut last = vec![f64::NEG_INFINITY; sequence.lanes.len()];
         for entry in &sequence.entries {
             if entry.at_us > now_us {

@@ -25,7 +25,7 @@ pub(super) fn overview(sequence: &Sequence) -> Markup {
     };
     html! {
         div.phases aria-hidden="true" {
-            @for (begins_us, name) in &sequence.phases {
+            @for (begins_us, name) in named_phases(sequence) {
                 span style=(format!("left:{:.1}%", x(*begins_us) / WIDTH * 100.0)) { (name) }
             }
         }
@@ -56,4 +56,17 @@ pub(super) fn overview(sequence: &Sequence) -> Markup {
             rect #window y="0" x="0" width="0" height=(height) {}
         }
     }
+}
+
+/// The phases that are long enough for their names to stand side by side.
+fn named_phases(sequence: &Sequence) -> impl Iterator<Item = &(u64, String)> {
+    /// The part of the strip that a name takes on a phone, as one of so many.
+    const NAMES_MAX: u64 = 8;
+    let phases = &sequence.phases;
+    let ends_us = |place: usize| phases.get(place + 1).map_or(sequence.ended_us, |next| next.0);
+    let is_long = move |place: usize, begins_us: u64| {
+        (ends_us(place) - begins_us) * NAMES_MAX >= sequence.ended_us
+    };
+    let named = phases.iter().enumerate().filter(move |(place, phase)| is_long(*place, phase.0));
+    named.map(|(_, phase)| phase)
 }

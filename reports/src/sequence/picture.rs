@@ -66,19 +66,23 @@ impl<'a> Columns<'a> {
 pub(super) fn picture(sequence: &Sequence) -> Markup {
     let (layout, columns) = (Layout::of(sequence), Columns::of(sequence));
     let (width, height) = (columns.width(), layout.height());
+    let rows = rows(sequence, &layout);
     let label = "Who told whom what, from top to bottom; the table below says the same";
     html! {
         svg #picture width=(width) height=(px(height)) viewBox=(format!("0 0 {width} {}", px(height)))
             role="img" aria-label=(label) {
             defs { @for tone in 0..=TONES { (arrowhead(tone)) } }
             @for trouble in &sequence.troubles { (shade(&layout, &columns, trouble)) }
+            @for row in rows.iter().filter(|row| row.is_evidence) {
+                rect.mark x="0" width=(width) y=(px(row.y - ROW / 2.0)) height=(ROW) {}
+            }
             @for lane in 0..sequence.lanes.len() {
                 @let x = px(columns.x(lane));
                 line.life x1=(x) x2=(x) y1="0" y2=(px(height)) {}
             }
             @for band in &sequence.bands { (lasting(&layout, &columns, band)) }
             @for arrow in &sequence.arrows { (flight(&layout, &columns, sequence, arrow)) }
-            @for row in rows(sequence, &layout) { (words(&columns, row)) }
+            @for row in rows { (words(&columns, row)) }
         }
     }
 }
@@ -177,9 +181,8 @@ fn words(columns: &Columns<'_>, row: Row<'_>) -> Markup {
             transform=(format!("translate(0 {})", px(y))) {
             @if lane.is_none() { path.rule d=(format!("M{AXIS} 0H{}", columns.width())) {} }
             @if has_time { text.time x=(AXIS - 8.0) y="4" { (seconds(entry.at_us)) } }
-            @if is_evidence {
-                rect.mark x="0" width=(columns.width()) y="-8" height="16" {}
-                @if let Some(lane) = lane { circle cx=(px(columns.x(lane))) cy="0" r="5.5" {} }
+            @if let Some(lane) = lane.filter(|_| is_evidence) {
+                circle cx=(px(columns.x(lane))) cy="0" r="5.5" {}
             }
             a href=(format!("#t{index}")) {
                 @if written != entry.words { title { (entry.words) } }

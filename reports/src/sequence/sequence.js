@@ -20,6 +20,7 @@
   }));
   const lines = [...picture.querySelectorAll("line")].map((element) => [element, number(element, "y1"), number(element, "y2")]);
   const boxes = [...picture.querySelectorAll("rect.trouble, rect.band")].map((element) => [element, number(element, "y"), number(element, "height")]);
+  const marks = [...picture.querySelectorAll(".mark")].map((element) => [element, number(element, "y"), number(element, "height") / 2]);
   const entries = [...document.querySelectorAll("tbody tr")].map((element) => [element, Number(element.dataset.t)]);
   const ROW = 13;
   let from = 0;
@@ -57,6 +58,7 @@
       element.setAttribute("y", y * scale);
       element.setAttribute("height", height * scale);
     }
+    for (const [element, y, half] of marks) element.setAttribute("y", (y + half) * scale - half);
     const last = new Map();
     let lastTime = -Infinity;
     for (const row of rows) {
