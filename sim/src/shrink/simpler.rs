@@ -100,7 +100,7 @@ fn hosts(plan: &Plan) -> Vec<Plan> {
         let people = plan.people.len();
         for fault in &mut moved.faults {
             let host = host_of(fault.target % before.max(1));
-            *fault = aimed(fault, people, Some(fault.target % people.max(1)), hosts, host);
+            fault.target = aimed(people, Some(fault.target % people.max(1)), hosts, host);
         }
         moved
     };
@@ -121,7 +121,7 @@ fn targets(plan: &Plan) -> Vec<Plan> {
     let mut smaller = plan.clone();
     for fault in &mut smaller.faults {
         let person = fault.target % people.max(1);
-        *fault = aimed(fault, people, Some(person), hosts, fault.target % hosts);
+        fault.target = aimed(people, Some(person), hosts, fault.target % hosts);
     }
     Some(smaller).filter(|smaller| smaller != plan).into_iter().collect()
 }
