@@ -45,7 +45,7 @@ fn check(plan: &Plan, expected: Expect) {
 #[test]
 fn what_is_left_is_what_the_failure_needs() {
     let plan = failing();
-    let shrunk = shrunk(&plan, &Limits::default());
+    let shrunk = shrunk(&plan, &few());
     check(
         &shrunk.plan,
         expect![[r#"
@@ -84,6 +84,18 @@ fn no_more_runs_are_made_than_are_allowed() {
     let shrunk = shrink(&failing(), &limits, skipped_after_a_hold, |runs| counted.set(runs));
     assert_eq!((shrunk.runs, counted.get()), (20, 20));
     assert!(!shrunk.is_minimal && skipped_after_a_hold(&shrunk.plan));
+}
+
+#[test]
+fn a_candidate_that_passes_by_chance_is_tried_under_other_seeds() {
+    let plan = (0..100).map(|seed| generate::plan(seed, &Options::default()));
+    let plan = plan.filter(|plan| plan.seed > 3).find(|plan| plan.faults.len() > 3);
+    let plan = plan.expect("most plans have faults");
+    let lucky = |candidate: &Plan| candidate.seed != plan.seed || candidate.faults.len() > 3;
+    let own_alone = shrink(&plan, &few(), lucky, |_| {});
+    assert_eq!((own_alone.plan.seed, own_alone.after.faults), (plan.seed, 4));
+    let others = shrink(&plan, &Limits { other_seeds: 2, ..few() }, lucky, |_| {});
+    assert_eq!((others.plan.seed, others.after.faults, others.after.steps), (1, 0, 0));
 }
 
 #[test]
