@@ -67,7 +67,11 @@ fn server(plan: &Plan) -> Vec<Plan> {
     Some(usual).filter(|usual| usual != plan).into_iter().collect()
 }
 
+/// The usual time to come to rest, which is enough for the usual server alone.
 fn rest(plan: &Plan) -> Vec<Plan> {
+    if plan.server != quick_server() {
+        return Vec::new();
+    }
     let usual = Settings::default();
     let settle_ms = plan.settings.settle_ms.min(usual.settle_ms);
     let forget_ms = plan.settings.forget_ms.min(usual.forget_ms);
