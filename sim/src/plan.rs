@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use server::config::Config;
 
 use crate::net::Limits;
-pub use fault::FaultKind;
+pub use fault::{FaultKind, Struck};
 
 /// The version of a plan's file; a reader refuses what it does not know.
 pub const VERSION: u32 = 1;

@@ -83,6 +83,45 @@ impl FaultKind {
     }
 }
 
+/// Whom a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Struck {
+    /// Everybody on one client host.
+    Host,
+    /// One person.
+    Person,
+    /// Everybody.
+    All,
+}
+
+impl FaultKind {
+    /// Whom it strikes.
+    #[must_use]
+    pub const fn struck(self) -> Struck {
+        match self {
+            Self::Hold | Self::LatencyStep => Struck::Host,
+            Self::CutReset
+            | Self::CutFinish
+            | Self::BlackHole
+            | Self::HalfOpen
+            | Self::PartitionToServer
+            | Self::PartitionToClient
+            | Self::SlowReader
+            | Self::AbortRequest
+            | Self::AbortAnswer
+            | Self::IdleProxy => Struck::Person,
+            Self::Storm
+            | Self::Crash
+            | Self::CrashBlackHole
+            | Self::Drain
+            | Self::RollingDrain
+            | Self::Freeze
+            | Self::ClockForward
+            | Self::ClockBackward => Struck::All,
+        }
+    }
+}
+
 impl fmt::Display for FaultKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
