@@ -168,15 +168,21 @@ fn account(view: &View<'_>) -> Vec<Violation> {
     let Some(settled) = view.phase(Phase::Settled) else { return Vec::new() };
     // By person: what was written on this connection and has no answer yet.
     let mut open: BTreeMap<&str, BTreeMap<&MessageId, &Event>> = BTreeMap::new();
+    // What was begun on this connection: the end of a write to the one before says nothing here.
+    let mut begun: BTreeMap<&str, BTreeSet<&MessageId>> = BTreeMap::new();
     let mut echoed = BTreeSet::new();
     for event in &view.history[..settled.index] {
         let process = event.process.as_str();
         match (&event.op, event.told()) {
+            (Op::Say { id, .. }, _) if event.kind == Kind::Invoke => {
+                begun.entry(process).or_default().insert(id);
+            }
             (Op::Say { id, .. }, _)
                 if event.kind == Kind::Info && event.detail.as_deref() == Some("written") =>
             {
                 // A repetition of what was accepted changes nothing, and nothing is told of it.
-                if !echoed.contains(id) {
+                let is_of_now = begun.get(process).is_some_and(|begun| begun.contains(id));
+                if is_of_now && !echoed.contains(id) {
                     open.entry(process).or_default().insert(id, event);
                 }
             }
@@ -187,12 +193,15 @@ fn account(view: &View<'_>) -> Vec<Violation> {
             (Op::Refused { refusal }, _) => {
                 if let Some(id) = &refusal.id {
                     open.entry(process).or_default().remove(id);
+                    // Over HTTP the refusal may come before the end of the request.
+                    begun.entry(process).or_default().remove(id);
                 }
             }
             // What was on its way is lost with a connection, and a session that ends says no more.
             (Op::Lost | Op::Leave | Op::Vanish | Op::Open { .. }, _)
             | (_, Some(ServerEvent::Closing { .. })) => {
                 open.remove(process);
+                begun.remove(process);
             }
             _ => {}
         }

@@ -235,6 +235,9 @@ async fn send(shared: &Shared, event: ClientEvent) -> Option<Result<Sent, Client
 }
 
 /// As [`finish`], but a message without a connection may have been said before.
+/// The problems that say that a message was never accepted.
+const CERTAIN: [&str; 4] = ["/not-paired", "/stale-pair", "/too-fast", "/message-too-long"];
+
 fn finish_say(shared: &Shared, op: Op, sent: Option<Result<Sent, ClientError>>) {
     match sent {
         None => shared.record_with(Kind::Info, op, "not connected"),
@@ -248,7 +251,12 @@ fn finish(shared: &Shared, op: Op, sent: Option<Result<Sent, ClientError>>) {
         Some(Ok(Sent::Accepted)) => shared.record(Kind::Ok, op),
         Some(Ok(Sent::Written)) => shared.record_with(Kind::Info, op, "written"),
         Some(Err(ClientError::Refused(problem))) => {
-            shared.record_with(Kind::Fail, op, problem.detail);
+            // Where a connection breaks a client asks once more, and tells the last answer only. It
+            // speaks for the attempt before as well if the session gave it, having looked for the
+            // message among those that were said.
+            let is_certain = CERTAIN.iter().any(|kind| problem.kind.ends_with(kind));
+            let kind = if is_certain { Kind::Fail } else { Kind::Info };
+            shared.record_with(kind, op, problem.detail);
         }
         Some(Err(error)) => shared.record_with(Kind::Info, op, error),
     }
