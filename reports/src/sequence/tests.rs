@@ -69,7 +69,8 @@ fn sample() -> Sequence {
 
 fn check(detail: Detail, sequence: &Sequence, expected: Expect) {
     let text = text(sequence, detail);
-    expected.assert_eq(&text);
+    // The first line shows where the left margin is, which `expect!` would take for its own.
+    expected.assert_eq(&format!("|\n{text}"));
     assert!(text.lines().all(|line| line.len() <= 100), "a terminal has no more room");
 }
 
@@ -79,6 +80,7 @@ fn everybody_has_a_lifeline_and_every_event_a_row() {
         Detail::Whole,
         &sample(),
         expect![[r#"
+            |
                        ann                             server                        bob
                        long-poll                                               websocket
                0.500   |- says ann-1 to p1 ----------->|                               |
@@ -100,6 +102,7 @@ fn what_comes_behind_the_evidence_can_be_left_out() {
         Detail::UntilTheEvidence,
         &sequence,
         expect![[r#"
+            |
                        ann                             server                        bob
                        long-poll                                               websocket
                0.500 ! |- says ann-1 to p1 ----------->|                               |
@@ -117,6 +120,7 @@ fn more_people_than_there_is_room_for_are_told_apart_by_name() {
         Detail::Whole,
         &sequence,
         expect![[r#"
+            |
                0.500   ann: says ann-1 to p1
                0.510   ann: < #4 me ann-1
                0.510 ! bob: < #3 partner ann-1
