@@ -51,12 +51,12 @@ fn what_is_left_is_what_the_failure_needs() {
     check(
         &shrunk.plan,
         expect![[r#"
-            cyd short-poll host=0
+            dan short-poll host=0
             bob short-poll host=0
-            0.000 s hold for_ms=50 target=0
-            0.031 s cyd join
-            0.056 s bob join
-            0.061 s bob next
+            0.000 s bob join
+            0.000 s dan join
+            0.005 s bob next
+            0.005 s hold for_ms=0 target=0
         "#]],
     );
     assert!(skipped_after_a_hold(&shrunk.plan));
