@@ -3,6 +3,7 @@
 //! Every command ends with an exit code that scripts can trust: 0 done and good, 1 done and not
 //! good, 2 wrong usage or environment, 3 measured but not valid.
 
+mod diff;
 mod environment;
 mod load;
 mod meta;
@@ -10,6 +11,8 @@ mod outcome;
 mod output;
 mod report;
 mod seeds;
+mod show;
+mod shrink;
 mod sim;
 mod tour;
 mod world;

@@ -1,22 +1,24 @@
-//! `racetrack sim`: sweep many seeds, look at one, replay a plan.
+//! `racetrack sim`: sweep many seeds, look at one; what one does with a plan is in files of their own.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ::sim::plan::Plan;
-use ::sim::transcript::transcript;
+use ::sim::shrink::Limits;
 use ::sim::{Failure, Options, Report, Sweep, coverage, generate};
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use clap::{Args, Subcommand};
 use loadtest::Span;
 use reports::run::SimulationSummary;
 use serde_json::{Value, json};
 
+use crate::diff::Diff;
 use crate::meta::Meta;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::seeds::Seeds;
+use crate::show::{Replay, show};
+use crate::shrink::{Shrink, first_of_each_kind};
 use crate::world::World;
 
 /// Failures that are told in words; the rest is in the files.
@@ -38,6 +40,12 @@ pub(crate) struct Sim {
     /// Threads [default: one a core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
+    /// Draw the run of the one seed as a page
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    html: Option<PathBuf>,
+    /// Runs to shrink the first failure of each kind; 0 leaves the plans as they are
+    #[arg(long, value_name = "N", default_value_t = 1_000, conflicts_with = "seed")]
+    shrink_runs: u64,
 }
 
 #[derive(Debug, Subcommand)]
@@ -45,10 +53,11 @@ enum SimCommand {
     /// Run each seed in two processes and compare their traces
     Meta(Meta),
     /// Run the plan in a file once more
-    Replay {
-        /// The plan, as a failing sweep writes it
-        file: PathBuf,
-    },
+    Replay(Replay),
+    /// Find the smallest plan that fails like this one
+    Shrink(Shrink),
+    /// Run two plans and name the first event at which they part
+    Diff(Diff),
     /// Print each seed's trace, for `meta`
     #[command(hide = true)]
     Trace(crate::meta::Trace),
@@ -59,8 +68,12 @@ impl Sim {
         match (&self.command, self.seed) {
             (Some(SimCommand::Meta(meta)), _) => meta.run(output),
             (Some(SimCommand::Trace(trace)), _) => trace.run(),
-            (Some(SimCommand::Replay { file }), _) => replay(file, output),
-            (None, Some(seed)) => show(generate::plan(seed, &self.world.options()?), output),
+            (Some(SimCommand::Replay(replay)), _) => replay.run(output),
+            (Some(SimCommand::Shrink(shrink)), _) => shrink.run(output),
+            (Some(SimCommand::Diff(diff)), _) => diff.run(output),
+            (None, Some(seed)) => {
+                show(&generate::plan(seed, &self.world.options()?), self.html.as_deref(), output)
+            }
             (None, None) => self.sweep(output),
         }
     }
@@ -71,41 +84,22 @@ impl Sim {
         let swept = Swept::run(&self.seeds, &self.world.options()?, jobs);
         let dir = output.dir("sim");
         swept.write_plans(&dir)?;
-        let text = format!("{}{}", swept.describe(), swept.describe_failures(&dir));
-        output.result(&text, || swept.to_json(&dir));
+        let limits = Limits { runs_max: self.shrink_runs, jobs, ..Limits::default() };
+        let failures = &swept.sweep.failures[..];
+        let failures = if self.shrink_runs == 0 { &[] } else { failures };
+        let (smallest, shrunk) = first_of_each_kind(failures, &limits, &dir)?;
+        let text = format!("{}{}{smallest}", swept.describe(), swept.describe_failures(&dir));
+        output.result(&text, || {
+            let mut json = swept.to_json(&dir);
+            json["shrunk"] = shrunk.into();
+            json
+        });
         Ok(swept.outcome())
     }
 }
 
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn replay(file: &Path, output: &Output) -> anyhow::Result<Outcome> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the plan {}", file.display()))?;
-    let plan = Plan::from_json(&text).map_err(anyhow::Error::msg);
-    show(plan.with_context(|| file.display().to_string())?, output)
-}
-
-fn show(plan: Plan, output: &Output) -> anyhow::Result<Outcome> {
-    let report = ::sim::run(&plan, false);
-    let settings = serde_json::to_string(&report.plan.settings)?;
-    let hash = format!("{:016x}", report.trace.hash);
-    let text = format!("{}\nsettings    {settings}\ntrace hash  {hash}", transcript(&report));
-    let failure = ::sim::failure(report.plan.seed, &report);
-    output.result(&text, || {
-        json!({
-            "seed": report.plan.seed,
-            "failed": failure.is_some(),
-            "checker": failure.as_ref().map(|failure| &failure.checker),
-            "what": failure.as_ref().map(|failure| &failure.what),
-            "evidence": failure.as_ref().map(|failure| &failure.evidence),
-            "trace_hash": hash,
-            "plan": report.plan,
-        })
-    });
-    Ok(if failure.is_some() { Outcome::Bad } else { Outcome::Good })
 }
 
 /// A sweep and how long it took.

@@ -10,6 +10,7 @@
 //! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
 //! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
+//! - [`sequence`]: a run of a simulation as a picture of who told whom what.
 //! - [`text`]: the comparison as a table for a terminal.
 //! - [`chart`]: SVG pictures.
 //! - [`export`]: one exporter a file format.
@@ -29,6 +30,7 @@ pub mod verdict;
 
 pub mod chart;
 pub mod export;
+pub mod sequence;
 pub mod text;
 
 pub mod directory;

@@ -41,7 +41,11 @@ pub mod words;
 
 pub mod checker;
 pub mod coverage;
+pub mod sequence;
 pub mod transcript;
+
+pub mod diff;
+pub mod shrink;
 
 mod sweep;
 

@@ -14,6 +14,7 @@ use crate::coverage;
 use crate::generate;
 use crate::options::Options;
 use crate::plan::{FaultKind, Plan};
+use crate::shrink;
 use crate::simulation::{self, Report, Strikes};
 use crate::transcript::Names;
 
@@ -43,6 +44,8 @@ pub struct Sweep {
 pub struct Failure {
     /// The seed.
     pub seed: u64,
+    /// What makes failures alike, by [`shrink::kind`](crate::shrink::kind()).
+    pub kind: String,
     /// The first checker that found something.
     pub checker: String,
     /// What it found, in one sentence.
@@ -114,6 +117,7 @@ pub fn failure(seed: u64, report: &Report) -> Option<Failure> {
     let events = violation.evidence.iter().filter_map(|index| report.history.get(*index));
     Some(Failure {
         seed,
+        kind: shrink::kind(report, violation),
         checker: violation.checker.clone(),
         what: names.shorten(&violation.what),
         evidence: events.map(|event| names.shorten(&event.to_string())).collect(),

@@ -1,24 +1,30 @@
-//! A history for people: a column for each person, time running down.
+//! A run for people to read: a lifeline for everybody, and the evidence in words.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use reports::sequence::{Detail, text};
 use server::protocol::ServerEvent;
 
 use crate::history::{Event, Kind, Op};
+use crate::sequence::sequence;
 use crate::simulation::Report;
-use crate::words::{describe, told};
-
-/// The width of a person's column.
-const COLUMN: usize = 30;
-/// More people than this are told apart by name instead of by column.
-const COLUMNS_MAX: usize = 5;
+use crate::words::told;
 
 /// The transcript of a run, and what the checkers found in it.
 #[must_use]
 pub fn transcript(report: &Report) -> String {
-    let mut text = sequence(report);
-    let names = Names::of(&report.history);
+    text(&sequence(report), Detail::Whole) + &evidence(report)
+}
+
+/// The transcript up to the last event that contradicts a promise, and what the checkers found.
+#[must_use]
+pub fn brief(report: &Report) -> String {
+    text(&sequence(report), Detail::UntilTheEvidence) + &evidence(report)
+}
+
+fn evidence(report: &Report) -> String {
+    let mut text = String::new();
     for violation in &report.violations {
         writeln!(text, "\n{violation}").expect("writing to a string succeeds");
         for index in &violation.evidence {
@@ -27,42 +33,7 @@ pub fn transcript(report: &Report) -> String {
             }
         }
     }
-    names.shorten(&text)
-}
-
-fn sequence(report: &Report) -> String {
-    let marked: Vec<_> = report.violations.iter().flat_map(|found| &found.evidence).collect();
-    let mut people: Vec<_> = report.plan.people.iter().collect();
-    people.sort_by(|one, other| one.name.cmp(&other.name));
-    let columns = people.len() <= COLUMNS_MAX;
-    let mut text = String::new();
-    if columns {
-        let heads = people.iter().map(|person| format!("{} ({})", person.name, person.transport));
-        let heads: String = heads.map(|head| format!("{head:COLUMN$}")).collect();
-        writeln!(text, "{:>8}   {}", "s", heads.trim_end()).expect("writing to a string succeeds");
-    }
-    for event in report.history.iter().filter(|event| is_shown(event)) {
-        let column = people.iter().position(|person| person.name == event.process);
-        let indent = match column {
-            Some(column) if columns => column * COLUMN,
-            _ => 0,
-        };
-        let who = match column {
-            Some(_) if columns => String::new(),
-            _ => format!("{}: ", event.process),
-        };
-        let mark = if marked.contains(&&event.index) { '!' } else { ' ' };
-        let seconds = event.at_us as f64 / 1e6;
-        let words = describe(event);
-        writeln!(text, "{seconds:8.3} {mark} {:indent$}{who}{words}", "")
-            .expect("writing to a string succeeds");
-    }
-    text
-}
-
-/// Polls come and go without end; only those that did not end well are of interest.
-fn is_shown(event: &Event) -> bool {
-    !matches!(event.op, Op::Poll { .. }) || event.kind == Kind::Info
+    Names::of(&report.history).shorten(&text)
 }
 
 /// Short names for the ids of a run, which are long and random: `p1`, `p2` for conversations in

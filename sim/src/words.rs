@@ -1,10 +1,12 @@
-//! Events in a few words, for transcripts, evidence and stories.
+//! Events and plans in a few words, for transcripts, evidence and stories.
 
 use std::fmt;
 
+use serde_json::Value;
 use server::protocol::{ServerEvent, Speaker};
 
 use crate::history::{Event, Kind, Op};
+use crate::plan::Plan;
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -30,6 +32,8 @@ pub fn describe(event: &Event) -> String {
         (Op::Next, _) => "next: ".to_owned() + stage(event.kind, detail),
         (Op::Leave, _) => "leave: ".to_owned() + stage(event.kind, detail),
         (Op::Vanish, _) => "vanishes".to_owned(),
+        (Op::Poll { after }, Kind::Invoke) => format!("polls after {after}"),
+        (Op::Poll { after }, Kind::Ok) => format!("poll after {after} answered"),
         (Op::Poll { after }, _) => format!("poll after {after}: {detail}"),
         (Op::Told { event }, _) => format!("< {} {}", event.seq, told(&event.body)),
         (Op::Refused { refusal }, _) => format!("< refused: {}", refusal.problem.detail),
@@ -37,7 +41,11 @@ pub fn describe(event: &Event) -> String {
         (Op::Fault { kind, .. }, Kind::Invoke) => format!("*** {kind}"),
         (Op::Fault { kind, effect, .. }, _) => format!("*** {kind} done, touched {effect}"),
         (Op::Phase { phase }, _) => format!("--- {phase:?}"),
-        (Op::Gauges { gauges }, _) => format!("the server holds {gauges:?}"),
+        (Op::Gauges { gauges }, _) => {
+            let held = gauges.iter().filter(|(_, count)| **count > 0);
+            let held: Vec<_> = held.map(|(name, count)| format!("{count} {name}")).collect();
+            format!("the server holds {} and nothing else", held.join(", "))
+        }
     }
 }
 
@@ -59,4 +67,33 @@ pub fn told(event: &ServerEvent) -> String {
         ServerEvent::Lagged { missed } => format!("lagged, {missed} missed"),
         ServerEvent::Closing { reason, .. } => format!("closing: {reason:?}").to_lowercase(),
     }
+}
+
+/// Who takes part in a plan, what they do and what goes wrong, a line each, in order of time.
+///
+/// The words are those of the plan's file, so that whatever can be planned can be told.
+#[must_use]
+pub fn planned(plan: &Plan) -> Vec<String> {
+    let json = serde_json::to_value(plan).expect("a plan is plain data");
+    let entries = |list: &str| json[list].as_array().cloned().unwrap_or_default();
+    let people =
+        entries("people").into_iter().map(|person| format!("{:>9} {}", "", words(&person)));
+    let mut timed: Vec<_> = entries("steps").into_iter().chain(entries("faults")).collect();
+    timed.sort_by_key(|entry| entry["at_ms"].as_u64());
+    let timed = timed.into_iter().map(|entry| {
+        let at_ms = entry["at_ms"].as_u64().unwrap_or_default();
+        format!("{:>7.3} s {}", at_ms as f64 / 1e3, words(&entry))
+    });
+    people.chain(timed).collect()
+}
+
+/// The fields of an entry of a plan: what names it, then the rest with their keys.
+fn words(entry: &Value) -> String {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let named = ["name", "who", "action", "kind", "transport"];
+    let first = named.iter().filter_map(|key| entry.get(key)).map(text);
+    let fields = entry.as_object().into_iter().flatten();
+    let rest = fields.filter(|(key, _)| !named.contains(&key.as_str()) && *key != "at_ms");
+    let rest = rest.map(|(key, value)| format!("{}={}", key, text(value)));
+    first.chain(rest).collect::<Vec<_>>().join(" ")
 }

@@ -87,7 +87,10 @@ async fn next(shared: &Shared) {
 }
 
 async fn leave(shared: &Shared) {
-    shared.wanted.send_replace(false);
+    let was_wanted = shared.wanted.send_replace(false);
+    if was_wanted && shared.session.get().is_none() {
+        shared.record(Kind::Observe, Op::Vanish);
+    }
     if shared.session.get().is_some() {
         shared.record(Kind::Invoke, Op::Leave);
         let sent = send(shared, ClientEvent::Leave).await;
@@ -100,8 +103,8 @@ async fn leave(shared: &Shared) {
 }
 
 async fn vanish(shared: &Shared) {
-    shared.wanted.send_replace(false);
-    if shared.session.get().is_some() {
+    // Whoever was about to get in gives that up, which somebody must say for them.
+    if shared.wanted.send_replace(false) {
         shared.record(Kind::Observe, Op::Vanish);
     }
     let_go(shared).await;

@@ -1,5 +1,6 @@
 //! The command line as its users see it: each command is a process of its own.
 
+mod plans;
 mod refused;
 mod results;
 mod serve;

@@ -104,6 +104,34 @@ fn what_cannot_be_a_seed_or_a_range_is_refused() {
 }
 
 #[test]
+fn what_needs_a_plan_says_so() {
+    check_usage(
+        "sim shrink",
+        expect![[r#"
+        error: the following required arguments were not provided:
+    "#]],
+    );
+    check_usage(
+        "sim --html page.html",
+        expect![[r#"
+        error: the following required arguments were not provided:
+    "#]],
+    );
+    check(
+        &racetrack(empty_dir().path(), "sim diff 3 nothing.json"),
+        expect![[r#"
+        racetrack: cannot read the plan nothing.json: No such file or directory (os error 2)
+    "#]],
+    );
+    check(
+        &racetrack(empty_dir().path(), "sim shrink --seed 3 --jobs 0"),
+        expect![[r#"
+        racetrack: --jobs 0: at least one thread must run
+    "#]],
+    );
+}
+
+#[test]
 fn names_that_are_not_known_are_answered_with_those_that_are() {
     check_usage(
         "load --transport pigeon",

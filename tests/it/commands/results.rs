@@ -8,19 +8,19 @@ use serde_json::{Value, json};
 
 use super::{Ended, empty_dir, racetrack};
 
-fn object(ended: &Ended) -> Value {
+pub(super) fn object(ended: &Ended) -> Value {
     let object = serde_json::from_str(&ended.stdout);
     object.unwrap_or_else(|error| panic!("{error}: {}{}", ended.stdout, ended.stderr))
 }
 
 #[track_caller]
-fn check_fields(object: &Value, fields: &str) {
+pub(super) fn check_fields(object: &Value, fields: &str) {
     let missing: Vec<_> =
         fields.split_whitespace().filter(|field| object.get(*field).is_none()).collect();
     assert!(missing.is_empty(), "{missing:?} are not in {object}");
 }
 
-fn files(dir: &Path) -> BTreeSet<String> {
+pub(super) fn files(dir: &Path) -> BTreeSet<String> {
     let entries = fs::read_dir(dir).expect("the directory is there");
     entries.map(|entry| entry.expect("an entry").file_name().to_string_lossy().into()).collect()
 }
@@ -67,9 +67,7 @@ fn a_seed_and_the_replay_of_its_plan_are_the_same_run() {
 fn a_seed_is_told_as_a_transcript() {
     let told = racetrack(empty_dir().path(), "sim --seed 3");
     assert_eq!(told.code, Some(0), "{}", told.stderr);
-    for words in
-        ["welcome", "paired p1", "simulation: --- Settled", "the server holds", "trace hash"]
-    {
+    for words in ["welcome", "paired p1", "= Settled ===", "= the server holds", "trace hash"] {
         assert!(told.stdout.contains(words), "{words:?} is not in\n{}", told.stdout);
     }
 }

@@ -1,0 +1,96 @@
+//! One run, looked at: `racetrack sim --seed N`, `racetrack sim replay FILE`, and its page.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ::sim::plan::Plan;
+use ::sim::sequence::sequence;
+use ::sim::transcript::transcript;
+use ::sim::{Report, generate};
+use anyhow::Context;
+use clap::Args;
+use serde_json::json;
+
+use crate::outcome::Outcome;
+use crate::output::{self, Output};
+use crate::world::World;
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// The plan, as a failing sweep writes it
+    file: PathBuf,
+    /// Draw the run as a page
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+impl Replay {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        show(&read_plan(&self.file)?, self.html.as_deref(), output)
+    }
+}
+
+/// A plan on the command line: the number of its seed, or the file that it is in.
+#[derive(Debug, Clone)]
+pub(crate) enum Subject {
+    Seed(u64),
+    File(PathBuf),
+}
+
+impl FromStr for Subject {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(text.parse().map_or_else(|_| Self::File(text.into()), Self::Seed))
+    }
+}
+
+impl Subject {
+    /// The plan; a seed's is made in the world that the flags ask for.
+    pub(crate) fn plan(&self, world: &World) -> anyhow::Result<Plan> {
+        match self {
+            Self::Seed(seed) => Ok(generate::plan(*seed, &world.options()?)),
+            Self::File(file) => read_plan(file),
+        }
+    }
+}
+
+fn read_plan(file: &Path) -> anyhow::Result<Plan> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the plan {}", file.display()))?;
+    let plan = Plan::from_json(&text).map_err(anyhow::Error::msg);
+    plan.with_context(|| file.display().to_string())
+}
+
+/// Runs a plan once and tells what happened, on a page too where one is asked for.
+pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow::Result<Outcome> {
+    let report = ::sim::run(plan, false);
+    let settings = serde_json::to_string(&report.plan.settings)?;
+    let hash = format!("{:016x}", report.trace.hash);
+    let mut text = format!("{}\nsettings    {settings}\ntrace hash  {hash}", transcript(&report));
+    if let Some(html) = html {
+        write_page(&report, html)?;
+        text += &format!("\npage        {}", html.display());
+    }
+    let failure = ::sim::failure(report.plan.seed, &report);
+    output.result(&text, || {
+        json!({
+            "seed": report.plan.seed,
+            "failed": failure.is_some(),
+            "checker": failure.as_ref().map(|failure| &failure.checker),
+            "what": failure.as_ref().map(|failure| &failure.what),
+            "evidence": failure.as_ref().map(|failure| &failure.evidence),
+            "trace_hash": hash,
+            "html": html,
+            "plan": report.plan,
+        })
+    });
+    Ok(if failure.is_some() { Outcome::Bad } else { Outcome::Good })
+}
+
+/// Draws a run as a page.
+pub(crate) fn write_page(report: &Report, file: &Path) -> anyhow::Result<PathBuf> {
+    let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
+    let dir = file.parent().unwrap_or(Path::new(""));
+    output::write(dir, &name.to_string_lossy(), &reports::sequence::page(&sequence(report)))
+}

@@ -1,0 +1,181 @@
+//! `racetrack sim shrink`: the smallest plan that fails alike, and where the nearest one that
+//! passes parts from it.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use ::sim::shrink::{self, Limits, Shrunk, Size};
+use ::sim::transcript::brief;
+use ::sim::words::planned;
+use ::sim::{Failure, Report, diff};
+use anyhow::ensure;
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::diff::describe_parting;
+use crate::outcome::Outcome;
+use crate::output::{self, Output};
+use crate::show::{Subject, write_page};
+use crate::sim::cores;
+use crate::world::World;
+
+/// Kinds of failures that a sweep shrinks one of.
+const KINDS_MAX: usize = 3;
+
+#[derive(Debug, Args)]
+pub(crate) struct Shrink {
+    /// The plan, as a failing sweep writes it
+    #[arg(required_unless_present = "seed", conflicts_with = "seed")]
+    file: Option<PathBuf>,
+    /// The plan of this seed
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    world: World,
+    /// Runs at most
+    #[arg(long, value_name = "N", default_value_t = Limits::default().runs_max)]
+    runs: u64,
+    /// Threads; the result does not depend on it [default: one a core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+}
+
+impl Shrink {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        let jobs = self.jobs.unwrap_or_else(cores);
+        ensure!(jobs > 0, "--jobs 0: at least one thread must run");
+        let subject = match (self.seed, &self.file) {
+            (Some(seed), _) => Subject::Seed(seed),
+            (None, file) => Subject::File(file.clone().unwrap_or_default()),
+        };
+        let report = ::sim::run(&subject.plan(&self.world)?, false);
+        let limits = Limits { runs_max: self.runs, jobs, ..Limits::default() };
+        let Some(smallest) = Smallest::of(&report, &limits) else {
+            let text = "the plan does not fail: there is nothing to shrink";
+            output.result(text, || json!({ "failed": false, "plan": report.plan }));
+            return Ok(Outcome::Good);
+        };
+        let files = smallest.write(&output.dir("shrink"))?;
+        output.result(&smallest.describe(&files), || smallest.to_json(&files));
+        Ok(Outcome::Bad)
+    }
+}
+
+/// Shrinks the first failure of each kind that a sweep found, as far as `limits` allow for each,
+/// and writes what is left; returns it in words and for programs.
+pub(crate) fn first_of_each_kind(
+    failures: &[Failure],
+    limits: &Limits,
+    dir: &Path,
+) -> anyhow::Result<(String, Vec<Value>)> {
+    let (mut text, mut values) = (String::new(), Vec::new());
+    let mut kinds: Vec<&str> = Vec::new();
+    for failure in failures {
+        if kinds.contains(&failure.kind.as_str()) || kinds.len() == KINDS_MAX {
+            continue;
+        }
+        kinds.push(&failure.kind);
+        let report = ::sim::run(&failure.plan, false);
+        if let Some(smallest) = Smallest::of(&report, limits) {
+            let files = smallest.write(dir)?;
+            text += &smallest.describe(&files);
+            values.push(smallest.to_json(&files));
+        }
+    }
+    Ok((text, values))
+}
+
+/// A shrunk plan, its run, and the run of its nearest neighbour that passes.
+struct Smallest {
+    seed: u64,
+    kind: String,
+    shrunk: Shrunk,
+    report: Report,
+    passing: Option<Report>,
+}
+
+/// Where a shrunk plan is.
+struct Files {
+    plan: PathBuf,
+    page: PathBuf,
+}
+
+impl Smallest {
+    fn of(report: &Report, limits: &Limits) -> Option<Self> {
+        let kind = shrink::kind(report, report.violations.first()?);
+        let bar = output::progress(limits.runs_max, "shrinking");
+        let shrunk = shrink::shrink_failure(report, limits, |runs| bar.set_position(runs));
+        bar.finish_and_clear();
+        let shrunk = shrunk?;
+        let mut smallest = ::sim::run(&shrunk.plan, false);
+        // What was kept comes first, whatever else is wrong with the smallest plan.
+        let is_other = |found: &_| shrink::kind(&smallest, found) != kind;
+        let mut violations = smallest.violations.clone();
+        violations.sort_by_key(is_other);
+        smallest.violations = violations;
+        let passing = diff::nearest(&smallest, &shrunk.passing);
+        Some(Self { seed: report.plan.seed, kind, shrunk, report: smallest, passing })
+    }
+
+    fn write(&self, dir: &Path) -> anyhow::Result<Files> {
+        let name = shrink::name(&self.kind);
+        let plan = output::write(dir, &format!("{name}.json"), &self.shrunk.plan.to_json())?;
+        let page = write_page(&self.report, &dir.join(format!("{name}.html")))?;
+        Ok(Files { plan, page })
+    }
+
+    fn describe(&self, files: &Files) -> String {
+        let Size { steps, people, faults } = self.shrunk.before;
+        let after = self.shrunk.after;
+        let end = if self.shrunk.is_minimal {
+            "nothing more can be taken away"
+        } else {
+            "the runs were used up before it was the smallest"
+        };
+        let mut text = format!(
+            "\nseed {} shrunk in {} runs: {steps} steps to {}, {people} people to {}, {faults} \
+             faults to {}; {end}\n\n",
+            self.seed, self.shrunk.runs, after.steps, after.people, after.faults
+        );
+        for line in planned(&self.shrunk.plan) {
+            let _infallible = writeln!(text, "{line}");
+        }
+        let _infallible = writeln!(text, "\n{}", brief(&self.report));
+        if let Some(passing) = &self.passing {
+            text += &describe_parting(
+                &diff::diff(&self.report, passing),
+                ["the smallest plan", "its nearest that passes"],
+            );
+        }
+        let _infallible = writeln!(
+            text,
+            "\n  the smallest plan: {plan}\n  its picture:       {page}\n  see it again:      \
+             racetrack sim replay {plan}\n  keep it for ever:  cp {plan} tests/it/regressions/",
+            plan = files.plan.display(),
+            page = files.page.display(),
+        );
+        text
+    }
+
+    fn to_json(&self, files: &Files) -> Value {
+        let Shrunk { before, after, runs, is_minimal, .. } = &self.shrunk;
+        let parting = self.passing.as_ref().map(|passing| diff::diff(&self.report, passing));
+        json!({
+            "failed": true,
+            "seed": self.seed,
+            "kind": self.kind,
+            "runs": runs,
+            "is_minimal": is_minimal,
+            "steps_before": before.steps,
+            "people_before": before.people,
+            "faults_before": before.faults,
+            "steps_after": after.steps,
+            "people_after": after.people,
+            "faults_after": after.faults,
+            "file": files.plan,
+            "html": files.page,
+            "parting": parting,
+            "plan": self.shrunk.plan,
+        })
+    }
+}
