@@ -65,9 +65,9 @@ fn read_plan(file: &Path) -> anyhow::Result<Plan> {
 /// Runs a plan once and tells what happened, on a page too where one is asked for.
 pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow::Result<Outcome> {
     let report = ::sim::run(plan, false);
-    let settings = serde_json::to_string(&report.plan.settings)?;
+    let drawn = report.plan.describe();
     let hash = format!("{:016x}", report.trace.hash);
-    let mut text = format!("{}\nsettings    {settings}\ntrace hash  {hash}", transcript(&report));
+    let mut text = format!("{}\n{drawn}\ntrace hash  {hash}", transcript(&report));
     if let Some(html) = html {
         write_page(&report, html)?;
         text += &format!("\npage        {}", html.display());

@@ -46,6 +46,9 @@ pub(crate) struct Sim {
     /// Runs to shrink the first failure of each kind; 0 leaves the plans as they are
     #[arg(long, value_name = "N", default_value_t = 1_000, conflicts_with = "seed")]
     shrink_runs: u64,
+    /// Fail when a rare state was never reached
+    #[arg(long)]
+    require_coverage: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -88,13 +91,24 @@ impl Sim {
         let failures = &swept.sweep.failures[..];
         let failures = if self.shrink_runs == 0 { &[] } else { failures };
         let (smallest, shrunk) = first_of_each_kind(failures, &limits, &dir)?;
-        let text = format!("{}{}{smallest}", swept.describe(), swept.describe_failures(&dir));
+        let unreached = self.require_coverage && !swept.missing().is_empty();
+        let complaint = if unreached {
+            "\nFAILED: --require-coverage asks for every rare state, and some were never reached\n"
+        } else {
+            ""
+        };
+        let text = format!(
+            "{}{}{}{smallest}{complaint}",
+            swept.describe(),
+            swept.describe_coverage(),
+            swept.describe_failures(&dir)
+        );
         output.result(&text, || {
             let mut json = swept.to_json(&dir);
             json["shrunk"] = shrunk.into();
             json
         });
-        Ok(swept.outcome())
+        Ok(if unreached { Outcome::Bad } else { swept.outcome() })
     }
 }
 
@@ -160,13 +174,22 @@ impl Swept {
         });
         let faults: Vec<_> = faults.collect();
         let _infallible = writeln!(text, "  faults: {}", faults.join(", "));
-        let missing = self.missing();
         let (reached, known) = (self.sweep.reached.len(), coverage::known().len());
         let _infallible = writeln!(text, "  rare states reached: {reached} of {known}");
-        for state in missing {
-            let _infallible = writeln!(text, "    never: {state}");
-        }
         text
+    }
+
+    /// Every rare state and how many seeds reached it, the rarest first.
+    fn describe_coverage(&self) -> String {
+        let count = |state| self.sweep.reached.get(state).copied().unwrap_or_default();
+        let mut counts: Vec<_> =
+            coverage::known().into_iter().map(|state| (count(state), state)).collect();
+        counts.sort_unstable();
+        let line = |(count, state): &(u64, &str)| match count {
+            0 => format!("    never  {state}\n"),
+            count => format!("    {count:5}  {state}\n"),
+        };
+        counts.iter().map(line).collect()
     }
 
     fn missing(&self) -> Vec<&'static str> {

@@ -22,9 +22,13 @@ pub(crate) struct World {
     /// Simulated time of each run
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     simulated: Span,
-    /// Only this kind of fault, repeatable: hold, cut-reset, cut-finish, crash, drain [default: all]
-    #[arg(long = "fault", value_name = "NAME")]
+    /// Only this kind of fault, repeatable [default: all]
+    #[arg(long = "fault", value_name = "NAME", long_help = fault_help())]
     faults: Vec<FaultKind>,
+}
+
+fn fault_help() -> String {
+    format!("Only this kind of fault, repeatable [default: all]: {}", FaultKind::names())
 }
 
 impl World {

@@ -33,7 +33,7 @@ pub(crate) async fn open<C: Connect>(
     options: &Options,
     acknowledges: Acknowledges,
 ) -> Result<(Resume, Sender<C>), ClientError> {
-    let mut connection = HttpConnection::new(connector, &options.host)?;
+    let mut connection = HttpConnection::new(connector, options)?;
     let identity = match &options.resume {
         Some(resume) => resume.clone(),
         None => open_session(&mut connection).await?,

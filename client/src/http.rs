@@ -20,7 +20,7 @@ use hyper::{Method, Request, Response, Version};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::{ANSWER_BYTES_MAX, ANSWER_WAIT_MAX, ClientError, Connect};
+use crate::{ANSWER_BYTES_MAX, ClientError, Connect, Options};
 
 /// A request, as far as the transports differ.
 pub(crate) struct Ask {
@@ -40,14 +40,15 @@ pub(crate) struct HttpConnection<C: Connect> {
     connector: C,
     host: HeaderValue,
     bearer: Option<HeaderValue>,
+    answer_max: Duration,
     idle: Option<C::Stream>,
     requests: u64,
 }
 
 impl<C: Connect> HttpConnection<C> {
-    pub(crate) fn new(connector: C, host: &str) -> Result<Self, ClientError> {
-        let host = header(host)?;
-        Ok(Self { connector, host, bearer: None, idle: None, requests: 0 })
+    pub(crate) fn new(connector: C, options: &Options) -> Result<Self, ClientError> {
+        let (host, answer_max) = (header(&options.host)?, options.answer_max);
+        Ok(Self { connector, host, bearer: None, answer_max, idle: None, requests: 0 })
     }
 
     /// Sends the session's token with every request from now on.
@@ -63,7 +64,7 @@ impl<C: Connect> HttpConnection<C> {
 
     /// The body of a 2xx answer; any other answer is an error.
     pub(crate) async fn request(&mut self, ask: Ask) -> Result<Bytes, ClientError> {
-        let limit = ask.wait + ANSWER_WAIT_MAX;
+        let limit = ask.wait + self.answer_max;
         let answer = tokio::time::timeout(limit, self.ask_and_repeat(&ask))
             .await
             .map_err(|_| ClientError::Unanswered(limit))??;
@@ -80,8 +81,8 @@ impl<C: Connect> HttpConnection<C> {
             let stream = self.connector.connect().await?;
             Streamed::begin(stream, self.compose(&ask)).await
         };
-        let begun = tokio::time::timeout(ANSWER_WAIT_MAX, begin).await;
-        begun.map_err(|_| ClientError::Unanswered(ANSWER_WAIT_MAX))?
+        let begun = tokio::time::timeout(self.answer_max, begin).await;
+        begun.map_err(|_| ClientError::Unanswered(self.answer_max))?
     }
 
     async fn ask_and_repeat(&mut self, ask: &Ask) -> Result<Answer, ClientError> {

@@ -55,7 +55,7 @@ pub use error::ClientError;
 /// The wire types of the server that these clients speak to.
 pub use server::protocol;
 
-/// How long an answer may take, beyond the wait that a long poll asks for.
+/// How long an answer may take by default, beyond the wait that a long poll asks for.
 ///
 /// It bounds a request over a network that swallows packets without closing the connection.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
@@ -155,6 +155,8 @@ pub struct Options {
     /// SSE and WebSocket: how long the server may say nothing, not even a comment or a ping, before
     /// the connection counts as lost. Socket.IO's server says so itself.
     pub silence_max: Duration,
+    /// How long an answer, or an upgrade to a socket, may take beyond the wait that a poll asks for.
+    pub answer_max: Duration,
     /// Socket.IO by polling: change to a WebSocket once so many events have been received.
     pub upgrade_after_events: Option<u64>,
     /// The session to take up again; without it, a new one is opened.
@@ -163,7 +165,7 @@ pub struct Options {
 
 impl Options {
     /// The usual behaviour: a short poll every second, a long poll of 25 s, silence for twice as long
-    /// as the server is silent by default, a new session.
+    /// as the server is silent by default, answers within [`ANSWER_WAIT_MAX`], a new session.
     #[must_use]
     pub fn new(host: impl Into<String>) -> Self {
         Self {
@@ -171,6 +173,7 @@ impl Options {
             poll_interval: Duration::from_secs(1),
             poll_wait: Duration::from_secs(25),
             silence_max: Duration::from_secs(50),
+            answer_max: ANSWER_WAIT_MAX,
             upgrade_after_events: None,
             resume: None,
         }
@@ -195,7 +198,8 @@ pub struct Resume {
 ///
 /// # Errors
 ///
-/// When the server cannot be reached, refuses, or does not answer within [`ANSWER_WAIT_MAX`].
+/// When the server cannot be reached, refuses, or does not answer within
+/// [`Options::answer_max`].
 pub async fn open<C: Connect>(
     kind: TransportKind,
     connector: C,
@@ -372,6 +376,15 @@ impl<C: Connect> Receiver<C> {
             ReceiverHalf::Websocket(half) => half.cursor(),
             ReceiverHalf::Socketio(half) => half.cursor(),
             ReceiverHalf::SocketioPolling(half) => half.cursor(),
+        }
+    }
+
+    /// True once Socket.IO that began with polls goes over a WebSocket.
+    #[must_use]
+    pub fn is_upgraded(&self) -> bool {
+        match &self.0 {
+            ReceiverHalf::SocketioPolling(half) => half.is_upgraded(),
+            _ => false,
         }
     }
 

@@ -35,7 +35,7 @@ pub(crate) async fn open<C: Connect>(
     let pace = Pace::new(kind, &options);
     let (identity, sender) =
         commands::open(connector.clone(), &options, Acknowledges::ByAsking).await?;
-    let mut connection = HttpConnection::new(connector, &options.host)?;
+    let mut connection = HttpConnection::new(connector, &options)?;
     connection.authorize(&identity.token)?;
     let cursor = Cursor::after(identity.after);
     let receiver = Receiver { connection, pace, cursor, closed: false };

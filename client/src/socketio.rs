@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::Message;
 use crate::packet::{self, Frame, NAMESPACE, OpenParameters};
 use crate::reading::{Owed, Reading, joined};
 use crate::socket::{self, Listener, Sink};
-use crate::{ANSWER_WAIT_MAX, ClientError, Connect, Options, Received, Resume, Sent};
+use crate::{ClientError, Connect, Options, Received, Resume, Sent};
 
 /// Path and query of the upgrade.
 const TARGET: &str = "/socket.io/?EIO=4&transport=websocket";
@@ -41,9 +41,10 @@ pub(crate) async fn open<C: Connect>(
         let (parameters, opened) = join(&mut socket, options.resume.as_ref()).await?;
         Ok::<_, ClientError>((socket, parameters, opened))
     };
-    let (socket, parameters, opened) = tokio::time::timeout(ANSWER_WAIT_MAX, handshake)
-        .await
-        .map_err(|_| ClientError::Unanswered(ANSWER_WAIT_MAX))??;
+    let (socket, parameters, opened) =
+        tokio::time::timeout(options.answer_max, handshake)
+            .await
+            .map_err(|_| ClientError::Unanswered(options.answer_max))??;
     let identity = socket::identify(opened, options.resume)?;
     let (sink, listener) = socket::split(socket);
     let reading = Reading::owing(identity.after, Owed::default());

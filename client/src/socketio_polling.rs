@@ -35,7 +35,7 @@ use crate::http::{Ask, HttpConnection};
 use crate::packet::{self, Frame, NAMESPACE, OpenParameters};
 use crate::reading::{Owed, Reading, joined};
 use crate::socket::{self, Listener, Sink};
-use crate::{ANSWER_WAIT_MAX, ClientError, Connect, Options, Received, Resume, Sent, socketio};
+use crate::{ClientError, Connect, Options, Received, Resume, Sent, socketio};
 
 type Future<T> = Pin<Box<dyn std::future::Future<Output = T> + Send>>;
 
@@ -50,8 +50,8 @@ pub(crate) async fn open<C: Connect>(
     connector: C,
     options: Options,
 ) -> Result<(Resume, Sender<C>, Receiver<C>), ClientError> {
-    let mut polls = HttpConnection::new(connector.clone(), &options.host)?;
-    let mut posts = HttpConnection::new(connector.clone(), &options.host)?;
+    let mut polls = HttpConnection::new(connector.clone(), &options)?;
+    let mut posts = HttpConnection::new(connector.clone(), &options)?;
     let opening = polls.request(get(TARGET, Duration::ZERO)).await?;
     let parameters = match Frame::parse(text(&opening)?)? {
         Frame::Open(parameters) => OpenParameters::parse(parameters)?,
@@ -62,7 +62,7 @@ pub(crate) async fn open<C: Connect>(
     let mut owed = Owed::default();
     let silence_max = parameters.silence_max();
     let (opened, payload) = join(&mut polls, &target, silence_max, &mut owed).await?;
-    let identity = socket::identify(opened, options.resume)?;
+    let identity = socket::identify(opened, options.resume.clone())?;
     let mut taken = Taken::new(Reading::owing(identity.after, owed));
     taken.take(&payload)?;
     let line = Line {
@@ -70,8 +70,9 @@ pub(crate) async fn open<C: Connect>(
         target: target.clone(),
         host: options.host.clone(),
         silence_max,
+        answer_max: options.answer_max,
     };
-    let answers = HttpConnection::new(connector.clone(), &options.host)?;
+    let answers = HttpConnection::new(connector.clone(), &options)?;
     let way = Arc::new(Mutex::new(Way::Posts(posts, target)));
     let receiver = Receiver {
         taken,
@@ -256,6 +257,11 @@ impl<C: Connect> Receiver<C> {
         }
     }
 
+    /// True once a WebSocket has taken over from the polls.
+    pub(crate) fn is_upgraded(&self) -> bool {
+        matches!(self.way, Reads::Socket(_))
+    }
+
     pub(crate) fn requests(&self) -> u64 {
         self.requests
             + match &self.way {
@@ -271,6 +277,7 @@ struct Line {
     upgrade_at: String,
     host: String,
     silence_max: Duration,
+    answer_max: Duration,
 }
 
 /// Reading by polls, until there is a WebSocket.
@@ -350,7 +357,7 @@ impl<C: Connect> Polls<C> {
     fn probe(&self) -> Future<Result<WebSocketStream<C::Stream>, ClientError>> {
         let connector = self.connector.clone();
         let (host, target) = (self.line.host.clone(), self.line.upgrade_at.clone());
-        in_time(async move {
+        in_time(self.line.answer_max, async move {
             let stream = connector.connect().await?;
             let mut socket = socket::upgrade(stream, &host, &target, None).await?;
             socket.send(Message::text(packet::PROBE)).await?;
@@ -368,7 +375,7 @@ impl<C: Connect> Polls<C> {
             unreachable!("the caller has looked");
         };
         let commands = Arc::clone(&self.commands);
-        self.upgrade = Upgrade::Switching(in_time(async move {
+        self.upgrade = Upgrade::Switching(in_time(self.line.answer_max, async move {
             let mut way = commands.lock().await;
             socket.send(Message::text(packet::UPGRADE)).await?;
             let (sink, listener) = socket::split(*socket);
@@ -383,11 +390,12 @@ impl<C: Connect> Polls<C> {
 }
 
 fn in_time<T: 'static>(
+    answer_max: Duration,
     work: impl std::future::Future<Output = Result<T, ClientError>> + Send + 'static,
 ) -> Future<Result<T, ClientError>> {
-    Box::pin(async {
-        let done = tokio::time::timeout(ANSWER_WAIT_MAX, work).await;
-        done.map_err(|_| ClientError::Unanswered(ANSWER_WAIT_MAX))?
+    Box::pin(async move {
+        let done = tokio::time::timeout(answer_max, work).await;
+        done.map_err(|_| ClientError::Unanswered(answer_max))?
     })
 }
 

@@ -38,9 +38,9 @@ pub(crate) async fn open<C: Connect>(
 ) -> Result<(Resume, Sender<C>, Receiver<C>), ClientError> {
     let (identity, sender) =
         commands::open(connector.clone(), &options, Acknowledges::ByCommand).await?;
-    let mut streams = HttpConnection::new(connector.clone(), &options.host)?;
+    let mut streams = HttpConnection::new(connector.clone(), &options)?;
     streams.authorize(&identity.token)?;
-    let mut commands = HttpConnection::new(connector, &options.host)?;
+    let mut commands = HttpConnection::new(connector, &options)?;
     commands.authorize(&identity.token)?;
     let receiver = Receiver {
         streams,

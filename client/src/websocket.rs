@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::cursor::Cursor;
 use crate::http::bearer;
 use crate::socket::{self, Listener, Sink};
-use crate::{ANSWER_WAIT_MAX, ClientError, Connect, Options, Received, Resume, Sent};
+use crate::{ClientError, Connect, Options, Received, Resume, Sent};
 
 /// Opens or resumes a session.
 pub(crate) async fn open<C: Connect>(
@@ -37,9 +37,9 @@ pub(crate) async fn open<C: Connect>(
         let opened = opened(&mut socket).await?;
         Ok::<_, ClientError>((socket, opened))
     };
-    let (socket, opened) = tokio::time::timeout(ANSWER_WAIT_MAX, handshake)
+    let (socket, opened) = tokio::time::timeout(options.answer_max, handshake)
         .await
-        .map_err(|_| ClientError::Unanswered(ANSWER_WAIT_MAX))??;
+        .map_err(|_| ClientError::Unanswered(options.answer_max))??;
     let identity = socket::identify(opened, options.resume)?;
     let (sink, listener) = socket::split(socket);
     let receiver = Receiver {

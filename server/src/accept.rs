@@ -20,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
-use tracing::{debug, info};
+use tracing::{debug, info, trace};
 
 use crate::addresses::Addresses;
 use crate::config::Config;
@@ -141,7 +141,9 @@ impl Server {
             self.sockets.close().await;
         };
         let drained = async {
-            let _late = tokio::time::timeout_at(deadline, told).await;
+            if tokio::time::timeout_at(deadline, told).await.is_err() {
+                trace!(name: "drained too late", "somebody has not read everything");
+            }
         };
         self.accept_until(&mut listener, drained).await;
         drop(listener);
@@ -205,6 +207,7 @@ impl Server {
             if let Err(error) = serve_until_closing(&mut served, &mut closing).await {
                 debug!(address = %peer.address, %error, "connection");
                 if error.is_timeout() {
+                    trace!(name: "slow header", address = %peer.address);
                     peer.tell_late();
                 }
             }
@@ -218,6 +221,7 @@ impl Server {
     {
         let answer = self.house.addresses.refusal(self.hub.config().retry_after_ms);
         debug!(%address, %answer, "connection");
+        trace!(name: "too many connections", %address);
         self.hub.telemetry().rejected("too-many-connections");
         let Ok(permit) = Arc::clone(&self.refused).try_acquire_owned() else { return };
         let told = async move {

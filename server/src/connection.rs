@@ -17,6 +17,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
+use tracing::trace;
 
 use crate::addresses::Place;
 use crate::error::HttpError;
@@ -117,7 +118,10 @@ impl<Io: AsyncWrite + Unpin> Connection<Io> {
         let stuck_until =
             stuck_until.get_or_insert_with(|| Box::pin(tokio::time::sleep(write_max())));
         match stuck_until.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Ready(()) => {
+                trace!(name: "write stuck", "the peer takes nothing");
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
             Poll::Pending => Poll::Pending,
         }
     }

@@ -8,9 +8,15 @@ use client::TransportKind;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use server::config::Config;
 
 use crate::options::Options;
-use crate::plan::{Action, Fault, FaultKind, Person, Plan, Settings, Step};
+use crate::plan::{self, Action, Fault, FaultKind, Person, Plan, Settings, Step};
+
+/// How long somebody who idles does nothing, in milliseconds: longer than a heartbeat.
+const IDLE_MS: std::ops::Range<u64> = 1_500..2_500;
+/// One action in so many is followed by that.
+const IDLE_ONE_IN: u32 = 12;
 
 /// The streams of a seed; a new one goes to the end, so that old seeds keep their runs.
 #[derive(Clone, Copy)]
@@ -19,16 +25,26 @@ enum Stream {
     People = 2,
     Faults = 3,
     Upgrades = 4,
+    Limits = 5,
 }
 
 /// The plan of a seed.
 #[must_use]
 pub fn plan(seed: u64, options: &Options) -> Plan {
     let settings = settings(&mut stream(seed, Stream::Settings), options);
-    let (people, steps) = people(&mut stream(seed, Stream::People), options, &settings);
-    let faults = faults(&mut stream(seed, Stream::Faults), options, &settings);
+    let server = limits(&mut stream(seed, Stream::Limits));
+    let world = World { settings, server };
+    let (people, steps) = people(&mut stream(seed, Stream::People), options, &world);
+    let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings);
     let people = upgrades(&mut stream(seed, Stream::Upgrades), people);
-    Plan { settings, people, steps, faults, ..Plan::new(seed) }
+    let World { settings, server } = world;
+    Plan { settings, server, people, steps, faults, ..Plan::new(seed) }
+}
+
+/// What people live in.
+struct World {
+    settings: Settings,
+    server: Config,
 }
 
 fn stream(seed: u64, stream: Stream) -> ChaCha8Rng {
@@ -45,25 +61,50 @@ fn settings(rng: &mut impl Rng, options: &Options) -> Settings {
         latency_ms_min: pick(rng, &[0, 1, 5]),
         latency_ms_max: pick(rng, &[5, 10, 30, 100]),
         client_hosts: rng.random_range(1..=3),
+        poll_interval_ms: pick(rng, &[100, 300, 500]),
+        poll_wait_ms: pick(rng, &[300, 1_200, 1_200]),
+        segment_bytes_max: pick(rng, &[64, 1_460, 16 << 10, 16 << 10]),
+        window_bytes: pick(rng, &[4 << 10, 64 << 10]),
         disturb_ms: options.simulated_ms.saturating_sub(rest).max(1_000),
         ..defaults
     }
 }
 
-fn people(rng: &mut impl Rng, options: &Options, settings: &Settings) -> (Vec<Person>, Vec<Step>) {
+/// Limits of the server that are worth being small: each is left alone in most runs.
+fn limits(rng: &mut impl Rng) -> Config {
+    let usual = plan::quick_server();
+    let mut seldom = |small: u64, usual: u64| if rng.random_ratio(1, 3) { small } else { usual };
+    Config {
+        mailbox_events_max: seldom(24, usual.mailbox_events_max as u64) as usize,
+        mailbox_bytes_max: seldom(2_000, usual.mailbox_bytes_max as u64) as usize,
+        message_ids_max: seldom(4, usual.message_ids_max as u64) as usize,
+        messages_burst_max: seldom(5, usual.messages_burst_max.into()) as u32,
+        session_lease_ms: seldom(700, usual.session_lease_ms),
+        resume_window_ms: seldom(200, usual.resume_window_ms),
+        notice_interval_ms: seldom(100, usual.notice_interval_ms),
+        connections_per_address_max: seldom(40, usual.connections_per_address_max as u64) as usize,
+        drain_ms_max: seldom(100, usual.drain_ms_max),
+        write_ms_max: seldom(300, usual.write_ms_max),
+        ..usual
+    }
+}
+
+fn people(rng: &mut impl Rng, options: &Options, world: &World) -> (Vec<Person>, Vec<Step>) {
     let transports: Vec<_> = TransportKind::ALL.into_iter().filter(|_| rng.random()).collect();
     let transports = if transports.is_empty() { TransportKind::ALL.to_vec() } else { transports };
     let habits = Habits::draw(rng);
     let mut people = Vec::new();
     let mut steps = Vec::new();
-    for number in 0..options.people {
+    // As many as asked for in every other run; fewer get into each other's way otherwise.
+    let count = if rng.random() { options.people } else { rng.random_range(2..=options.people) };
+    for number in 0..count {
         let person = Person {
             name: name(number),
             transport: pick(rng, &transports),
-            host: rng.random_range(0..settings.client_hosts),
+            host: rng.random_range(0..world.settings.client_hosts),
             upgrade_after_events: None,
         };
-        habits.act(rng, &person.name, settings.disturb_ms, &mut steps);
+        habits.act(rng, &person.name, world, &mut steps);
         people.push(person);
     }
     // Who acts first in the same instant is the seed's choice, not the alphabet's.
@@ -75,7 +116,7 @@ fn people(rng: &mut impl Rng, options: &Options, settings: &Settings) -> (Vec<Pe
 /// Half of those who can change to a WebSocket do so, before they are paired or while they talk.
 fn upgrades(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
     for person in &mut people {
-        let events = rng.random::<bool>().then(|| rng.random_range(0..12));
+        let events = rng.random::<bool>().then(|| rng.random_range(0..30));
         if person.transport == TransportKind::SocketioPolling {
             person.upgrade_after_events = events;
         }
@@ -89,6 +130,11 @@ struct Habits {
     pause_ms: u64,
     /// Everybody comes in the same instant.
     rush: bool,
+    /// People do nothing now and then, for longer than a heartbeat takes.
+    idles: bool,
+    /// Everybody acts at whole multiples of this, in milliseconds: the longer, the more happens in
+    /// the same instant.
+    beat_ms: u64,
     /// Actions and how often they are chosen.
     weights: Vec<(Action, u32)>,
 }
@@ -97,23 +143,36 @@ impl Habits {
     fn draw(rng: &mut impl Rng) -> Self {
         let optional = [
             (Action::Repeat, 10),
+            (Action::DoublePost, 8),
+            (Action::Flood, 4),
             (Action::Next, 15),
             (Action::Abort, 10),
+            (Action::AbortAnswer, 8),
             (Action::SecondPoll, 10),
+            (Action::SecondTab, 6),
+            (Action::ReadSlowly, 4),
+            (Action::GoAway, 6),
             (Action::Leave, 6),
             (Action::Vanish, 6),
         ];
         let mut weights = vec![(Action::Say, 60)];
         weights.extend(optional.into_iter().filter(|_| rng.random()));
-        Self { pause_ms: pick(rng, &[40, 150, 600]), rush: rng.random(), weights }
+        let idles = rng.random();
+        let beat_ms = pick(rng, &[1, 1, 50]);
+        Self { pause_ms: pick(rng, &[40, 150, 600]), rush: rng.random(), idles, beat_ms, weights }
     }
 
-    fn act(&self, rng: &mut impl Rng, who: &str, end_ms: u64, steps: &mut Vec<Step>) {
+    fn act(&self, rng: &mut impl Rng, who: &str, world: &World, steps: &mut Vec<Step>) {
+        let (end_ms, resume_window_ms) = (world.settings.disturb_ms, world.server.resume_window_ms);
         let mut at_ms = if self.rush { 100 } else { rng.random_range(0..1_000) };
         let mut push = |at_ms, action| steps.push(Step { at_ms, who: who.to_owned(), action });
         push(at_ms, Action::Join);
         loop {
             at_ms += rng.random_range(0..=2 * self.pause_ms);
+            if self.idles && rng.random_ratio(1, IDLE_ONE_IN) {
+                at_ms += rng.random_range(IDLE_MS);
+            }
+            at_ms = at_ms.next_multiple_of(self.beat_ms);
             if at_ms >= end_ms {
                 return;
             }
@@ -125,6 +184,10 @@ impl Habits {
             if matches!(action, Action::Leave | Action::Vanish) {
                 at_ms += rng.random_range(0..1_000);
                 push(at_ms, Action::Join);
+            }
+            if action == Action::GoAway {
+                at_ms += rng.random_range(0..=2 * resume_window_ms);
+                push(at_ms, Action::ComeBack);
             }
         }
     }
@@ -147,7 +210,8 @@ fn fault(rng: &mut impl Rng, kinds: &[FaultKind], settings: &Settings) -> Fault 
         at_ms: rng.random_range(200..settings.disturb_ms),
         kind: pick(rng, kinds),
         target: rng.random_range(0..64),
-        for_ms: pick(rng, &[20, 200, 700, 1_500]),
+        // The last of them is longer than heartbeats are.
+        for_ms: pick(rng, &[20, 200, 700, 1_500, 2_200]),
     }
 }
 

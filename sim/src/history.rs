@@ -136,6 +136,26 @@ impl Event {
     }
 }
 
+impl Event {
+    /// The message that is said, if this is about that.
+    #[must_use]
+    pub fn said(&self) -> Option<&MessageId> {
+        match &self.op {
+            Op::Say { id, .. } => Some(id),
+            _ => None,
+        }
+    }
+
+    /// Whether something was sent over a connection beside the person's own.
+    #[must_use]
+    pub fn is_over_another_connection(&self) -> bool {
+        self.detail.as_deref() == Some(OTHER_CONNECTION)
+    }
+}
+
+/// What is noted of a message that is sent over a connection beside the person's own.
+pub(crate) const OTHER_CONNECTION: &str = "over another connection";
+
 /// Takes down events, in order; clones write into the same history.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder(Rc<RefCell<Vec<Event>>>);

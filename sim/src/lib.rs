@@ -43,6 +43,7 @@ pub mod checker;
 pub mod coverage;
 pub mod sequence;
 pub mod transcript;
+pub mod watch;
 
 pub mod diff;
 pub mod shrink;

@@ -17,20 +17,25 @@
 //! the host that they belong to. It marks the wire between the two ends and
 //! wakes their tasks, and each end obeys when it is polled next.
 
+mod faults;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
 use turmoil::net::{TcpListener, TcpStream};
 
 use crate::determinism::trace::PacketEvent;
+pub use faults::{Cut, Trap};
 pub use stream::SimStream;
-use stream::{Fate, Side, Wire};
+pub use wire::Side;
+use wire::Wire;
 
 /// How much of what was written may be unread, and in what pieces it travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,17 +51,6 @@ pub struct Limits {
     pub window_segments: usize,
 }
 
-/// How a connection ends before its time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cut {
-    /// As by RST: reads and writes of both ends fail at once with
-    /// `ConnectionReset`, and bytes in flight are lost.
-    Reset,
-    /// As by FIN: the client's half is shut down behind what it has written;
-    /// the server reads to the end, and what it still writes arrives.
-    Finish,
-}
-
 /// All connections of one simulation. Clones share them.
 #[derive(Clone, Default)]
 pub struct Network {
@@ -66,6 +60,22 @@ pub struct Network {
     wires: Arc<Mutex<BTreeMap<SocketAddr, Arc<Mutex<Wire>>>>>,
     /// The streams that were dropped since a crash began; none while there is no crash.
     crashed: Arc<Mutex<Option<Vec<TcpStream>>>>,
+    /// Ends that were dropped in a black hole: the other end must not hear of it, and dropping
+    /// turmoil's stream on its host would tell.
+    buried: Arc<Mutex<Vec<TcpStream>>>,
+    weather: Arc<Mutex<Weather>>,
+    weather_changed: Arc<Notify>,
+}
+
+/// What holds for connections that are yet to come.
+#[derive(Default)]
+struct Weather {
+    /// The server's program does not run; its system does.
+    is_frozen: bool,
+    /// Whose packets do not arrive, by owner: those of the client's end, those of the server's.
+    mute: BTreeMap<String, [bool; 2]>,
+    /// Where new connections go instead of where they are meant to.
+    redirect: Option<String>,
 }
 
 /// A listener on a simulated host, for `server::serve`.
@@ -102,38 +112,6 @@ impl Network {
         Self { limits, ..Self::default() }
     }
 
-    /// Cuts every live connection of `owner`; returns how many there were.
-    pub fn cut(&self, owner: &str, manner: Cut) -> usize {
-        self.cut_where(manner, |_, wire| wire.owner.as_deref() == Some(owner))
-    }
-
-    /// Cuts every live connection whose client is on the host `client`;
-    /// returns how many there were.
-    pub fn cut_host(&self, client: IpAddr, manner: Cut) -> usize {
-        self.cut_where(manner, |address, _| address.ip() == client)
-    }
-
-    /// Cuts every live connection; returns how many there were.
-    pub fn cut_all(&self, manner: Cut) -> usize {
-        self.cut_where(manner, |_, _| true)
-    }
-
-    /// Runs `act`, which kills a process or a whole world and drops the streams in it; returns
-    /// how many connections were live before.
-    ///
-    /// Every connection whose server's end is open is reset first, in order; what a server wrote
-    /// before it closed its end still arrives. What `act` drops leaves no trace and sends no
-    /// packet: the runtime of a dying process drops its tasks in an order that follows from a
-    /// counter of tasks which all runs of this program share, and so is no function of the seed.
-    pub fn crash(&self, act: impl FnOnce()) -> usize {
-        let count = self.cut_where(Cut::Reset, |_, wire| wire.is_served());
-        *lock(&self.crashed) = Some(Vec::new());
-        act();
-        // Outside of a host, where turmoil sends nothing on behalf of a dropped stream.
-        drop(lock(&self.crashed).take());
-        count
-    }
-
     /// Takes a stream out of a dying process; gives it back when nothing is dying.
     fn keep_if_crashing(&self, inner: TcpStream) -> Result<(), TcpStream> {
         match lock(&self.crashed).as_mut() {
@@ -142,6 +120,13 @@ impl Network {
                 Ok(())
             }
             None => Err(inner),
+        }
+    }
+
+    /// Closes an end; if it is mute, without a word.
+    fn close(&self, inner: TcpStream, is_mute: bool) {
+        if is_mute {
+            lock(&self.buried).push(inner);
         }
     }
 
@@ -178,18 +163,32 @@ impl Network {
         lock(&self.wires).len()
     }
 
-    fn cut_where(&self, manner: Cut, chosen: impl Fn(&SocketAddr, &Wire) -> bool) -> usize {
+    /// Waits for weather that is as wanted.
+    async fn weather(&self, is_good: impl Fn(&Weather) -> bool) {
+        loop {
+            let changed = self.weather_changed.notified();
+            if is_good(&lock(&self.weather)) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Does something to the chosen wires, and lets both ends of each find out; returns how many
+    /// were chosen.
+    fn strike(
+        &self,
+        mut chosen: impl FnMut(&SocketAddr, &Wire) -> bool,
+        mut act: impl FnMut(&mut Wire),
+    ) -> usize {
         let mut count = 0;
         for (client, wire) in self.snapshot() {
             let wakers = {
                 let mut wire = lock(&wire);
-                if !wire.is_live() || !chosen(&client, &wire) {
+                if !chosen(&client, &wire) {
                     continue;
                 }
-                wire.fate = match manner {
-                    Cut::Reset => Fate::Reset,
-                    Cut::Finish => Fate::Finish,
-                };
+                act(&mut wire);
                 wire.take_wakers()
             };
             count += 1;
@@ -212,7 +211,13 @@ impl Network {
             Side::Server => peer,
         };
         let wire = Arc::clone(lock(&self.wires).entry(client).or_default());
-        lock(&wire).open(side, owner);
+        let mute = owner.and_then(|owner| lock(&self.weather).mute.get(owner).copied());
+        {
+            let mut wire = lock(&wire);
+            wire.open(side, owner, mute.unwrap_or_default());
+            wire.server = Some(if side == Side::Server { local.ip() } else { peer.ip() });
+            wire.touch();
+        }
         let stream = SimStream::new(inner, side, (local, peer), wire, self.clone());
         stream.trace(
             match side {
@@ -250,6 +255,7 @@ impl axum::serve::Listener for SimListener {
 
     async fn accept(&mut self) -> (SimStream, SocketAddr) {
         let (inner, peer) = self.inner.accept().await.expect("turmoil's accept has no errors");
+        self.network.weather(|weather| !weather.is_frozen).await;
         let stream = self.network.attach(inner, Side::Server, None);
         (stream.expect("an accepted connection has addresses"), peer)
     }
@@ -271,14 +277,25 @@ impl client::Connect for SimConnector {
     type Stream = SimStream;
 
     /// Opens one connection from the simulated host that calls this. While
-    /// messages are held, it waits.
+    /// messages are held, or those of its owner do not arrive, it waits.
     ///
     /// # Errors
     ///
     /// `ConnectionRefused` if nobody listens or the network is partitioned;
     /// `NotFound` if no host has that name.
     async fn connect(&self) -> io::Result<SimStream> {
-        let inner = TcpStream::connect(self.target.clone()).await?;
+        let arrives = |side: Side| {
+            let owner = &self.owner;
+            move |weather: &Weather| {
+                !weather.mute.get(owner).is_some_and(|mute| mute[side as usize])
+            }
+        };
+        self.network.weather(arrives(Side::Client)).await;
+        let redirect = lock(&self.network.weather).redirect.clone();
+        let host = redirect.unwrap_or_else(|| self.target.0.clone());
+        let inner = TcpStream::connect((host, self.target.1)).await?;
+        // The server has accepted; its word that it has does not come through.
+        self.network.weather(arrives(Side::Server)).await;
         self.network.attach(inner, Side::Client, Some(&self.owner))
     }
 }

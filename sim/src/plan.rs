@@ -3,12 +3,15 @@
 //! A seed makes a plan (see `generate`), a person writes one (see `scenario`), a failure leaves
 //! one behind. A plan and the build decide everything else, down to the last packet.
 
-use std::fmt;
-use std::str::FromStr;
+mod describe;
+mod fault;
 
 use client::TransportKind;
 use serde::{Deserialize, Serialize};
 use server::config::Config;
+
+use crate::net::Limits;
+pub use fault::FaultKind;
 
 /// The version of a plan's file; a reader refuses what it does not know.
 pub const VERSION: u32 = 1;
@@ -55,6 +58,12 @@ pub struct Settings {
     pub poll_interval_ms: u64,
     /// How long a long poll is parked, in milliseconds.
     pub poll_wait_ms: u64,
+    /// The most bytes that travel in one piece.
+    #[serde(default = "segment_bytes_max")]
+    pub segment_bytes_max: usize,
+    /// The most bytes that one end of a connection has sent and the other has not read.
+    #[serde(default = "window_bytes")]
+    pub window_bytes: usize,
 }
 
 /// Somebody who takes part.
@@ -96,12 +105,25 @@ pub enum Action {
     Repeat,
     /// Ask for another partner.
     Next,
-    /// Abort the poll under way and ask again; break off a stream or a WebSocket and resume; over
-    /// Socket.IO, nothing.
+    /// Say many things at once.
+    Flood,
+    /// Say something twice in the same instant, over two connections and with one id.
+    DoublePost,
+    /// Abort the poll under way and ask again; break off a stream or a socket and resume.
     Abort,
+    /// Be gone in the middle of the next answer, with its first bytes read.
+    AbortAnswer,
     /// Read the mailbox with another poll from the same cursor, as a second tab does; the
-    /// first one is superseded. Over Socket.IO, nothing.
+    /// first one is superseded.
     SecondPoll,
+    /// Open a second tab of the same transport with the same cursor, and close it after a while.
+    SecondTab,
+    /// Read nothing from any connection for a while.
+    ReadSlowly,
+    /// Let go of every connection without a word, and keep the session and the cursor.
+    GoAway,
+    /// Take up the session that was kept.
+    ComeBack,
     /// End the session in good order.
     Leave,
     /// Let go of every connection without a word, and forget the session.
@@ -116,62 +138,11 @@ pub struct Fault {
     pub at_ms: u64,
     /// What.
     pub kind: FaultKind,
-    /// Whom: a person for a cut, a client host for a hold, nobody for the server's faults; the
-    /// number is taken modulo how many there are.
+    /// Whom: a person or a client host, as [`FaultKind`] says; the number is taken modulo how many
+    /// there are.
     pub target: usize,
     /// For how long, in milliseconds, where it has a length.
     pub for_ms: u64,
-}
-
-/// What can go wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// Packets between a client host and the server wait.
-    Hold,
-    /// A person's connections break, and what was in flight is lost.
-    CutReset,
-    /// A person's connections end behind what was written.
-    CutFinish,
-    /// The server dies and starts anew, remembering nobody.
-    Crash,
-    /// The server is told to stop, drains, and starts anew.
-    Drain,
-}
-
-impl FaultKind {
-    /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Hold, Self::CutReset, Self::CutFinish, Self::Crash, Self::Drain];
-
-    /// The name in command lines and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Hold => "hold",
-            Self::CutReset => "cut-reset",
-            Self::CutFinish => "cut-finish",
-            Self::Crash => "crash",
-            Self::Drain => "drain",
-        }
-    }
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for FaultKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("no fault is named {text:?}; there are {names}")
-        })
-    }
 }
 
 impl Settings {
@@ -206,8 +177,18 @@ impl Default for Settings {
             forget_ms: 4_000,
             poll_interval_ms: 300,
             poll_wait_ms: 1_200,
+            segment_bytes_max: segment_bytes_max(),
+            window_bytes: window_bytes(),
         }
     }
+}
+
+fn segment_bytes_max() -> usize {
+    Limits::default().segment_bytes_max
+}
+
+fn window_bytes() -> usize {
+    Limits::default().window_bytes
 }
 
 impl Plan {
@@ -272,6 +253,7 @@ pub fn quick_server() -> Config {
         poll_grace_ms: 200,
         header_read_ms_max: 2_000,
         body_read_ms_max: 2_000,
+        write_ms_max: 1_500,
         ..Config::default()
     }
 }

@@ -17,10 +17,11 @@ use crate::checker::{self, Violation};
 use crate::determinism::{self, TraceReport, clock};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::host::{self, Process};
-use crate::nemesis::{Nemesis, client_host};
+use crate::nemesis::{Nemesis, Servers, Storm, Winds, client_host, host_names};
 use crate::net::{Limits, Network};
 use crate::plan::{FaultKind, Plan, Settings};
-use crate::workload::{self, SERVER};
+use crate::watch::{Sight, watching};
+use crate::workload;
 
 /// 2025-01-01T00:00:00Z, when every simulation begins.
 pub(crate) const EPOCH_MS: u64 = 1_735_689_600_000;
@@ -36,6 +37,8 @@ pub struct Report {
     pub plan: Plan,
     /// What happened.
     pub history: Vec<Event>,
+    /// What was seen at the server meanwhile.
+    pub sights: Vec<Sight>,
     /// What should not have.
     pub violations: Vec<Violation>,
     /// The fingerprint of the run.
@@ -67,11 +70,12 @@ impl Report {
 pub fn run(plan: &Plan, record_entries: bool) -> Report {
     let seed = plan.seed;
     let planned = plan.clone();
-    let (outcome, trace) =
-        determinism::simulated(seed, EPOCH_MS, record_entries, move || simulate(planned));
-    let (history, error) = match outcome {
-        Ok((history, error)) => (history, error),
-        Err(panic) => (Vec::new(), Some(panic)),
+    let (outcome, trace) = determinism::simulated(seed, EPOCH_MS, record_entries, move || {
+        watching(move || simulate(planned))
+    });
+    let ((history, error), sights) = match outcome {
+        Ok(outcome) => outcome,
+        Err(panic) => ((Vec::new(), Some(panic)), Vec::new()),
     };
     let mut violations = Vec::new();
     let panics = trace.panics.iter().cloned();
@@ -80,7 +84,7 @@ pub fn run(plan: &Plan, record_entries: bool) -> Report {
         violations = checker::check(plan, &history);
     }
     let faults = strikes(plan, &history);
-    Report { plan: plan.clone(), history, violations, trace, faults }
+    Report { plan: plan.clone(), history, sights, violations, trace, faults }
 }
 
 fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {
@@ -100,13 +104,19 @@ fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {
 fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     let plan = Rc::new(plan);
     let recorder = Recorder::default();
-    let network = Network::new(Limits::default());
-    let process = Process::default();
     let settings = &plan.settings;
+    let network = Network::new(Limits {
+        segment_bytes_max: settings.segment_bytes_max,
+        window_bytes: settings.window_bytes,
+        ..Limits::default()
+    });
     let duration = Duration::from_millis(settings.ended_ms() * 2);
     let mut sim = world(plan.seed, settings, duration);
-    populate(&mut sim, &plan, &network, &process, &recorder);
-    let mut nemesis = Nemesis::new(&plan, network.clone(), process, recorder.clone());
+    let servers = serve(&mut sim, &plan, &network);
+    let (storm, winds) = Storm::new(network.clone());
+    populate(&mut sim, &plan, &network, winds, &recorder);
+    let mut nemesis =
+        Nemesis::new(Rc::clone(&plan), network.clone(), servers, storm, recorder.clone());
     let result = phases(&mut sim, &plan, &mut nemesis, &recorder);
     network.crash(|| drop(sim));
     (recorder.take(), result.err().map(|error| error.to_string()))
@@ -130,22 +140,38 @@ fn epoch() -> SystemTime {
     UNIX_EPOCH + Duration::from_millis(EPOCH_MS)
 }
 
+/// Starts the server; another one, where there is one, is down until it is needed.
+fn serve(sim: &mut Sim<'static>, plan: &Plan, network: &Network) -> Servers {
+    let names = host_names(plan);
+    let processes: Vec<_> = names.into_iter().map(|name| (name, Process::default())).collect();
+    for (name, process) in &processes {
+        let (process, network, config) = (process.clone(), network.clone(), plan.server.clone());
+        sim.host(*name, move || process.start(network.clone(), config.clone()));
+    }
+    for (name, _) in processes.iter().skip(1) {
+        sim.crash(*name);
+    }
+    Servers::new(network.clone(), processes)
+}
+
 fn populate(
     sim: &mut Sim<'static>,
     plan: &Rc<Plan>,
     network: &Network,
-    process: &Process,
+    winds: Winds,
     recorder: &Recorder,
 ) {
-    let (server_process, server_network) = (process.clone(), network.clone());
-    let config = plan.server.clone();
-    sim.host(SERVER, move || server_process.start(server_network.clone(), config.clone()));
+    let mut winds = Some(winds);
     for host in 0..plan.settings.client_hosts {
         let people = workload::people(Rc::clone(plan), host, network.clone(), recorder.clone());
         // The operator is a guest on the first host: each host of its own slows every step.
         let operator =
             (host == 0).then(|| operate(Rc::clone(plan), network.clone(), recorder.clone()));
+        let winds = winds.take();
         sim.client(client_host(host), async move {
+            if let Some(winds) = winds {
+                tokio::task::spawn_local(winds.blow());
+            }
             people.await;
             if let Some(operator) = operator {
                 operator.await?;
@@ -168,7 +194,7 @@ async fn operate(plan: Rc<Plan>, network: Network, recorder: Recorder) -> turmoi
 fn phases(
     sim: &mut Sim<'_>,
     plan: &Plan,
-    nemesis: &mut Nemesis<'_>,
+    nemesis: &mut Nemesis,
     recorder: &Recorder,
 ) -> turmoil::Result {
     let settings = &plan.settings;

@@ -103,7 +103,7 @@ impl SeedResult {
             trace_hash: report.trace.hash,
             simulated: Duration::from_millis(report.plan.settings.ended_ms()),
             faults: report.faults.clone(),
-            reached: coverage::reached(&report.history),
+            reached: coverage::reached(report),
             events: report.history.len() as u64,
         }
     }

@@ -24,7 +24,9 @@ pub fn describe(event: &Event) -> String {
         (Op::Open { resumes: Some(after), .. }, Kind::Invoke) => format!("resumes after {after}"),
         (Op::Open { .. }, Kind::Ok) => "is in".to_owned(),
         (Op::Open { .. }, _) => format!("does not get in: {detail}"),
-        (Op::Say { id, pair }, Kind::Invoke) => format!("says {id} to {pair}"),
+        (Op::Say { id, pair }, Kind::Invoke) => {
+            format!("says {id} to {pair} {detail}").trim_end().to_owned()
+        }
         (Op::Say { id, .. }, Kind::Ok) => format!("{id} accepted"),
         (Op::Say { id, .. }, _) => format!("{id}: {detail}"),
         (Op::Next, Kind::Invoke) => "wants another partner".to_owned(),

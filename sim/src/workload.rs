@@ -26,6 +26,8 @@ pub(crate) const SERVER: &str = "server";
 /// How long a client bears silence on a stream or a socket: as long as the simulated server lets a
 /// heartbeat take, so that an outage sometimes outlasts it.
 const SILENCE_MAX: Duration = Duration::from_millis(1_400);
+/// How long a client waits for an answer, beyond the wait that a poll asks for.
+const ANSWER_MAX: Duration = Duration::from_millis(1_000);
 /// How long a client waits before it tries again.
 const BACKOFF: Duration = Duration::from_millis(100);
 
@@ -33,6 +35,7 @@ const BACKOFF: Duration = Duration::from_millis(100);
 struct Shared {
     person: Person,
     recorder: Recorder,
+    network: Network,
     connector: SimConnector,
     options: client::Options,
     /// The person wants to be in the chat.
@@ -48,6 +51,8 @@ struct Shared {
     pair: Cell<Option<PairId>>,
     resume: RefCell<Option<Resume>>,
     last_said: RefCell<Option<(MessageId, PairId)>>,
+    /// Messages so far.
+    said: Cell<usize>,
 }
 
 /// Starts everybody of one client host; returns when the last one has left.
@@ -61,10 +66,10 @@ pub(crate) async fn people(plan: Rc<Plan>, host: usize, network: Network, record
             .filter(|step| step.who == person.name)
             .map(|step| (step.at_ms, step.action))
             .collect();
-        let settled_ms = plan.settings.settled_ms();
+        let settings = plan.settings;
         talkers.spawn_local(async move {
             let listener = tokio::task::spawn_local(listener::listen(Rc::clone(&shared)));
-            talker::talk(&shared, &steps, settled_ms).await;
+            talker::talk(&shared, &steps, &settings).await;
             listener.abort();
         });
     }
@@ -80,6 +85,7 @@ impl Shared {
             poll_interval: Duration::from_millis(plan.settings.poll_interval_ms),
             poll_wait: Duration::from_millis(plan.settings.poll_wait_ms),
             silence_max: SILENCE_MAX,
+            answer_max: ANSWER_MAX,
             upgrade_after_events: person.upgrade_after_events,
             ..client::Options::new(SERVER)
         };
@@ -87,6 +93,7 @@ impl Shared {
             connector: SimConnector::new(network.clone(), target, &person.name),
             person,
             recorder: recorder.clone(),
+            network: network.clone(),
             options,
             wanted: watch::Sender::new(false),
             let_go: Notify::new(),
@@ -97,6 +104,7 @@ impl Shared {
             pair: Cell::new(None),
             resume: RefCell::new(None),
             last_said: RefCell::new(None),
+            said: Cell::new(0),
         }
     }
 

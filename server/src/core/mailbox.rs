@@ -31,6 +31,8 @@
 
 use std::collections::VecDeque;
 
+use tracing::trace;
+
 use super::{Instant, Rejected};
 use crate::config::Config;
 use crate::protocol::{Seq, ServerEvent};
@@ -116,6 +118,9 @@ impl Mailbox {
         let start = self.count_up_to(after);
         let end = self.entries.len().min(start.saturating_add(limit));
         let again = self.count_up_to(self.handed_out).clamp(start, end) - start;
+        if again > 0 {
+            trace!(name: "handed out again", count = again as u64);
+        }
         let entries: Vec<_> = self.entries.range(start..end).cloned().collect();
         if let Some(last) = entries.last() {
             self.handed_out = self.handed_out.max(last.seq);
@@ -162,6 +167,7 @@ impl Mailbox {
         if (self.forgotten..=self.head).contains(&after) {
             return Ok(());
         }
+        trace!(name: "cursor refused", is_behind = after < self.forgotten);
         Err(Rejected::Cursor { after, acknowledged: self.forgotten, head: self.head })
     }
 
@@ -231,6 +237,7 @@ impl Mailbox {
             return Err(Full);
         }
         self.entries.retain(|entry| droppable(&entry.event) == 0);
+        trace!(name: "lagged", missed);
         self.append(Entry::new(at, ServerEvent::Lagged { missed }));
         Ok(())
     }

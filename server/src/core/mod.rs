@@ -28,6 +28,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
+use tracing::trace;
+
 use self::lobby::Lobby;
 use self::mailbox::{Bounds, Full, Mailbox};
 pub use self::mailbox::{Entry, Read};
@@ -206,8 +208,14 @@ impl Core {
     /// lease of the session.
     pub fn handle_input(&mut self, now: Instant, input: Input) -> Result<(), Rejected> {
         let result = match input {
-            Input::Open { session } => self.open(now, session),
-            Input::Command { session, event } => self.command(now, session, event),
+            Input::Open { session } => self.open(now, session).inspect_err(|rejected| {
+                trace!(name: "turned away", session = session.0, reason = rejected.reason());
+            }),
+            Input::Command { session, event } => {
+                self.command(now, session, event).inspect_err(|rejected| {
+                    trace!(name: "refused", session = session.0, reason = rejected.reason());
+                })
+            }
             Input::Attach { session, reader } => self.attach(now, session, reader),
             Input::Detach { session, reader, how } => {
                 self.detach(now, session, reader, how);
@@ -377,11 +385,24 @@ impl Core {
     /// Nothing was heard from an open session for too long, or a closed one was kept long enough.
     fn lose(&mut self, now: Instant, session: SessionId) {
         if self.known(session).state != State::Closed {
+            let known = self.known(session);
+            trace!(
+                name: "ran out",
+                session = session.0,
+                was_suspect = known.suspect,
+                is_paired = known.state != State::Waiting,
+            );
             return self.close(now, session, CloseReason::Lost);
         }
         let gone = self.sessions.remove(session).expect("it was just looked at");
         self.attached -= usize::from(gone.reader.is_some());
         self.unread -= usize::from(!gone.mailbox.is_handed_out());
+        trace!(
+            name: "removed",
+            session = session.0,
+            is_unread = !gone.mailbox.is_handed_out(),
+            is_read = gone.reader.is_some(),
+        );
         self.outputs.push_back(Output::Removed(session));
     }
 
@@ -392,6 +413,12 @@ impl Core {
     }
 
     fn drain(&mut self, now: Instant) {
+        trace!(
+            name: "drains",
+            online = self.online as u64,
+            reading = self.attached as u64,
+            pairs = self.pairs as u64,
+        );
         self.draining = true;
         for session in self.notices.sessions() {
             self.end(now, session, CloseReason::Draining);

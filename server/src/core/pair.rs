@@ -4,6 +4,8 @@
 //! message goes into both mailboxes in one step, so nothing can come between acceptance and
 //! delivery, and nothing of an old partner can follow `partner_left`.
 
+use tracing::trace;
+
 use super::mailbox::Entry;
 use super::said::Hashed;
 use super::session::State;
@@ -42,6 +44,12 @@ impl Core {
         self.pairs += 1;
         let slots = [one, other].map(|session| self.slot(session));
         let [first, second] = slots;
+        trace!(
+            name: "met",
+            session = one.0,
+            partner = other.0,
+            again = self.sessions[first].parted_from == Some(other),
+        );
         for (mine, partner, slot) in [(first, other, second), (second, one, first)] {
             let known = &mut self.sessions[mine];
             assert_eq!(known.state, State::Waiting, "{} was matched without waiting", known.id);
@@ -62,6 +70,7 @@ impl Core {
         let speaker = &self.sessions[from];
         let said = Hashed::new(&id);
         if speaker.said.contains(said) {
+            trace!(name: "said again", session = speaker.id.0);
             return Ok(());
         }
         let partner = match (speaker.state, meant) {
@@ -85,6 +94,14 @@ impl Core {
             self.close(now, speaker_id, CloseReason::Slow);
             return Err(Rejected::Closed);
         }
+        trace!(
+            name: "said",
+            session = speaker_id.0,
+            partner = self.sessions[partner].id.0,
+            partner_is_suspect = self.sessions[partner].suspect,
+            partner_is_reading = self.sessions[partner].reader.is_some(),
+            is_reading = self.sessions[from].reader.is_some(),
+        );
         self.put(partner, told);
         self.sessions[from].said.remember(said, self.config.message_ids_max);
         Ok(())
@@ -98,9 +115,11 @@ impl Core {
     pub(super) fn skip(&mut self, now: Instant, session: SessionId, meant: Option<PairId>) {
         let current = self.known(session).state.pair();
         if meant.is_some() && meant != current {
+            trace!(name: "skipped too late", session = session.0);
             return;
         }
         let Some(partner) = self.part(session) else { return };
+        trace!(name: "skipped", session = session.0, partner = partner.0);
         self.tell_partner_left(now, partner, LeftReason::Skipped);
         self.tell_partner_left(now, session, LeftReason::Skipped);
     }
@@ -121,6 +140,14 @@ impl Core {
     /// Tells somebody who was just parted, and puts them back into the lobby.
     pub(super) fn tell_partner_left(&mut self, now: Instant, left: SessionId, reason: LeftReason) {
         let slot = self.slot(left);
+        trace!(
+            name: "was left",
+            session = left.0,
+            is_lost = reason == LeftReason::Lost,
+            is_skipped = reason == LeftReason::Skipped,
+            is_suspect = self.sessions[slot].suspect,
+            is_reading = self.sessions[slot].reader.is_some(),
+        );
         if self.try_tell(now, slot, ServerEvent::PartnerLeft { reason }).is_err() {
             self.end(now, left, CloseReason::Slow);
         } else if self.sessions[slot].suspect {

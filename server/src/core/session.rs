@@ -9,6 +9,8 @@
 
 use std::time::Duration;
 
+use tracing::trace;
+
 use super::mailbox::{Entry, Mailbox};
 use super::said::Said;
 use super::sessions::Slot;
@@ -91,6 +93,7 @@ impl Core {
         }
         let slot = self.sessions.insert(Session::new(session));
         self.online += 1;
+        trace!(name: "opened", session = session.0);
         self.arm_notice(session, now);
         self.set_deadline(session, Some(now.after(self.config.session_lease())));
         self.tell(now, slot, ServerEvent::Welcome { session, online: self.online as u64 });
@@ -143,6 +146,14 @@ impl Core {
         let known = &mut self.sessions[slot];
         let was_attached = known.reader.replace(reader).is_some();
         let is_open = known.state != State::Closed;
+        trace!(
+            name: "attached",
+            session = session.0,
+            took_over = was_attached,
+            was_suspect = known.suspect,
+            is_open,
+            left_ms = known.deadline.map(|at| at.0.saturating_sub(now.0).as_millis() as u64),
+        );
         self.attached += usize::from(!was_attached);
         if is_open {
             self.hear_from(now, slot);
@@ -196,6 +207,15 @@ impl Core {
         self.lobby.leave(session);
         self.online -= 1;
         let known = self.known(session);
+        trace!(
+            name: "ended",
+            session = session.0,
+            is_lost = reason == CloseReason::Lost,
+            is_slow = reason == CloseReason::Slow,
+            is_left = reason == CloseReason::Left,
+            was_suspect = known.suspect,
+            is_read = known.reader.is_some(),
+        );
         known.state = State::Closed;
         let notice_at = known.notice_at.take();
         self.notices.change(session, notice_at, None);
@@ -222,13 +242,16 @@ impl Core {
             return;
         }
         if was_suspect && known.state == State::Waiting {
+            trace!(name: "waits again", session = session.0);
             self.lobby.enter_again(session);
         }
         self.set_deadline(session, deadline);
     }
 
     fn suspect(&mut self, now: Instant, session: SessionId) {
-        self.known(session).suspect = true;
+        let known = self.known(session);
+        known.suspect = true;
+        trace!(name: "suspected", session = session.0, is_paired = known.state != State::Waiting);
         self.lobby.leave(session);
         self.set_deadline(session, Some(now.after(self.config.resume_window())));
     }
@@ -240,6 +263,7 @@ impl Core {
         };
         if known.reader == Some(reader) && known.state != State::Closed {
             known.suspect = true;
+            trace!(name: "doubted", session = session.0);
             self.lobby.leave(session);
         }
     }

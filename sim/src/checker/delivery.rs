@@ -17,9 +17,10 @@ const NAME: &str = "delivery";
 #[must_use]
 pub fn check(view: &View<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
+    let posted_twice = posted_twice(view);
     for (session, events) in &view.sessions {
         violations.extend(log(*session, events));
-        violations.extend(order(*session, events));
+        violations.extend(order(*session, events, &posted_twice));
     }
     violations.extend(origin(view));
     violations.extend(arrival(view));
@@ -33,9 +34,6 @@ fn log(session: SessionId, events: &[&Event]) -> Vec<Violation> {
     let mut gap: Option<(usize, usize)> = None;
     for event in events {
         let Op::Told { event: told } = &event.op else { continue };
-        if let ServerEvent::Lagged { .. } = told.body {
-            gap = None;
-        }
         let previous = last.map_or(Seq(0), |(seq, _)| seq);
         let before = last.map_or(event.index, |(_, before)| before.index);
         if told.seq <= previous {
@@ -43,6 +41,10 @@ fn log(session: SessionId, events: &[&Event]) -> Vec<Violation> {
             violations.push(Violation::new(NAME, what, &[before, event.index]));
         } else if told.seq > previous.next() && gap.is_none() {
             gap = Some((before, event.index));
+        }
+        if let ServerEvent::Lagged { .. } = told.body {
+            // What it stands for may lie right before it.
+            gap = None;
         }
         last = Some((told.seq, event));
     }
@@ -54,13 +56,27 @@ fn log(session: SessionId, events: &[&Event]) -> Vec<Violation> {
     violations
 }
 
+/// Messages that were said over another connection too, which may overtake what is in flight on the
+/// first: order is promised to a sender who has one.
+fn posted_twice<'a>(view: &View<'a>) -> BTreeSet<&'a MessageId> {
+    let posted = view.history.iter().filter(|event| event.is_over_another_connection());
+    posted.filter_map(|event| event.said()).collect()
+}
+
 /// The messages of one sender arrive in the order in which they were said.
-fn order(session: SessionId, events: &[&Event]) -> Vec<Violation> {
+fn order(
+    session: SessionId,
+    events: &[&Event],
+    posted_twice: &BTreeSet<&MessageId>,
+) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut latest: BTreeMap<(Speaker, &str), (u64, usize)> = BTreeMap::new();
     for event in events {
         let Some(ServerEvent::Message { from, id, .. }) = event.told() else { continue };
         let Some((sender, number)) = numbered(id) else { continue };
+        if posted_twice.contains(id) {
+            continue;
+        }
         let key = (*from, sender);
         match latest.get(&key) {
             Some((earlier, index)) if *earlier >= number => {

@@ -1,4 +1,4 @@
-//! One end of a simulated connection, and the wire that its two ends share.
+//! One end of a simulated connection.
 //!
 //! Three properties of turmoil's stream are made up for here. A write of any
 //! size is one segment, and 64 segments of any size go unread: the wire counts
@@ -6,7 +6,6 @@
 //! is not told of a reset: the reader tells it. A second shutdown fails: here,
 //! as with tokio's sockets, it does nothing.
 
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -16,7 +15,9 @@ use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use turmoil::net::TcpStream;
 
-use super::{Limits, Network, lock};
+use super::faults::Trap;
+use super::wire::{Order, Side, Unsent, Wire};
+use super::{Network, lock};
 use crate::determinism::clock;
 use crate::determinism::trace::{self, PacketEvent};
 
@@ -32,56 +33,6 @@ pub struct SimStream {
     network: Network,
     fin_sent: bool,
     fin_received: bool,
-}
-
-/// The two ends of a connection, as indices of [`Wire::ends`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
-    /// The end that connected.
-    Client = 0,
-    /// The end that accepted.
-    Server = 1,
-}
-
-/// What the nemesis has decided about a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Nothing.
-    #[default]
-    Live,
-    /// The client shall send its FIN.
-    Finish,
-    /// Nothing gets through any more.
-    Reset,
-}
-
-/// What both ends of a connection and the nemesis share.
-#[derive(Default)]
-pub(super) struct Wire {
-    pub(super) owner: Option<String>,
-    pub(super) fate: Fate,
-    ends: [End; 2],
-}
-
-#[derive(Default)]
-struct End {
-    presence: Presence,
-    /// A read of this end found the connection broken.
-    is_broken: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-    /// The length of each segment that this end sent, in order, less what the
-    /// other end has read of the first.
-    in_flight: VecDeque<usize>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Presence {
-    /// Accepted by the server, not yet known to the client.
-    #[default]
-    Expected,
-    Open,
-    Closed,
 }
 
 impl SimStream {
@@ -122,30 +73,79 @@ impl SimStream {
 
     /// Does what the nemesis has decided since the last poll.
     fn obey(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let (fate, is_broken) = {
-            let wire = lock(&self.wire);
-            (wire.fate, wire.ends[self.side as usize].is_broken)
-        };
-        if is_broken {
-            return Err(ErrorKind::ConnectionReset.into());
-        }
-        match (fate, self.side) {
-            (Fate::Reset, _) => Err(self.broken(ErrorKind::ConnectionReset.into())),
-            (Fate::Finish, Side::Client) => {
+        let order = lock(&self.wire).order(self.side);
+        match order {
+            Order::GoOn => Ok(()),
+            Order::IsBroken => Err(ErrorKind::ConnectionReset.into()),
+            Order::Break => Err(self.broken(ErrorKind::ConnectionReset.into())),
+            Order::Finish => {
                 self.send_fin(cx);
                 Ok(())
             }
-            (Fate::Finish, Side::Server) | (Fate::Live, _) => Ok(()),
+            Order::Resend(unsent) => self.resend(cx, &unsent),
         }
+    }
+
+    /// What was kept while this end was mute goes out, as TCP sends it again.
+    fn resend(&mut self, cx: &mut Context<'_>, unsent: &Unsent) -> io::Result<()> {
+        if !unsent.bytes.is_empty() {
+            // Turmoil takes a segment of any size, and has room for many more of them.
+            if let Poll::Ready(written) = self.inner().poll_write(cx, &unsent.bytes) {
+                lock(&self.wire).sent(self.side, written?);
+            }
+        }
+        if unsent.fin {
+            let _already_reset = self.inner().poll_shutdown(cx);
+        }
+        Ok(())
+    }
+
+    /// The server's program stands still.
+    fn is_frozen(&self) -> bool {
+        self.side == Side::Server && lock(&self.wire).is_frozen
+    }
+
+    fn is_stalled(&self) -> bool {
+        self.side == Side::Client && lock(&self.wire).is_stalled
+    }
+
+    fn wait_to_read(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
+        remember(lock(&self.wire).reader(self.side), cx);
+        Poll::Pending
+    }
+
+    fn wait_to_write(&self, cx: &Context<'_>) -> Poll<io::Result<usize>> {
+        remember(lock(&self.wire).writer(self.side), cx);
+        Poll::Pending
+    }
+
+    /// Keeps what is written while it cannot be sent.
+    fn keep(&self, bytes: &[u8]) -> usize {
+        self.trace(PacketEvent::Sent, bytes);
+        lock(&self.wire).keep(self.side, bytes);
+        bytes.len()
+    }
+
+    /// The client is gone in the middle of it; what is left of the connection is its own affair.
+    fn fall(&self, trap: Trap) -> bool {
+        let wakers = {
+            let mut wire = lock(&self.wire);
+            if self.side == Side::Server || !wire.spring(trap) {
+                return false;
+            }
+            wire.break_end(self.side);
+            wire.take_wakers()
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        true
     }
 
     /// Notes that this end found the connection broken and tells its writer.
     fn broken(&self, error: io::Error) -> io::Error {
         let writer = {
             let mut wire = lock(&self.wire);
-            let end = &mut wire.ends[self.side as usize];
-            end.is_broken = true;
-            end.writer.take()
+            wire.break_end(self.side);
+            wire.writer(self.side).take()
         };
         self.trace(PacketEvent::Broken, &[]);
         wake(writer);
@@ -157,12 +157,16 @@ impl SimStream {
             return;
         }
         self.fin_sent = true;
+        if lock(&self.wire).is_mute(self.side) {
+            lock(&self.wire).keep_fin(self.side);
+            return;
+        }
         // It never pends, and its one error is that the connection was reset
         // before: the reader hears of that.
         if let Poll::Ready(Ok(())) = self.inner().poll_shutdown(cx) {
             self.trace(PacketEvent::FinSent, &[]);
         }
-        let writer = lock(&self.wire).ends[self.side as usize].writer.take();
+        let writer = lock(&self.wire).writer(self.side).take();
         wake(writer);
     }
 
@@ -191,15 +195,22 @@ impl AsyncRead for SimStream {
         if buf.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
+        if this.is_frozen() {
+            return this.wait_to_read(cx);
+        }
         this.obey(cx)?;
+        if this.is_stalled() {
+            return this.wait_to_read(cx);
+        }
         let filled = buf.filled().len();
         match this.inner().poll_read(cx, buf) {
-            Poll::Pending => {
-                remember(&mut lock(&this.wire).ends[this.side as usize].reader, cx);
-                Poll::Pending
-            }
+            Poll::Pending => this.wait_to_read(cx),
             Poll::Ready(Ok(())) => {
+                let count = buf.filled().len() - filled;
                 this.received(&buf.filled()[filled..]);
+                if count > 0 && this.fall(Trap::Answered) {
+                    buf.set_filled(filled + count.div_ceil(2));
+                }
                 Poll::Ready(Ok(()))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(this.broken(error))),
@@ -214,24 +225,35 @@ impl AsyncWrite for SimStream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.is_frozen() {
+            return this.wait_to_write(cx);
+        }
         this.obey(cx)?;
         if this.fin_sent {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
         let room = lock(&this.wire).room(this.side, &this.network.limits);
         if room == 0 && !bytes.is_empty() {
-            remember(&mut lock(&this.wire).ends[this.side as usize].writer, cx);
-            return Poll::Pending;
+            return this.wait_to_write(cx);
         }
-        let segment = &bytes[..bytes.len().min(room)];
+        let mut segment = &bytes[..bytes.len().min(room)];
+        if lock(&this.wire).is_forgotten() {
+            return Poll::Ready(Err(this.broken(ErrorKind::ConnectionReset.into())));
+        }
+        if lock(&this.wire).is_mute(this.side) {
+            return Poll::Ready(Ok(this.keep(segment)));
+        }
+        if segment.len() > 1 && this.fall(Trap::Asking) {
+            segment = &segment[..segment.len() / 2];
+        }
         let polled = this.inner().poll_write(cx, segment);
         if polled.is_pending() {
-            remember(&mut lock(&this.wire).ends[this.side as usize].writer, cx);
+            return this.wait_to_write(cx);
         }
         let written = ready!(polled)?;
         if written > 0 {
             this.trace(PacketEvent::Sent, &bytes[..written]);
-            lock(&this.wire).ends[this.side as usize].in_flight.push_back(written);
+            lock(&this.wire).sent(this.side, written);
         }
         Poll::Ready(Ok(written))
     }
@@ -257,7 +279,7 @@ impl Drop for SimStream {
             Ok(()) => {}
             Err(inner) => {
                 self.trace(PacketEvent::Closed, &[]);
-                drop(inner);
+                self.network.close(inner, lock(&self.wire).is_mute(self.side));
             }
         }
         let writer = lock(&self.wire).close(self.side);
@@ -267,87 +289,6 @@ impl Drop for SimStream {
             Side::Server => self.peer,
         };
         self.network.forget_if_closed(client, &self.wire);
-    }
-}
-
-impl Wire {
-    pub(super) fn open(&mut self, side: Side, owner: Option<&str>) {
-        self.ends[side as usize].presence = Presence::Open;
-        if let Some(owner) = owner {
-            self.owner = Some(owner.to_owned());
-        }
-        // The server's end came first. If it is not here, it has gone again.
-        let server = &mut self.ends[Side::Server as usize].presence;
-        if *server == Presence::Expected {
-            *server = Presence::Closed;
-        }
-    }
-
-    /// The client may still use it.
-    pub(super) fn is_live(&self) -> bool {
-        self.fate == Fate::Live && self.ends[Side::Client as usize].presence == Presence::Open
-    }
-
-    /// The server still holds its end.
-    pub(super) fn is_served(&self) -> bool {
-        self.ends[Side::Server as usize].presence != Presence::Closed
-    }
-
-    /// Somebody still holds an end of it.
-    pub(super) fn is_open(&self) -> bool {
-        self.ends.iter().any(|end| end.presence == Presence::Open)
-    }
-
-    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
-        self.ends
-            .iter_mut()
-            .flat_map(|end| [end.reader.take(), end.writer.take()])
-            .flatten()
-            .collect()
-    }
-
-    /// Closes one end; the writer of the other has nobody to wait for.
-    fn close(&mut self, side: Side) -> Option<Waker> {
-        self.ends[side as usize] = End { presence: Presence::Closed, ..End::default() };
-        self.ends[side.other() as usize].writer.take()
-    }
-
-    /// How many bytes `side` may send now. If nobody will ever read them, the
-    /// network shall answer, which it does with a reset.
-    fn room(&self, side: Side, limits: &Limits) -> usize {
-        if self.ends[side.other() as usize].presence == Presence::Closed {
-            return limits.segment_bytes_max;
-        }
-        let in_flight = &self.ends[side as usize].in_flight;
-        if in_flight.len() >= limits.window_segments {
-            return 0;
-        }
-        let bytes = in_flight.iter().sum();
-        limits.window_bytes.saturating_sub(bytes).min(limits.segment_bytes_max)
-    }
-
-    /// Takes `count` bytes that were read off those that `sender` has in
-    /// flight; returns its writer, which may have room again.
-    fn consume(&mut self, sender: Side, mut count: usize) -> Option<Waker> {
-        let end = &mut self.ends[sender as usize];
-        while let Some(first) = end.in_flight.front_mut() {
-            if *first > count {
-                *first -= count;
-                break;
-            }
-            count -= *first;
-            end.in_flight.pop_front();
-        }
-        end.writer.take()
-    }
-}
-
-impl Side {
-    fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use server::protocol::{Problem, ServerEvent, SessionId};
 use super::{BACKOFF, Shared};
 use crate::history::{Kind, Op};
 use crate::net::SimConnector;
+use crate::watch;
 
 /// How reading from one connection came to its end.
 enum End {
@@ -64,7 +65,11 @@ async fn attend(shared: &Shared) -> End {
 }
 
 async fn read(shared: &Shared, mut receiver: Receiver<SimConnector>) -> End {
+    let mut was_upgraded = false;
     loop {
+        if receiver.is_upgraded() && !std::mem::replace(&mut was_upgraded, true) {
+            watch::note("upgraded", shared.session.get().map_or(0, |session| session.0));
+        }
         let is_poll = shared.person.transport == TransportKind::LongPoll;
         let poll = Op::Poll { after: receiver.cursor() };
         if is_poll {

@@ -1,81 +1,156 @@
 //! The half of a person that acts, step by step, each at its time or as soon as the step before
 //! it is done.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
-use crate::history::{Kind, Op};
-use crate::plan::Action;
+use crate::history::{Kind, OTHER_CONNECTION, Op};
+use crate::net::Trap;
+use crate::plan::{Action, Settings};
 
 /// How often a message whose answer was lost is sent again.
 const REPEATS_MAX: usize = 5;
 /// How long a person who has left waits for the last event.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
+/// Messages in one flood at most, and how long it lasts at most.
+const FLOOD_MESSAGES: usize = 60;
+const FLOOD_MAX: Duration = Duration::from_millis(500);
+/// How long a second tab is open at most.
+const TAB_MAX: Duration = Duration::from_millis(300);
+/// How long a person who reads slowly reads nothing.
+const SLOWNESS: Duration = Duration::from_millis(600);
 
-pub(super) async fn talk(shared: &Shared, steps: &[(u64, Action)], settled_ms: u64) {
-    let mut said = 0;
+pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings: &Settings) {
     for (at_ms, action) in steps {
         until(*at_ms).await;
+        // What a slow network has held up until after the trouble is not done any more: people
+        // come to rest with everything else.
+        let is_late = *at_ms < settings.healed_ms() && now_ms() >= settings.healed_ms();
+        if is_late && *action != Action::Join {
+            continue;
+        }
         match action {
-            Action::Join => drop(shared.wanted.send_replace(true)),
-            Action::Say => {
-                said += 1;
-                say(shared, said).await;
-            }
+            Action::Join | Action::ComeBack => drop(shared.wanted.send_replace(true)),
+            Action::Say => say(shared).await,
+            Action::Flood => flood(shared).await,
+            Action::DoublePost => double_post(shared).await,
             Action::Repeat => repeat(shared).await,
             Action::Next => next(shared).await,
             Action::Abort => shared.abort.notify_one(),
-            Action::SecondPoll => second_poll(shared).await,
+            Action::AbortAnswer => {
+                drop(shared.network.trap(&shared.person.name, Trap::Answered));
+            }
+            Action::SecondPoll => tab(shared, TransportKind::ShortPoll).await,
+            Action::SecondTab => {
+                let shared = Rc::clone(shared);
+                // The person goes on talking in the first one.
+                tokio::task::spawn_local(async move {
+                    tab(&shared, shared.person.transport).await;
+                });
+            }
+            Action::ReadSlowly => {
+                tokio::task::spawn_local(read_slowly(Rc::clone(shared)));
+            }
+            Action::GoAway => go_away(shared).await,
             Action::Leave => leave(shared).await,
             Action::Vanish => vanish(shared).await,
         }
     }
-    until(settled_ms).await;
+    until(settings.settled_ms()).await;
     leave(shared).await;
 }
 
 async fn until(at_ms: u64) {
-    let now = turmoil::sim_elapsed().expect("people live on a host");
-    tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(now)).await;
+    tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(now())).await;
 }
 
-async fn say(shared: &Shared, number: usize) {
-    let Some(pair) = shared.pair.get() else { return };
+fn now() -> Duration {
+    turmoil::sim_elapsed().expect("people live on a host")
+}
+
+fn now_ms() -> u64 {
+    now().as_millis() as u64
+}
+
+/// The next message, unless there is nobody to say it to.
+fn think(shared: &Shared) -> Option<(MessageId, PairId)> {
+    let pair = shared.pair.get()?;
+    let number = shared.said.get() + 1;
+    shared.said.set(number);
     let id = format!("{}-{number}", shared.person.name);
     let id: MessageId = id.parse().expect("a name and a number are a short id");
     *shared.last_said.borrow_mut() = Some((id.clone(), pair));
-    shared.record(Kind::Invoke, Op::Say { id: id.clone(), pair });
-    send_say(shared, id, pair).await;
+    Some((id, pair))
+}
+
+async fn say(shared: &Shared) {
+    if let Some((id, pair)) = think(shared) {
+        send_say(shared, id, pair).await;
+    }
 }
 
 async fn repeat(shared: &Shared) {
     let last = shared.last_said.borrow().clone();
     if let Some((id, pair)) = last {
-        shared.record(Kind::Invoke, Op::Say { id: id.clone(), pair });
         send_say(shared, id, pair).await;
     }
 }
 
+/// As many messages as there is time for, one behind the other.
+async fn flood(shared: &Shared) {
+    let begun = tokio::time::Instant::now();
+    for _ in 0..FLOOD_MESSAGES {
+        // Not cut off in the middle: a message that was given up could overtake the next one.
+        if begun.elapsed() > FLOOD_MAX {
+            return;
+        }
+        say(shared).await;
+    }
+}
+
+/// The same message at the same time, over the person's connection and over another one.
+async fn double_post(shared: &Shared) {
+    let (Some(resume), Some((id, pair))) = (shared.resume.borrow().clone(), think(shared)) else {
+        return;
+    };
+    let options = client::Options { resume: Some(resume), ..shared.options.clone() };
+    let opened = client::open(TransportKind::ShortPoll, shared.connector.clone(), options).await;
+    let Ok((mut other, _receiver)) = opened else { return };
+    let again = async {
+        let op = Op::Say { id: id.clone(), pair };
+        shared.record_with(Kind::Invoke, op.clone(), OTHER_CONNECTION);
+        let sent = other.send(message(&id, pair)).await;
+        finish(shared, op, Some(sent));
+    };
+    tokio::join!(send_say(shared, id.clone(), pair), again);
+}
+
+fn message(id: &MessageId, pair: PairId) -> ClientEvent {
+    let text = format!("words of {id}").into();
+    ClientEvent::Say(Say { text, id: id.clone(), pair: Some(pair) })
+}
+
 async fn send_say(shared: &Shared, id: MessageId, pair: PairId) {
     let op = Op::Say { id: id.clone(), pair };
-    let event =
-        ClientEvent::Say(Say { text: format!("words of {id}").into(), id, pair: Some(pair) });
     for _ in 0..REPEATS_MAX {
-        match send(shared, event.clone()).await {
-            None => return shared.record_with(Kind::Info, op, "not connected"),
-            Some(Ok(Sent::Accepted)) => return shared.record(Kind::Ok, op),
-            Some(Ok(Sent::Written)) => return shared.record_with(Kind::Info, op, "written"),
-            Some(Err(ClientError::Refused(problem))) => {
-                return shared.record_with(Kind::Fail, op, problem.detail);
-            }
-            // Nobody knows whether it was said; the id makes it safe to say it again.
-            Some(Err(_)) => tokio::time::sleep(BACKOFF).await,
+        shared.record(Kind::Invoke, op.clone());
+        let sent = send(shared, message(&id, pair)).await;
+        let is_unknown = matches!(&sent, Some(Err(error)) if !is_refusal(error));
+        finish_say(shared, op.clone(), sent);
+        if !is_unknown {
+            return;
         }
+        // Nobody knows whether it was said; the id makes it safe to say it again.
+        tokio::time::sleep(BACKOFF).await;
     }
-    shared.record_with(Kind::Info, op, "no answer");
+}
+
+fn is_refusal(error: &ClientError) -> bool {
+    matches!(error, ClientError::Refused(_))
 }
 
 async fn next(shared: &Shared) {
@@ -118,23 +193,53 @@ async fn let_go(shared: &Shared) {
     shared.resume.take();
 }
 
-/// A second tab: one short poll from the same cursor. What it brings is not the application's.
-async fn second_poll(shared: &Shared) {
+/// Lets go of every connection, and means to come back.
+async fn go_away(shared: &Shared) {
+    shared.wanted.send_replace(false);
+    if shared.session.get().is_some() {
+        shared.record_with(Kind::Observe, Op::Lost, "went away");
+    }
+    shared.let_go.notify_one();
+    shared.sender.lock().await.take();
+}
+
+/// A second tab with the same cursor, for a while. What it brings is not the application's.
+async fn tab(shared: &Shared, transport: TransportKind) {
     let Some(resume) = shared.resume.borrow().clone() else { return };
     let options = client::Options {
         resume: Some(resume),
         poll_interval: Duration::ZERO,
         ..shared.options.clone()
     };
-    let opened = client::open(TransportKind::ShortPoll, shared.connector.clone(), options).await;
-    if let Ok((_sender, mut receiver)) = opened {
-        let _not_the_applications = receiver.receive().await;
-    }
+    let reading = async {
+        let (_sender, mut receiver) =
+            client::open(transport, shared.connector.clone(), options).await?;
+        let _not_the_applications = receiver.receive().await?;
+        if transport != TransportKind::ShortPoll {
+            while receiver.receive().await.is_ok() {}
+        }
+        Ok::<_, ClientError>(())
+    };
+    let _closed = tokio::time::timeout(TAB_MAX, reading).await;
+}
+
+async fn read_slowly(shared: Rc<Shared>) {
+    shared.network.stall(&shared.person.name);
+    tokio::time::sleep(SLOWNESS).await;
+    shared.network.go_on_reading(&shared.person.name);
 }
 
 async fn send(shared: &Shared, event: ClientEvent) -> Option<Result<Sent, ClientError>> {
     let mut sender = shared.sender.lock().await;
     Some(sender.as_mut()?.send(event).await)
+}
+
+/// As [`finish`], but a message without a connection may have been said before.
+fn finish_say(shared: &Shared, op: Op, sent: Option<Result<Sent, ClientError>>) {
+    match sent {
+        None => shared.record_with(Kind::Info, op, "not connected"),
+        sent => finish(shared, op, sent),
+    }
 }
 
 fn finish(shared: &Shared, op: Op, sent: Option<Result<Sent, ClientError>>) {

@@ -142,8 +142,8 @@ fn names_that_are_not_known_are_answered_with_those_that_are() {
     check_usage(
         "sim --fault flood",
         expect![[r#"
-        error: invalid value 'flood' for '--fault <NAME>': no fault is named "flood"; there are hold, cut-reset, cut-finish, crash, drain
-    "#]],
+            error: invalid value 'flood' for '--fault <NAME>': no fault is named "flood"; there are hold, latency-step, cut-reset, cut-finish, black-hole, half-open, partition-to-server, partition-to-client, slow-reader, abort-request, abort-answer, idle-proxy, storm, crash, crash-black-hole, drain, rolling-drain, freeze, clock-forward, clock-backward
+        "#]],
     );
     check_usage(
         "simulate",
@@ -210,8 +210,8 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
     check(
         &racetrack(dir.path(), "sim replay stranger.json"),
         expect![[r#"
-        racetrack: stranger.json: the plan lets dan act, who does not take part
-    "#]],
+            racetrack: stranger.json: the plan lets bob act, who does not take part
+        "#]],
     );
     write("other.json", "[]");
     check(

@@ -49,6 +49,15 @@ fn a_sweep_says_what_it_found() {
 }
 
 #[test]
+fn a_sweep_that_must_reach_every_rare_state_fails_where_one_was_never_reached() {
+    let swept = racetrack(empty_dir().path(), "sim --seeds 0..2 --require-coverage");
+    assert_eq!(swept.code, Some(1), "{}", swept.stderr);
+    for words in ["every promise kept", "    never  ", "FAILED: --require-coverage"] {
+        assert!(swept.stdout.contains(words), "{words:?} is not in\n{}", swept.stdout);
+    }
+}
+
+#[test]
 fn a_seed_and_the_replay_of_its_plan_are_the_same_run() {
     let dir = empty_dir();
     let seed = racetrack(dir.path(), "sim --seed 3 --format json");

@@ -1,0 +1,238 @@
+//! What the nemesis can do to connections.
+//!
+//! All of it is done to the wires between the ends, between two steps of the simulation. A fault
+//! of one person's connections is named by their owner; nothing here draws chance.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::wire::{Fate, Wire};
+use super::{Network, Side, Weather, lock};
+
+/// How a connection ends before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// As by RST: reads and writes of both ends fail at once with
+    /// `ConnectionReset`, and bytes in flight are lost.
+    Reset,
+    /// As by FIN: the client's half is shut down behind what it has written;
+    /// the server reads to the end, and what it still writes arrives.
+    Finish,
+}
+
+/// What the client's end of a connection runs into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trap {
+    /// Half of its next write goes out, then the client is gone.
+    Asking,
+    /// Half of what it reads next comes in, then the client is gone.
+    Answered,
+}
+
+impl Network {
+    /// Cuts every live connection of `owner`; returns how many there were.
+    pub fn cut(&self, owner: &str, manner: Cut) -> usize {
+        self.cut_where(manner, |_, wire| wire.is_live() && wire.is_owned_by(owner))
+    }
+
+    /// Cuts every live connection whose client is on the host `client`;
+    /// returns how many there were.
+    pub fn cut_host(&self, client: IpAddr, manner: Cut) -> usize {
+        self.cut_where(manner, |address, wire| wire.is_live() && address.ip() == client)
+    }
+
+    /// Cuts every live connection; returns how many there were.
+    pub fn cut_all(&self, manner: Cut) -> usize {
+        self.cut_where(manner, |_, wire| wire.is_live())
+    }
+
+    /// Cuts every live connection of `owner` on which nothing has moved for so long, as a proxy
+    /// does; returns how many there were.
+    pub(crate) fn cut_idle(&self, owner: &str, now: Duration, quiet_min: Duration) -> usize {
+        self.cut_where(Cut::Finish, |_, wire| {
+            wire.is_live() && wire.is_owned_by(owner) && now - wire.moved_at >= quiet_min
+        })
+    }
+
+    /// Runs `act`, which kills a process or a whole world and drops the streams in it; returns
+    /// how many connections were live before.
+    ///
+    /// Every connection whose server's end is open is reset first, in order; what a server wrote
+    /// before it closed its end still arrives. What `act` drops leaves no trace and sends no
+    /// packet: the runtime of a dying process drops its tasks in an order that follows from a
+    /// counter of tasks which all runs of this program share, and so is no function of the seed.
+    pub fn crash(&self, act: impl FnOnce()) -> usize {
+        let is_live = |wire: &Wire| wire.is_live() && wire.is_served();
+        let count = self.strike(|_, wire| is_live(wire), |wire| wire.fate = Fate::Reset);
+        self.bury(act);
+        count
+    }
+
+    /// As [`Network::crash`], for one server of several.
+    pub(crate) fn crash_server(&self, server: IpAddr, act: impl FnOnce()) -> usize {
+        let chosen = |wire: &Wire| wire.is_live() && wire.is_served_by(server);
+        let count = self.strike(|_, wire| chosen(wire), |wire| wire.fate = Fate::Reset);
+        self.bury(act);
+        count
+    }
+
+    /// The machine of a server loses its power: nobody is told. Returns how many connections were
+    /// live before; [`Network::answer_lost`] is what its return is like.
+    pub(crate) fn black_out(&self, server: IpAddr, act: impl FnOnce()) -> usize {
+        let chosen = |wire: &Wire| wire.is_live() && wire.is_served_by(server);
+        let count = self.strike(|_, wire| chosen(wire), Wire::lose);
+        self.bury(act);
+        count
+    }
+
+    /// Runs `act`; streams that it drops send nothing and leave no trace.
+    fn bury(&self, act: impl FnOnce()) {
+        *lock(&self.crashed) = Some(Vec::new());
+        act();
+        // Outside of a host, where turmoil sends nothing on behalf of a dropped stream.
+        drop(lock(&self.crashed).take());
+    }
+
+    /// From now on, nothing arrives on any live connection of `owner`, and neither end is told;
+    /// returns how many there were.
+    pub(crate) fn lose(&self, owner: &str) -> usize {
+        self.strike(|_, wire| wire.is_live() && wire.is_owned_by(owner), Wire::lose)
+    }
+
+    /// The client of every live connection of `owner` is gone, and the server is not told; returns
+    /// how many there were.
+    pub(crate) fn half_open(&self, owner: &str) -> usize {
+        let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
+        self.strike(
+            |_, wire| chosen(wire),
+            |wire| {
+                wire.lose();
+                wire.break_end(Side::Client);
+            },
+        )
+    }
+
+    /// The way is open again on which connections were lost, and the other side does not know them
+    /// any more: who has something under way, or writes, is reset; who only listens hears nothing.
+    pub(crate) fn answer_lost(&self, is_chosen: impl Fn(Option<&str>) -> bool) {
+        let chosen = |wire: &Wire| wire.fate == Fate::Lost && is_chosen(wire.owner.as_deref());
+        self.strike(|_, wire| chosen(wire), |wire| wire.fate = Fate::Forgotten);
+    }
+
+    /// What `side` of the connections of `owner` sends does not arrive until [`Network::unmute`];
+    /// returns how many live connections there were.
+    pub(crate) fn mute(&self, owner: &str, side: Side) -> usize {
+        lock(&self.weather).mute.entry(owner.to_owned()).or_default()[side as usize] = true;
+        let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
+        self.strike(|_, wire| chosen(wire), |wire| wire.mute(side))
+    }
+
+    /// What was sent meanwhile arrives after all, as TCP sends it again.
+    pub(crate) fn unmute(&self, owner: &str, side: Side) {
+        self.change_weather(|weather| {
+            if let Some(mute) = weather.mute.get_mut(owner) {
+                mute[side as usize] = false;
+            }
+        });
+        self.strike(|_, wire| wire.is_owned_by(owner), |wire| wire.unmute(side));
+    }
+
+    /// The client's program reads nothing from the live connections of `owner`; returns how many
+    /// there were.
+    pub(crate) fn stall(&self, owner: &str) -> usize {
+        let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
+        self.strike(|_, wire| chosen(wire), |wire| wire.is_stalled = true)
+    }
+
+    /// It reads again; returns on how many connections something had come in meanwhile.
+    pub(crate) fn go_on_reading(&self, owner: &str) -> usize {
+        let mut waiting = 0;
+        self.strike(
+            |_, wire| wire.is_stalled && wire.is_owned_by(owner),
+            |wire| {
+                wire.is_stalled = false;
+                waiting += usize::from(wire.is_waited_for(Side::Client));
+            },
+        );
+        waiting
+    }
+
+    /// Sets a trap on every live connection of `owner`; the counter tells how many were sprung.
+    pub(crate) fn trap(&self, owner: &str, trap: Trap) -> Arc<AtomicUsize> {
+        let sprung = Arc::new(AtomicUsize::new(0));
+        let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
+        let set = |wire: &mut Wire| wire.trap = Some((trap, Arc::clone(&sprung)));
+        self.strike(|_, wire| chosen(wire), set);
+        sprung
+    }
+
+    /// Takes the traps of `owner` away.
+    pub(crate) fn untrap(&self, owner: &str) {
+        self.strike(|_, wire| wire.is_owned_by(owner), |wire| wire.trap = None);
+    }
+
+    /// The server's program stands still, while its system goes on taking what comes in, as by
+    /// SIGSTOP; its timers run. Returns how many connections it had.
+    pub(crate) fn freeze(&self) -> usize {
+        lock(&self.weather).is_frozen = true;
+        self.strike(|_, wire| wire.is_served(), |wire| wire.is_frozen = true)
+    }
+
+    /// The server's program goes on.
+    pub(crate) fn thaw(&self) {
+        self.change_weather(|weather| weather.is_frozen = false);
+        self.strike(|_, wire| wire.is_frozen, |wire| wire.is_frozen = false);
+    }
+
+    /// Where new connections go from now on.
+    pub(crate) fn redirect(&self, host: &str) {
+        lock(&self.weather).redirect = Some(host.to_owned());
+    }
+
+    /// Gives up, in the name of the server's system, connections on which something has been
+    /// under way for longer than `user_timeout` (RFC 5482).
+    pub(crate) fn give_up_unacknowledged(&self, now: Duration, user_timeout: Duration) {
+        let is_late = |wire: &Wire| {
+            wire.unsent_since(Side::Server).is_some_and(|since| now - since >= user_timeout)
+        };
+        self.strike(|_, wire| is_late(wire), |wire| wire.break_end(Side::Server));
+    }
+
+    /// On how many live connections of clients on that host something has moved since then.
+    pub(crate) fn moved_since(&self, client: IpAddr, since: Duration) -> usize {
+        let wires = self.snapshot();
+        let moved = wires.iter().filter(|(address, wire)| {
+            let wire = lock(wire);
+            address.ip() == client && wire.is_live() && wire.moved_at > since
+        });
+        moved.count()
+    }
+
+    /// How many live connections there are, whoever owns them.
+    pub(crate) fn live_connections(&self) -> usize {
+        self.snapshot().iter().filter(|(_, wire)| lock(wire).is_live()).count()
+    }
+
+    pub(super) fn note_sprung(sprung: &AtomicUsize) {
+        sprung.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn cut_where(
+        &self,
+        manner: Cut,
+        chosen: impl FnMut(&std::net::SocketAddr, &Wire) -> bool,
+    ) -> usize {
+        let fate = match manner {
+            Cut::Reset => Fate::Reset,
+            Cut::Finish => Fate::Finish,
+        };
+        self.strike(chosen, |wire| wire.fate = fate)
+    }
+
+    fn change_weather(&self, change: impl FnOnce(&mut Weather)) {
+        change(&mut lock(&self.weather));
+        self.weather_changed.notify_waiters();
+    }
+}

@@ -1,0 +1,101 @@
+//! The kinds of faults, by name.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)*) => {
+        /// What can go wrong, and whom it strikes. All of it has ended when the network heals.
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "kebab-case")]
+        pub enum FaultKind {
+            $($(#[doc = $doc])+ $kind,)*
+        }
+
+        impl FaultKind {
+            /// Every kind.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$kind),*];
+
+            /// The name in command lines and reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A client host: packets between it and the server wait.
+    Hold = "hold",
+    /// A client host: packets take up to half a second.
+    LatencyStep = "latency-step",
+    /// A person: connections break, and what was in flight is lost.
+    CutReset = "cut-reset",
+    /// A person: connections end behind what was written.
+    CutFinish = "cut-finish",
+    /// A person: nothing arrives any more on the connections of this moment, and neither end is
+    /// told. New ones work.
+    BlackHole = "black-hole",
+    /// A person: the connections' clients are gone, and the server is not told.
+    HalfOpen = "half-open",
+    /// A person: what is sent to the server arrives late, and new connections wait.
+    PartitionToServer = "partition-to-server",
+    /// A person: what the server sends arrives late, and new connections wait.
+    PartitionToClient = "partition-to-client",
+    /// A person: the client reads nothing.
+    SlowReader = "slow-reader",
+    /// A person: the client is gone with half of a request written.
+    AbortRequest = "abort-request",
+    /// A person: the client is gone with half of an answer read.
+    AbortAnswer = "abort-answer",
+    /// A person: a proxy ends connections on which nothing has moved for a quarter of a second.
+    IdleProxy = "idle-proxy",
+    /// Nobody: fifty connections are opened at once, and some of them say nothing.
+    Storm = "storm",
+    /// The server: it dies and starts anew, remembering nobody.
+    Crash = "crash",
+    /// The server: its machine loses its power, nobody is told, and it starts anew.
+    CrashBlackHole = "crash-black-hole",
+    /// The server: it is told to stop, drains, and starts anew.
+    Drain = "drain",
+    /// The server: another one takes over new connections while it drains.
+    RollingDrain = "rolling-drain",
+    /// The server: it stands still while its system goes on taking what comes in.
+    Freeze = "freeze",
+    /// The server: the wall clock jumps an hour forward, and back in the end.
+    ClockForward = "clock-forward",
+    /// The server: the wall clock jumps an hour back, and forward in the end.
+    ClockBackward = "clock-backward",
+}
+
+impl FaultKind {
+    /// The names of all kinds, for people.
+    #[must_use]
+    pub fn names() -> String {
+        Self::ALL.map(Self::name).join(", ")
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
+            let names = Self::names();
+            format!("no fault is named {text:?}; there are {names}")
+        })
+    }
+}
