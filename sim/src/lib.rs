@@ -46,6 +46,7 @@ pub mod transcript;
 pub mod watch;
 
 pub mod diff;
+pub mod planted;
 pub mod shrink;
 
 mod sweep;
@@ -53,4 +54,4 @@ mod sweep;
 pub use options::Options;
 pub use plan::Plan;
 pub use simulation::{Report, run};
-pub use sweep::{Failure, Sweep, failure, sweep};
+pub use sweep::{Failure, Sweep, failure, sweep, sweep_to_first_failure};
