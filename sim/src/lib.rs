@@ -11,8 +11,8 @@
 //! [`net`] carries the bytes; [`plan`] is a run before it happens, [`generate`] makes one from a
 //! seed and [`scenario`] by hand; [`guest`] lets any client code in; [`simulation`] runs it, with `workload` for what people do,
 //! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened and
-//! [`words`] says it, [`checker`] what must be true of it, [`coverage`] how rare it was, [`transcript`] how it
-//! looks; [`sweep()`] runs many seeds.
+//! [`words`] says it, [`watch`] is what the server said of itself, [`checker`] what must be true of
+//! it all, [`coverage`] how rare it was, [`transcript`] how it looks; [`sweep()`] runs many seeds.
 
 #[cfg(not(tokio_unstable))]
 compile_error!(

@@ -173,8 +173,9 @@ impl Default for Settings {
             latency_ms_max: 20,
             client_hosts: 2,
             disturb_ms: 3_000,
-            settle_ms: 3_000,
-            forget_ms: 4_000,
+            // Whoever polls over a machine that is gone finds out after the wait and an answer's time.
+            settle_ms: 3_500,
+            forget_ms: 3_500,
             poll_interval_ms: 300,
             poll_wait_ms: 1_200,
             segment_bytes_max: segment_bytes_max(),

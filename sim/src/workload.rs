@@ -27,7 +27,7 @@ pub(crate) const SERVER: &str = "server";
 /// heartbeat take, so that an outage sometimes outlasts it.
 const SILENCE_MAX: Duration = Duration::from_millis(1_400);
 /// How long a client waits for an answer, beyond the wait that a poll asks for.
-const ANSWER_MAX: Duration = Duration::from_millis(1_000);
+const ANSWER_MAX: Duration = Duration::from_millis(700);
 /// How long a client waits before it tries again.
 const BACKOFF: Duration = Duration::from_millis(100);
 

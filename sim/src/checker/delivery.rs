@@ -9,7 +9,7 @@ use server::protocol::{MessageId, PairId, Seq, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::view::View;
-use crate::history::{Event, Kind, Op};
+use crate::history::{Event, Kind, Op, Phase};
 
 const NAME: &str = "delivery";
 
@@ -24,6 +24,8 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
     }
     violations.extend(origin(view));
     violations.extend(arrival(view));
+    violations.extend(refusal(view));
+    violations.extend(account(view));
     violations
 }
 
@@ -129,6 +131,77 @@ fn arrival(view: &View<'_>) -> Vec<Violation> {
         violations.push(Violation::new(NAME, what, &[accepted.index]));
     }
     violations
+}
+
+/// What was refused, and not said again, is heard by nobody.
+fn refusal(view: &View<'_>) -> Vec<Violation> {
+    let mut attempts = BTreeMap::<_, usize>::new();
+    let said = view.history.iter().filter(|event| event.kind == Kind::Invoke);
+    for id in said.filter_map(Event::said) {
+        *attempts.entry(id).or_default() += 1;
+    }
+    let mut refused = BTreeMap::new();
+    for event in view.history {
+        let id = match &event.op {
+            Op::Say { id, .. } if event.kind == Kind::Fail => Some(id),
+            Op::Refused { refusal } => refusal.id.as_ref(),
+            _ => None,
+        };
+        if let Some(id) = id.filter(|id| attempts.get(id) == Some(&1)) {
+            refused.insert(id, event);
+        }
+    }
+    let heard = view.history.iter().filter_map(|event| match event.told() {
+        Some(ServerEvent::Message { id, .. }) => Some((id, event, refused.get(id)?)),
+        _ => None,
+    });
+    heard
+        .map(|(id, event, refused)| {
+            let what = format!("{id} was refused, and heard all the same");
+            Violation::new(NAME, what, &[refused.index, event.index])
+        })
+        .collect()
+}
+
+/// What was written to a socket that lived on is answered: by its echo, or by a refusal.
+fn account(view: &View<'_>) -> Vec<Violation> {
+    let Some(settled) = view.phase(Phase::Settled) else { return Vec::new() };
+    // By person: what was written on this connection and has no answer yet.
+    let mut open: BTreeMap<&str, BTreeMap<&MessageId, &Event>> = BTreeMap::new();
+    let mut echoed = BTreeSet::new();
+    for event in &view.history[..settled.index] {
+        let process = event.process.as_str();
+        match (&event.op, event.told()) {
+            (Op::Say { id, .. }, _)
+                if event.kind == Kind::Info && event.detail.as_deref() == Some("written") =>
+            {
+                // A repetition of what was accepted changes nothing, and nothing is told of it.
+                if !echoed.contains(id) {
+                    open.entry(process).or_default().insert(id, event);
+                }
+            }
+            (_, Some(ServerEvent::Message { from: Speaker::Me, id, .. })) => {
+                echoed.insert(id);
+                open.entry(process).or_default().remove(id);
+            }
+            (Op::Refused { refusal }, _) => {
+                if let Some(id) = &refusal.id {
+                    open.entry(process).or_default().remove(id);
+                }
+            }
+            // What was on its way is lost with a connection, and a session that ends says no more.
+            (Op::Lost | Op::Leave | Op::Vanish | Op::Open { .. }, _)
+            | (_, Some(ServerEvent::Closing { .. })) => {
+                open.remove(process);
+            }
+            _ => {}
+        }
+    }
+    let unanswered = open.values().flatten().map(|(id, event)| {
+        let what = format!("{id} was neither said nor refused");
+        Violation::new(NAME, what, &[event.index])
+    });
+    unanswered.collect()
 }
 
 /// Every message that the server is known to have accepted: by its answer, or by its echo.

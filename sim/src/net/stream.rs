@@ -232,14 +232,15 @@ impl AsyncWrite for SimStream {
         if this.fin_sent {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
+        // Before there is room: who waits for it asks for it again and again.
+        if lock(&this.wire).is_forgotten() {
+            return Poll::Ready(Err(this.broken(ErrorKind::ConnectionReset.into())));
+        }
         let room = lock(&this.wire).room(this.side, &this.network.limits);
         if room == 0 && !bytes.is_empty() {
             return this.wait_to_write(cx);
         }
         let mut segment = &bytes[..bytes.len().min(room)];
-        if lock(&this.wire).is_forgotten() {
-            return Poll::Ready(Err(this.broken(ErrorKind::ConnectionReset.into())));
-        }
         if lock(&this.wire).is_mute(this.side) {
             return Poll::Ready(Ok(this.keep(segment)));
         }

@@ -227,6 +227,57 @@ fn a_place_left_out_after_lagging_is_found() {
     );
 }
 
+#[test]
+fn a_place_left_out_right_before_it_is_admitted_is_good() {
+    good(&couple("ann < notice\nann < lagged 3 @7"));
+}
+
+#[test]
+fn what_was_said_over_two_connections_may_overtake_and_no_more() {
+    let said = "ann says ann-1 to 1\nann says ann-2 to 1\nann repeats ann-2 to 1 elsewhere\n";
+    good(&couple(&format!("{said}bob < partner ann-2\nbob < partner ann-1")));
+    let twice = "bob < partner ann-1\nbob < partner ann-2\nbob < partner ann-2";
+    verdict(
+        &couple(&format!("{said}{twice}")),
+        expect![[r#"
+        delivery: ann-2 was heard twice
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_that_was_refused_and_heard_is_found() {
+    verdict(
+        &couple("ann says ann-1 to 1\nann refused ann-1 to 1\nbob < partner ann-1"),
+        expect![[r#"
+        delivery: ann-1 was refused, and heard all the same
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_that_was_refused_and_said_again_may_be_heard() {
+    let again = "ann says ann-1 to 1\nann accepted ann-1 to 1\nbob < partner ann-1";
+    good(&couple(&format!("ann says ann-1 to 1\nann refused ann-1 to 1\n{again}")));
+}
+
+#[test]
+fn a_message_that_a_socket_took_and_never_answered_is_found() {
+    verdict(
+        &couple("ann says ann-1 to 1\nann wrote ann-1 to 1\nann < notice"),
+        expect![[r#"
+        delivery: ann-1 was neither said nor refused
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_on_a_socket_that_was_lost_needs_no_answer() {
+    good(&couple(
+        "ann says ann-1 to 1\nann wrote ann-1 to 1\nann loses\nann vanishes\nbob < left\nbob < waiting",
+    ));
+}
+
 // ---- isolation
 
 #[test]

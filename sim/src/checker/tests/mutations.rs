@@ -12,7 +12,7 @@ use crate::plan::Plan;
 use crate::simulation;
 
 /// Runs to spoil; enough for every kind of event to be among them.
-const SEEDS: u64 = 16;
+const SEEDS: u64 = 12;
 
 /// A spoiled history must be found out by this checker, wherever it is spoiled; `spoil` gives all
 /// variants of one history.

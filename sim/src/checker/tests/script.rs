@@ -20,7 +20,7 @@ use server::protocol::{
 };
 
 use super::super::check;
-use crate::history::{Event, Kind, Op, Phase};
+use crate::history::{Event, Kind, OTHER_CONNECTION, Op, Phase};
 use crate::plan::Plan;
 
 /// What the checkers say to a script: a line a violation.
@@ -67,6 +67,15 @@ impl History {
             [who, "polls"] => self.act(who, Kind::Invoke, Op::Poll { after: Seq(0) }),
             [who, "polled"] => self.act(who, Kind::Ok, Op::Poll { after: Seq(0) }),
             [who, "says", id, "to", pair] => self.act(who, Kind::Invoke, say(id, pair)),
+            [who, "repeats", id, "to", pair, "elsewhere"] => {
+                self.act(who, Kind::Invoke, say(id, pair));
+                self.detail(OTHER_CONNECTION);
+            }
+            [who, "wrote", id, "to", pair] => {
+                self.act(who, Kind::Info, say(id, pair));
+                self.detail("written");
+            }
+            [who, "refused", id, "to", pair] => self.act(who, Kind::Fail, say(id, pair)),
             [who, "accepted", id, "to", pair] => self.act(who, Kind::Ok, say(id, pair)),
             [who, "<", ..] => self.told(who, &words[2..]),
             _ => panic!("not a line of a history: {line}"),
@@ -102,6 +111,12 @@ impl History {
     fn act(&mut self, who: &str, kind: Kind, op: Op) {
         let session = self.sessions.get(who).copied();
         self.push(who, session, kind, op);
+    }
+
+    /// Says more of the last event.
+    fn detail(&mut self, detail: &str) {
+        let last = self.events.last_mut().expect("there is an event to say more of");
+        last.detail = Some(detail.to_owned());
     }
 
     fn push(&mut self, who: &str, session: Option<SessionId>, kind: Kind, op: Op) {
