@@ -91,6 +91,6 @@ pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow:
 /// Draws a run as a page.
 pub(crate) fn write_page(report: &Report, file: &Path) -> anyhow::Result<PathBuf> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
-    let dir = file.parent().unwrap_or(Path::new(""));
+    let dir = file.parent().unwrap_or_else(|| Path::new(""));
     output::write(dir, &name.to_string_lossy(), &reports::sequence::page(&sequence(report)))
 }

@@ -12,7 +12,9 @@
 //! seed and [`scenario`] by hand; [`guest`] lets any client code in; [`simulation`] runs it, with `workload` for what people do,
 //! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened and
 //! [`words`] says it, [`watch`] is what the server said of itself, [`checker`] what must be true of
-//! it all, [`coverage`] how rare it was, [`transcript`] how it looks; [`sweep()`] runs many seeds.
+//! it all, [`coverage`] how rare it was; [`mod@sequence`] is how it looks and [`transcript`] that in
+//! a terminal; [`sweep()`] runs many seeds, [`shrink`] makes a plan that fails small, and
+//! [`mod@diff`] says where two runs part. [`planted`] reads bugs that are planted on purpose.
 
 #[cfg(not(tokio_unstable))]
 compile_error!(

@@ -30,7 +30,7 @@ pub(super) fn overview(sequence: &Sequence) -> Markup {
             }
         }
         svg #overview viewBox=(format!("0 0 {WIDTH} {height}")) preserveAspectRatio="none"
-            role="img" aria-label="The whole run at one scale" data-end=(sequence.ended_us) {
+            role="group" aria-label="The whole run at one scale" data-end=(sequence.ended_us) {
             @for (begins_us, name) in &sequence.phases {
                 path.phase d=(format!("M{} 0V{height}", px(x(*begins_us)))) { title { (name) } }
             }

@@ -70,7 +70,7 @@ pub(super) fn picture(sequence: &Sequence) -> Markup {
     let label = "Who told whom what, from top to bottom; the table below says the same";
     html! {
         svg #picture width=(width) height=(px(height)) viewBox=(format!("0 0 {width} {}", px(height)))
-            role="img" aria-label=(label) {
+            role="group" aria-label=(label) {
             defs { @for tone in 0..=TONES { (arrowhead(tone)) } }
             @for trouble in &sequence.troubles { (shade(&layout, &columns, trouble)) }
             @for row in rows.iter().filter(|row| row.is_evidence) {

@@ -31,7 +31,7 @@ pub enum Detail {
     UntilTheEvidence,
 }
 
-/// The sequence as text of at most 100 columns.
+/// The sequence as text, of at most 100 columns as long as there is room for lifelines.
 #[must_use]
 pub fn text(sequence: &Sequence, detail: Detail) -> String {
     let evidence = sequence.findings.iter().flat_map(|finding| finding.evidence.iter().copied());

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::trials::Trials;
-use crate::plan::{Fault, Plan};
+use crate::plan::Plan;
 
 /// Up to this many steps and faults, every two of them are tried together: enough for what comes
 /// in twos, as leaving and joining again, at no more than a hundred runs a round.
@@ -101,13 +101,16 @@ fn chunks_from_the_end(end: usize, size: usize) -> impl Iterator<Item = Range<us
 }
 
 fn without_steps(plan: &Plan, places: &[usize]) -> Plan {
-    let steps = plan.steps.iter().enumerate().filter(|(index, _)| !places.contains(index));
-    Plan { steps: steps.map(|(_, step)| step.clone()).collect(), ..plan.clone() }
+    Plan { steps: without(&plan.steps, places), ..plan.clone() }
 }
 
 fn without_faults(plan: &Plan, places: &[usize]) -> Plan {
-    let faults = plan.faults.iter().enumerate().filter(|(index, _)| !places.contains(index));
-    Plan { faults: faults.map(|(_, fault)| fault.clone()).collect(), ..plan.clone() }
+    Plan { faults: without(&plan.faults, places), ..plan.clone() }
+}
+
+fn without<T: Clone>(list: &[T], places: &[usize]) -> Vec<T> {
+    let kept = list.iter().enumerate().filter(|(place, _)| !places.contains(place));
+    kept.map(|(_, entry)| entry.clone()).collect()
 }
 
 /// The plan without a person and what they do; faults go on to hit whom they hit.
@@ -120,24 +123,17 @@ fn without_person(plan: &Plan, place: usize) -> Plan {
         let person = fault.target % people;
         let moved = (person != place).then(|| person - usize::from(person > place));
         let host = fault.target % plan.settings.client_hosts.max(1);
-        *fault = aimed(fault, left, moved, plan.settings.client_hosts, host);
+        fault.target = aimed(left, moved, plan.settings.client_hosts, host);
     }
     fewer
 }
 
-/// A fault whose number means this person among `people` and this host among `hosts`, as far as
-/// one number can mean both; the person counts for more.
-pub(super) fn aimed(
-    fault: &Fault,
-    people: usize,
-    person: Option<usize>,
-    hosts: usize,
-    host: usize,
-) -> Fault {
+/// The number by which a fault means this person among `people` and this host among `hosts`, as far
+/// as one number can mean both; the person counts for more.
+pub(super) fn aimed(people: usize, person: Option<usize>, hosts: usize, host: usize) -> usize {
     let (people, hosts) = (people.max(1), hosts.max(1));
     let is_person = |number: &usize| person.is_none_or(|person| number % people == person);
     let is_both = |number: &usize| is_person(number) && number % hosts == host;
     let numbers = || 0..people * hosts;
-    let target = numbers().find(is_both).or_else(|| numbers().find(is_person)).unwrap_or(0);
-    Fault { target, ..fault.clone() }
+    numbers().find(is_both).or_else(|| numbers().find(is_person)).unwrap_or(0)
 }

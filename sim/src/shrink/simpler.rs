@@ -67,7 +67,11 @@ fn server(plan: &Plan) -> Vec<Plan> {
     Some(usual).filter(|usual| usual != plan).into_iter().collect()
 }
 
+/// The usual time to come to rest, which is enough for the usual server alone.
 fn rest(plan: &Plan) -> Vec<Plan> {
+    if plan.server != quick_server() {
+        return Vec::new();
+    }
     let usual = Settings::default();
     let settle_ms = plan.settings.settle_ms.min(usual.settle_ms);
     let forget_ms = plan.settings.forget_ms.min(usual.forget_ms);
@@ -100,7 +104,7 @@ fn hosts(plan: &Plan) -> Vec<Plan> {
         let people = plan.people.len();
         for fault in &mut moved.faults {
             let host = host_of(fault.target % before.max(1));
-            *fault = aimed(fault, people, Some(fault.target % people.max(1)), hosts, host);
+            fault.target = aimed(people, Some(fault.target % people.max(1)), hosts, host);
         }
         moved
     };
@@ -121,7 +125,7 @@ fn targets(plan: &Plan) -> Vec<Plan> {
     let mut smaller = plan.clone();
     for fault in &mut smaller.faults {
         let person = fault.target % people.max(1);
-        *fault = aimed(fault, people, Some(person), hosts, fault.target % hosts);
+        fault.target = aimed(people, Some(person), hosts, fault.target % hosts);
     }
     Some(smaller).filter(|smaller| smaller != plan).into_iter().collect()
 }

@@ -39,22 +39,25 @@ fn shrunk(plan: &Plan, limits: &Limits) -> Shrunk {
 }
 
 fn check(plan: &Plan, expected: Expect) {
-    expected.assert_eq(&words::planned(plan).join("\n"));
+    let lines = words::planned(plan);
+    let lines = lines.iter().map(|line| line.trim().to_owned() + "\n");
+    expected.assert_eq(&lines.collect::<String>());
 }
 
 #[test]
 fn what_is_left_is_what_the_failure_needs() {
     let plan = failing();
-    let shrunk = shrunk(&plan, &Limits::default());
+    let shrunk = shrunk(&plan, &few());
     check(
         &shrunk.plan,
         expect![[r#"
-                  cyd short-poll host=0
-                  bob short-poll host=0
-          0.000 s hold for_ms=50 target=0
-          0.031 s cyd join
-          0.056 s bob join
-          0.061 s bob next"#]],
+            cyd short-poll host=0
+            bob short-poll host=0
+            0.000 s hold for_ms=50 target=0
+            0.031 s cyd join
+            0.056 s bob join
+            0.061 s bob next
+        "#]],
     );
     assert!(skipped_after_a_hold(&shrunk.plan));
     assert!(shrunk.is_minimal, "{} runs", shrunk.runs);
@@ -84,6 +87,18 @@ fn no_more_runs_are_made_than_are_allowed() {
     let shrunk = shrink(&failing(), &limits, skipped_after_a_hold, |runs| counted.set(runs));
     assert_eq!((shrunk.runs, counted.get()), (20, 20));
     assert!(!shrunk.is_minimal && skipped_after_a_hold(&shrunk.plan));
+}
+
+#[test]
+fn a_candidate_that_passes_by_chance_is_tried_under_other_seeds() {
+    let plan = (0..100).map(|seed| generate::plan(seed, &Options::default()));
+    let plan = plan.filter(|plan| plan.seed > 3).find(|plan| plan.faults.len() > 3);
+    let plan = plan.expect("most plans have faults");
+    let lucky = |candidate: &Plan| candidate.seed != plan.seed || candidate.faults.len() > 3;
+    let own_alone = shrink(&plan, &few(), lucky, |_| {});
+    assert_eq!((own_alone.plan.seed, own_alone.after.faults), (plan.seed, 4));
+    let others = shrink(&plan, &Limits { other_seeds: 2, ..few() }, lucky, |_| {});
+    assert_eq!((others.plan.seed, others.after.faults, others.after.steps), (1, 0, 0));
 }
 
 #[test]
@@ -126,16 +141,10 @@ fn alike_is_what_differs_only_in_names_and_numbers() {
 
 #[test]
 fn a_fault_goes_on_to_mean_the_same_person_and_host_when_others_go() {
-    let fault = plan_with_a_fault(5);
-    // 5 is the third of three people, and the second of two hosts.
-    let moved = fewer::aimed(&fault, 2, Some(1), 2, 1);
-    assert_eq!((moved.target % 2, moved.target % 2), (1, 1));
-    let moved = fewer::aimed(&fault, 3, Some(2), 2, 1);
-    assert_eq!((moved.target % 3, moved.target % 2), (2, 1));
-    let impossible = fewer::aimed(&fault, 2, Some(0), 2, 1);
-    assert_eq!(impossible.target, 0, "the person counts for more");
-}
-
-fn plan_with_a_fault(target: usize) -> crate::plan::Fault {
-    crate::plan::Fault { at_ms: 0, kind: FaultKind::Hold, target, for_ms: 1 }
+    // 5 is the third of three people and the second of two hosts.
+    let moved = fewer::aimed(2, Some(1), 2, 1);
+    assert_eq!((moved % 2, moved % 2), (1, 1));
+    let moved = fewer::aimed(3, Some(2), 2, 1);
+    assert_eq!((moved % 3, moved % 2), (2, 1));
+    assert_eq!(fewer::aimed(2, Some(0), 2, 1), 0, "the person counts for more");
 }
