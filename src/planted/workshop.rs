@@ -107,7 +107,7 @@ impl Workshop {
     ) -> anyhow::Result<Value> {
         let mut command = self.simulate(name);
         command.args(["--first", "--shrink-runs", "0", "--seeds", &seeds.to_string()]);
-        command.args(world.arguments());
+        command.args(["--jobs", &self.jobs.to_string()]).args(world.arguments());
         let Some(output) = in_time(&mut command).await? else {
             bail!("a sweep of {seeds} goes on for ever, which no checker can see");
         };
@@ -124,6 +124,7 @@ impl Workshop {
         let plan = self.plans.join(name).join(crate::sim::plan_file(seed));
         let mut command = self.simulate(name);
         command.arg("shrink").arg(plan).args(["--runs", &runs.to_string()]);
+        command.args(["--jobs", &self.jobs.to_string()]);
         in_time(&mut command).await?.map(|output| read(&output)).transpose()
     }
 
