@@ -24,6 +24,8 @@ use crate::world::World;
 
 /// Where the patches lie, from the root of the sources.
 const PATCHES: &str = "sim/planted";
+/// Who finds a run that does not come to an end.
+const WATCHDOG: &str = "watchdog";
 
 #[derive(Debug, Args)]
 pub(crate) struct Planted {
@@ -50,7 +52,7 @@ struct Bug {
 }
 
 /// What came of a bug.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Row {
     name: String,
     about: String,
@@ -58,10 +60,10 @@ struct Row {
     /// Which checker found it, and what.
     checker: Option<String>,
     what: Option<String>,
-    /// Seeds that ran, with the first that failed.
-    seeds: u64,
+    /// Seeds that ran, with the first that failed; unknown where one did not come to an end.
+    seeds: Option<u64>,
     /// What the sweep took.
-    cpu_seconds: f64,
+    cpu_seconds: Option<f64>,
     /// What is left of the plan when it is shrunk.
     shrunk_steps: Option<u64>,
     shrunk_people: Option<u64>,
@@ -114,24 +116,24 @@ impl Planted {
     async fn judge(&self, workshop: &Workshop, bug: &Bug) -> anyhow::Result<Row> {
         workshop.plant(&bug.patch)?;
         workshop.build().await?;
-        let sweep = workshop.sweep(&bug.name, &self.seeds, &self.world).await?;
-        let failure = &sweep["failures"][0];
-        let mut row = Row {
-            name: bug.name.clone(),
-            about: bug.patch.about.clone(),
-            found: !failure.is_null(),
-            checker: failure["checker"].as_str().map(str::to_owned),
-            what: failure["what"].as_str().map(str::to_owned),
-            seeds: sweep["seeds"].as_u64().context("the sweep does not say how many seeds ran")?,
-            cpu_seconds: sweep["cpu_seconds"].as_f64().unwrap_or_default(),
-            shrunk_steps: None,
-            shrunk_people: None,
-            shrunk_faults: None,
+        let mut row =
+            Row { name: bug.name.clone(), about: bug.patch.about.clone(), ..Row::default() };
+        let Some(sweep) = workshop.sweep(&bug.name, &self.seeds, &self.world).await? else {
+            row.found = true;
+            row.checker = Some(WATCHDOG.to_owned());
+            row.what = Some("a run goes on for ever".to_owned());
+            return Ok(row);
         };
+        let failure = &sweep["failures"][0];
+        row.found = !failure.is_null();
+        row.checker = failure["checker"].as_str().map(str::to_owned);
+        row.what = failure["what"].as_str().map(str::to_owned);
+        row.seeds = sweep["seeds"].as_u64();
+        row.cpu_seconds = sweep["cpu_seconds"].as_f64();
         let Some(seed) = failure["seed"].as_u64().filter(|_| self.shrink_runs > 0) else {
             return Ok(row);
         };
-        // A plan that cannot be shrunk in time leaves the bug found.
+        // Where a smaller plan does not come to an end, the bug is found all the same.
         if let Some(shrunk) = workshop.shrink(&bug.name, seed, self.shrink_runs).await? {
             row.shrunk_steps = shrunk["steps_after"].as_u64();
             row.shrunk_people = shrunk["people_after"].as_u64();
@@ -175,11 +177,11 @@ fn table(rows: &[Row], with_head: bool) -> String {
         let figure = |figure: Option<u64>| figure.map_or("-".to_owned(), |it| it.to_string());
         let _infallible = writeln!(
             text,
-            "{:<36} {:<12} {:>5} {:>7.1} {:>6} {:>6} {:>6}",
+            "{:<36} {:<12} {:>5} {:>7} {:>6} {:>6} {:>6}",
             row.name,
             row.checker.as_deref().unwrap_or("NOT FOUND"),
-            row.seeds,
-            row.cpu_seconds,
+            figure(row.seeds),
+            row.cpu_seconds.map_or("-".to_owned(), |seconds| format!("{seconds:.1}")),
             figure(row.shrunk_steps),
             figure(row.shrunk_people),
             figure(row.shrunk_faults),

@@ -13,9 +13,9 @@
 
 use std::fs::{self, File, TryLockError};
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
-use std::time::Duration;
 
 use ::sim::planted::Patch;
 use anyhow::{Context, bail};
@@ -30,8 +30,15 @@ use crate::world::World;
 const NOT_COPIED: [&str; 2] = ["target", ".git"];
 /// Lines of a compiler's complaint that are shown.
 const COMPLAINT_LINES_MAX: usize = 12;
-/// How long a sweep or shrinking may take; a planted bug may make a run go on for ever.
-const RUN_MAX: Duration = Duration::from_secs(30 * 60);
+/// The processor time that a program may take, in seconds, and more for each run: ten times what a
+/// run takes. A planted bug may make one go on for ever, which shows in nothing else: a program that
+/// was stopped for a while takes no less real time.
+const CPU_S_MAX: u64 = 60;
+const RUNS_A_CPU_SECOND_MIN: u64 = 3;
+/// Runs the rest of its arguments with the first as its limit of processor time, in seconds.
+const LIMITED: &str = r#"ulimit -t "$0" && exec "$@""#;
+/// What the system ends a program with that took more.
+const SIGXCPU: i32 = 24;
 
 /// The root of the sources that the current directory belongs to.
 pub(super) fn checkout() -> anyhow::Result<PathBuf> {
@@ -98,23 +105,21 @@ impl Workshop {
         Ok(())
     }
 
-    /// What the build says of the seeds, up to the first that fails.
+    /// What the build says of the seeds, up to the first that fails; nothing when one of them does
+    /// not come to an end.
     pub(super) async fn sweep(
         &self,
         name: &str,
         seeds: &Seeds,
         world: &World,
-    ) -> anyhow::Result<Value> {
-        let mut command = self.simulate(name);
+    ) -> anyhow::Result<Option<Value>> {
+        let mut command = self.simulate(name, seeds.len());
         command.args(["--first", "--shrink-runs", "0", "--seeds", &seeds.to_string()]);
         command.args(["--jobs", &self.jobs.to_string()]).args(world.arguments());
-        let Some(output) = in_time(&mut command).await? else {
-            bail!("a sweep of {seeds} goes on for ever, which no checker can see");
-        };
-        read(&output)
+        found(&mut command).await
     }
 
-    /// What is left of the plan of a failing seed, unless that takes too long.
+    /// What is left of the plan of a failing seed; nothing when a run does not come to an end.
     pub(super) async fn shrink(
         &self,
         name: &str,
@@ -122,24 +127,21 @@ impl Workshop {
         runs: u64,
     ) -> anyhow::Result<Option<Value>> {
         let plan = self.plans.join(name).join(crate::sim::plan_file(seed));
-        let mut command = self.simulate(name);
+        let mut command = self.simulate(name, runs);
         command.arg("shrink").arg(plan).args(["--runs", &runs.to_string()]);
         command.args(["--jobs", &self.jobs.to_string()]);
-        in_time(&mut command).await?.map(|output| read(&output)).transpose()
+        found(&mut command).await
     }
 
-    fn simulate(&self, name: &str) -> Command {
-        let mut command = Command::new(self.target.join("debug").join("racetrack"));
+    /// The simulation of the build, for so many runs.
+    fn simulate(&self, name: &str, runs: u64) -> Command {
+        let cpu_s_max = CPU_S_MAX + runs / RUNS_A_CPU_SECOND_MIN;
+        let mut command = Command::new("sh");
+        command.args(["-c", LIMITED, &cpu_s_max.to_string()]);
+        command.arg(self.target.join("debug").join("racetrack"));
         command.args(["--format", "json", "--out"]).arg(self.plans.join(name)).arg("sim");
         command.current_dir(&self.sources);
         command
-    }
-}
-
-async fn in_time(command: &mut Command) -> anyhow::Result<Option<Output>> {
-    match tokio::time::timeout(RUN_MAX, output_of(command)).await {
-        Ok(output) => Ok(Some(output.context("cannot start the build with the bug in it")?)),
-        Err(_too_long) => Ok(None),
     }
 }
 
@@ -148,13 +150,19 @@ async fn output_of(command: &mut Command) -> io::Result<Output> {
     command.stdin(Stdio::null()).kill_on_drop(true).output().await
 }
 
-/// The JSON that a command of ours leaves, whether it found something (1) or not (0).
-fn read(output: &Output) -> anyhow::Result<Value> {
+/// The JSON that a command of ours leaves, whether it found something (1) or not (0); nothing where
+/// it did not come to an end.
+async fn found(command: &mut Command) -> anyhow::Result<Option<Value>> {
+    let output = output_of(command).await.context("cannot start the build with the bug in it")?;
+    if output.status.signal() == Some(SIGXCPU) {
+        return Ok(None);
+    }
     let Some(0 | 1) = output.status.code() else {
         let complaint = String::from_utf8_lossy(&output.stderr);
         bail!("the build with the bug in it ended with {}: {}", output.status, complaint.trim());
     };
-    serde_json::from_slice(&output.stdout).context("the build with the bug in it gave no JSON")
+    let json = serde_json::from_slice(&output.stdout);
+    json.map(Some).context("the build with the bug in it gave no JSON")
 }
 
 /// Makes `copy` equal to `original`, file by file, below `folder`; `replace` gives what stands
