@@ -36,7 +36,7 @@ const COMPLAINT_LINES_MAX: usize = 12;
 const CPU_S_MAX: u64 = 60;
 const RUNS_A_CPU_SECOND_MIN: u64 = 3;
 /// Runs the rest of its arguments with the first as its limit of processor time, in seconds.
-const LIMITED: &str = r#"ulimit -t "$0" && exec "$@""#;
+const LIMITED: &str = r#"ulimit -S -t "$0" && exec "$@""#;
 /// What the system ends a program with that took more.
 const SIGXCPU: i32 = 24;
 

@@ -4,14 +4,15 @@
 //! goes wrong and after everything has healed, whoever reads must have it within its way. Only
 //! people whose connection stands are asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use client::TransportKind;
 use jiff::Timestamp;
 
 use super::Violation;
 use super::view::View;
 use crate::history::{Event, Kind, Op, Phase};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Person, Plan};
 use crate::simulation::EPOCH_MS;
 
 const NAME: &str = "promptness";
@@ -26,7 +27,7 @@ const MENDING_US: u64 = 1_500_000;
 /// Checks each event that was put into a mailbox while nothing was in the way of its reader.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
-    let mut quiet = Quiet::of(plan, view);
+    let quiet = Quiet::of(plan, view);
     let mut violations = Vec::new();
     let mut readers: BTreeMap<&str, Reader<'_>> = BTreeMap::new();
     for event in view.history {
@@ -72,12 +73,15 @@ struct Quiet<'a> {
     settled_us: u64,
     /// When people first do what holds up their own reading, by name.
     first_trouble_us: BTreeMap<&'a str, u64>,
-    limits_us: BTreeMap<&'a str, u64>,
+    /// Who reads only now and then.
+    short_pollers: BTreeSet<&'a str>,
 }
 
 impl<'a> Quiet<'a> {
     fn of(plan: &'a Plan, view: &View<'_>) -> Self {
         let at_us = |phase| view.phase(phase).map_or(0, |event| event.at_us);
+        let polls = |person: &&Person| person.transport == TransportKind::ShortPoll;
+        let short_pollers = plan.people.iter().filter(polls);
         let mut first_trouble_us = BTreeMap::new();
         for step in plan.steps.iter().filter(|step| is_trouble(step.action)) {
             let earliest = first_trouble_us.entry(step.who.as_str()).or_insert(u64::MAX);
@@ -94,29 +98,21 @@ impl<'a> Quiet<'a> {
             healed_us: at_us(Phase::Healed),
             settled_us: at_us(Phase::Settled),
             first_trouble_us,
-            limits_us: BTreeMap::new(),
+            short_pollers: short_pollers.map(|person| person.name.as_str()).collect(),
         }
     }
 
     /// What an event may take to a person.
-    fn limit_us(&mut self, who: &str) -> u64 {
-        let plan = self.plan;
-        let Some(person) = plan.people.iter().find(|person| person.name == who) else {
-            return u64::MAX;
-        };
-        *self.limits_us.entry(&person.name).or_insert_with(|| {
-            let settings = &plan.settings;
-            let asks_every_ms = match person.transport {
-                client::TransportKind::ShortPoll => settings.poll_interval_ms,
-                _ => 0,
-            };
-            let way_ms = TRIPS * (settings.latency_ms_max + settings.tick_ms);
-            (asks_every_ms + way_ms) * 1_000 + SLACK_US
-        })
+    fn limit_us(&self, who: &str) -> u64 {
+        let settings = &self.plan.settings;
+        let polls = self.short_pollers.contains(who);
+        let asks_every_ms = if polls { settings.poll_interval_ms } else { 0 };
+        let way_ms = TRIPS * (settings.latency_ms_max + settings.tick_ms);
+        (asks_every_ms + way_ms) * 1_000 + SLACK_US
     }
 
     /// True when nothing is in the way of an event that is put into the mailbox of `who` at `put_us`.
-    fn lasts(&mut self, who: &str, put_us: u64) -> bool {
+    fn lasts(&self, who: &str, put_us: u64) -> bool {
         let until_us = put_us.saturating_add(self.limit_us(who));
         let trouble_us = self.first_trouble_us.get(who).copied().unwrap_or(u64::MAX);
         let before = until_us < self.first_fault_us.min(trouble_us).min(self.healed_us);
