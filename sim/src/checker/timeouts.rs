@@ -55,23 +55,22 @@ fn early(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let settings = &plan.settings;
     let wait_ms = settings.poll_wait_ms.min(plan.server.poll_wait_ms_max);
     let wait_us = wait_ms.saturating_sub(TICKS * settings.tick_ms) * 1_000;
-    let at_us = |phase| {
+    let begins = |wanted| {
         let mut events = history.iter();
-        let event = events.find(|event| matches!(event.op, Op::Phase { phase: is } if is == phase));
-        event.map(|event| event.at_us)
+        events.find(|event| matches!(event.op, Op::Phase { phase } if phase == wanted))
     };
-    let (Some(healed_us), Some(settled_us)) = (at_us(Phase::Healed), at_us(Phase::Settled)) else {
+    let (Some(healed), Some(settled)) = (begins(Phase::Healed), begins(Phase::Settled)) else {
         return Vec::new();
     };
     let mut parked: BTreeMap<&str, &Event> = BTreeMap::new();
     let mut answered: BTreeMap<&str, (&Event, &Event)> = BTreeMap::new();
     let mut violations = Vec::new();
-    for event in history.iter().take_while(|event| event.at_us < settled_us) {
+    for event in &history[..settled.index] {
         let process = event.process.as_str();
         // What an answer brings is noted right behind it.
         let last = answered.remove(process).filter(|_| event.told().is_none());
         if let Some((begun, ended)) = last
-            && begun.at_us > healed_us + MENDING_US
+            && begun.at_us > healed.at_us + MENDING_US
             && ended.at_us - begun.at_us < wait_us
         {
             let ms = (ended.at_us - begun.at_us) / 1_000;
