@@ -114,11 +114,7 @@ impl History {
     }
 
     fn cannot_go_on(&mut self, who: &str) {
-        self.act(
-            who,
-            Kind::Info,
-            Op::Open { transport: TransportKind::Sse, resumes: Some(Seq(1)) },
-        );
+        self.act(who, Kind::Observe, Op::Lost);
         let refused = self.events.last_mut().expect("it was just pushed");
         refused.detail = Some("refused: 409 The cursor is out of bounds".to_owned());
     }
