@@ -9,6 +9,7 @@ mod load;
 mod meta;
 mod outcome;
 mod output;
+mod planted;
 mod report;
 mod seeds;
 mod show;

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 
 use ::sim::shrink::Limits;
 use ::sim::{Failure, Options, Report, Sweep, coverage, generate};
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use loadtest::Span;
+use nix::time::{ClockId, clock_gettime};
 use reports::run::SimulationSummary;
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ use crate::diff::Diff;
 use crate::meta::Meta;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
+use crate::planted::Planted;
 use crate::seeds::Seeds;
 use crate::show::{Replay, show};
 use crate::shrink::{Shrink, first_of_each_kind};
@@ -40,15 +42,18 @@ pub(crate) struct Sim {
     /// Threads [default: one a core]
     #[arg(long, value_name = "N")]
     jobs: Option<usize>,
-    /// Fail when a rare state was never reached
-    #[arg(long)]
-    require_coverage: bool,
+    /// Stop at the first seed that fails
+    #[arg(long, conflicts_with = "seed")]
+    first: bool,
     /// Draw the run of the one seed as a page
     #[arg(long, value_name = "FILE", requires = "seed")]
     html: Option<PathBuf>,
     /// Runs to shrink the first failure of each kind; 0 leaves the plans as they are
     #[arg(long, value_name = "N", default_value_t = 1_000, conflicts_with = "seed")]
     shrink_runs: u64,
+    /// Fail when a rare state was never reached
+    #[arg(long)]
+    require_coverage: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +66,8 @@ enum SimCommand {
     Shrink(Shrink),
     /// Run two plans and name the first event at which they part
     Diff(Diff),
+    /// Plant known bugs into copies of the server, and see how soon each is found
+    Planted(Planted),
     /// Print each seed's trace, for `meta`
     #[command(hide = true)]
     Trace(crate::meta::Trace),
@@ -74,6 +81,7 @@ impl Sim {
             (Some(SimCommand::Replay(replay)), _) => replay.run(output),
             (Some(SimCommand::Shrink(shrink)), _) => shrink.run(output),
             (Some(SimCommand::Diff(diff)), _) => diff.run(output),
+            (Some(SimCommand::Planted(planted)), _) => planted.run(output),
             (None, Some(seed)) => {
                 show(&generate::plan(seed, &self.world.options()?), self.html.as_deref(), output)
             }
@@ -84,7 +92,7 @@ impl Sim {
     fn sweep(&self, output: &Output) -> anyhow::Result<Outcome> {
         let jobs = self.jobs.unwrap_or_else(cores);
         ensure!(jobs > 0, "--jobs 0: at least one thread must run");
-        let swept = Swept::run(&self.seeds, &self.world.options()?, jobs);
+        let swept = Swept::run(&self.seeds, &self.world.options()?, jobs, self.first)?;
         let dir = output.dir("sim");
         swept.write_plans(&dir)?;
         let limits = Limits { runs_max: self.shrink_runs, jobs, ..Limits::default() };
@@ -122,17 +130,29 @@ pub(crate) struct Swept {
     options: Options,
     sweep: Sweep,
     took: Duration,
+    /// Processor time.
+    cpu: Duration,
 }
 
 impl Swept {
     #[expect(clippy::disallowed_methods, reason = "how long a sweep takes is real time")]
-    pub(crate) fn run(seeds: &Seeds, options: &Options, jobs: usize) -> Self {
+    pub(crate) fn run(
+        seeds: &Seeds,
+        options: &Options,
+        jobs: usize,
+        to_first_failure: bool,
+    ) -> anyhow::Result<Self> {
         let bar = output::progress(seeds.len(), "simulating");
-        let begun = Instant::now();
-        let sweep = ::sim::sweep(seeds.0.clone(), options, jobs, |_: &Report| bar.inc(1));
-        let took = begun.elapsed();
+        let (begun, cpu_before) = (Instant::now(), cpu()?);
+        let done = |_: &Report| bar.inc(1);
+        let sweep = if to_first_failure {
+            ::sim::sweep_to_first_failure(seeds.0.clone(), options, jobs, done)
+        } else {
+            ::sim::sweep(seeds.0.clone(), options, jobs, done)
+        };
+        let (took, cpu) = (begun.elapsed(), cpu()?.saturating_sub(cpu_before));
         bar.finish_and_clear();
-        Self { seeds: seeds.clone(), options: options.clone(), sweep, took }
+        Ok(Self { seeds: seeds.clone(), options: options.clone(), sweep, took, cpu })
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
@@ -233,6 +253,7 @@ impl Swept {
             "seeds_per_second": self.seeds_per_second(),
             "simulated_per_wall": self.simulated_per_wall(),
             "jobs": self.sweep.jobs,
+            "cpu_seconds": self.cpu.as_secs_f64(),
             "trace_hash": format!("{:016x}", self.sweep.trace_hash),
             "rare_states": {
                 "reached": self.sweep.reached,
@@ -264,6 +285,13 @@ impl Swept {
     }
 }
 
-fn plan_file(seed: u64) -> String {
+/// The processor time of this program so far, all threads together.
+fn cpu() -> anyhow::Result<Duration> {
+    let time = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID);
+    Ok(time.context("the system does not say how much processor time was used")?.into())
+}
+
+/// The file of a failing seed's plan.
+pub(crate) fn plan_file(seed: u64) -> String {
     format!("seed-{seed}.json")
 }

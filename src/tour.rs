@@ -44,7 +44,7 @@ impl Tour {
         options.validate()?;
         let dir = output.dir("tour");
         reports::check_writable(&dir)?;
-        let swept = Swept::run(&Seeds(0..self.seeds), &::sim::Options::default(), cores());
+        let swept = Swept::run(&Seeds(0..self.seeds), &::sim::Options::default(), cores(), false)?;
         swept.write_plans(&dir)?;
         output.note(&format!("{}{}", swept.describe(), swept.describe_failures(&dir)));
         let run = load::measure(&options, Some(swept.summary()), AGAIN_MAX)?;

@@ -17,6 +17,12 @@ mod clock;
 mod signal;
 mod token;
 
+/// What `signal` is made of.
+mod primitives {
+    pub(super) use std::sync::atomic::AtomicU64;
+    pub(super) use std::sync::{Mutex, MutexGuard};
+}
+
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;

@@ -14,7 +14,7 @@
 //! [`words`] says it, [`watch`] is what the server said of itself, [`checker`] what must be true of
 //! it all, [`coverage`] how rare it was; [`mod@sequence`] is how it looks and [`transcript`] that in
 //! a terminal; [`sweep()`] runs many seeds, [`shrink`] makes a plan that fails small, and
-//! [`mod@diff`] says where two runs part.
+//! [`mod@diff`] says where two runs part. [`planted`] reads bugs that are planted on purpose.
 
 #[cfg(not(tokio_unstable))]
 compile_error!(
@@ -48,6 +48,7 @@ pub mod transcript;
 pub mod watch;
 
 pub mod diff;
+pub mod planted;
 pub mod shrink;
 
 mod sweep;
@@ -55,4 +56,4 @@ mod sweep;
 pub use options::Options;
 pub use plan::Plan;
 pub use simulation::{Report, run};
-pub use sweep::{Failure, Sweep, failure, sweep};
+pub use sweep::{Failure, Sweep, failure, sweep, sweep_to_first_failure};

@@ -64,26 +64,56 @@ pub fn sweep(
     jobs: usize,
     done: impl Fn(&Report) + Sync,
 ) -> Sweep {
+    combine(run_all(seeds, options, jobs, false, done), options, jobs)
+}
+
+/// As [`sweep`], until a seed fails: what comes behind the first that does is not looked at, so
+/// the result does not depend on the threads.
+pub fn sweep_to_first_failure(
+    seeds: Range<u64>,
+    options: &Options,
+    jobs: usize,
+    done: impl Fn(&Report) + Sync,
+) -> Sweep {
+    let mut results = run_all(seeds, options, jobs, true, done);
+    let failed = results.iter().find(|(_, result)| result.failure.is_some());
+    if let Some(first) = failed.map(|(seed, _)| *seed) {
+        results.retain(|seed, _| *seed <= first);
+    }
+    combine(results, options, jobs)
+}
+
+fn run_all(
+    seeds: Range<u64>,
+    options: &Options,
+    jobs: usize,
+    until_failure: bool,
+    done: impl Fn(&Report) + Sync,
+) -> BTreeMap<u64, SeedResult> {
     let next = AtomicU64::new(seeds.start);
+    let end = AtomicU64::new(seeds.end);
     let results = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds.end {
+                    if seed >= end.load(Ordering::Relaxed) {
                         return;
                     }
                     let report = simulation::run(&generate::plan(seed, options), false);
                     done(&report);
                     let result = SeedResult::new(seed, &report);
+                    if until_failure && result.failure.is_some() {
+                        // Seeds before this one are under way, and go on.
+                        end.fetch_min(seed, Ordering::Relaxed);
+                    }
                     results.lock().expect("no thread panics here").insert(seed, result);
                 }
             });
         }
     });
-    let results = results.into_inner().expect("all threads have ended");
-    combine(results, options, jobs)
+    results.into_inner().expect("all threads have ended")
 }
 
 /// What is kept of one seed.

@@ -4,19 +4,23 @@
 //! over; what is announced between looking and waiting is seen all the same, because whoever waits
 //! leaves its waker first and looks then. Nothing here holds an event, and nothing here wakes
 //! anybody: whoever raises the level is given the waker, to be used when no lock is held.
+//!
+//! `tests/interleavings.rs` compiles this file once more, on other primitives, and runs it in every
+//! order that threads can take.
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, Waker};
 
+use super::primitives::{AtomicU64, Mutex, MutexGuard};
 use crate::core::ReaderId;
 use crate::protocol::Seq;
 
 /// The head of a mailbox whose session is forgotten: past every cursor.
 const GONE: u64 = u64::MAX;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Signal {
     head: AtomicU64,
     /// Changes only while `waiting` is locked, so that no waker of an earlier reader stays behind.
@@ -94,5 +98,11 @@ impl Signal {
     fn lock(&self) -> MutexGuard<'_, Option<Waker>> {
         // Each change is one assignment, so there is no half of one to be afraid of.
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Signal {
+    fn default() -> Self {
+        Self { head: AtomicU64::new(0), reader: AtomicU64::new(0), waiting: Mutex::new(None) }
     }
 }

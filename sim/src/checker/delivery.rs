@@ -133,12 +133,25 @@ fn arrival(view: &View<'_>) -> Vec<Violation> {
     violations
 }
 
-/// What was refused, and not said again, is heard by nobody.
+/// What was refused, and not said again, is heard by nobody. A client whose connection breaks under
+/// a request says it again by itself, maybe to another server that knows nobody.
 fn refusal(view: &View<'_>) -> Vec<Violation> {
     let mut attempts = BTreeMap::<_, usize>::new();
-    let said = view.history.iter().filter(|event| event.kind == Kind::Invoke);
-    for id in said.filter_map(Event::said) {
-        *attempts.entry(id).or_default() += 1;
+    let mut pending: Vec<&MessageId> = Vec::new();
+    for event in view.history {
+        match (&event.op, event.kind) {
+            (Op::Say { id, .. }, Kind::Invoke) => {
+                *attempts.entry(id).or_default() += 1;
+                pending.push(id);
+            }
+            (Op::Say { id, .. }, _) => pending.retain(|waiting| *waiting != id),
+            (Op::Fault { .. }, _) => {
+                for id in &pending {
+                    *attempts.entry(id).or_default() += 1;
+                }
+            }
+            _ => {}
+        }
     }
     let mut refused = BTreeMap::new();
     for event in view.history {

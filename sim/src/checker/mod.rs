@@ -7,14 +7,22 @@
 //! | [`delivery`] | what was accepted arrives once, in order, and nothing else arrives |
 //! | [`isolation`] | a message reaches the partner that it was meant for, or nobody |
 //! | [`liveness`] | after the network has healed, everybody talks or one person waits |
-//! | [`timeouts`] | a parked poll is answered within its wait |
+//! | [`timeouts`] | a parked poll is answered within its wait, and not before it without events |
+//! | [`promptness`] | what goes into a mailbox is pushed at once, while nothing is in the way |
+//! | [`echo`] | whoever says something that is accepted reads it in the own mailbox |
+//! | [`resume`] | whoever keeps a cursor can go on from it |
+//! | [`census`] | the head count lies within what it can be |
 //! | [`leaks`] | after everybody has left, the server holds nothing |
 
+pub mod census;
 pub mod delivery;
+pub mod echo;
 pub mod isolation;
 pub mod leaks;
 pub mod liveness;
 pub mod pairing;
+pub mod promptness;
+pub mod resume;
 #[cfg(test)]
 mod tests;
 pub mod timeouts;
@@ -64,7 +72,11 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations.extend(delivery::check(&view));
     violations.extend(isolation::check(&view));
     violations.extend(liveness::check(&view));
+    violations.extend(echo::check(&view));
+    violations.extend(resume::check(plan, history));
+    violations.extend(census::check(history));
     violations.extend(timeouts::check(plan, history));
+    violations.extend(promptness::check(plan, &view));
     violations.extend(leaks::check(history));
     violations
 }

@@ -101,6 +101,7 @@ fn a_message_that_never_arrives_is_found() {
         &couple("ann says ann-1 to 1\nann accepted ann-1 to 1"),
         expect![[r#"
         delivery: ann-1 was accepted for p1, and s2 never heard it
+        echo: ann-1 was accepted, and ann never read it
     "#]],
     );
     verdict(
@@ -257,7 +258,7 @@ fn a_message_that_was_refused_and_heard_is_found() {
 
 #[test]
 fn a_message_that_was_refused_and_said_again_may_be_heard() {
-    let again = "ann says ann-1 to 1\nann accepted ann-1 to 1\nbob < partner ann-1";
+    let again = "ann says ann-1 to 1\nann accepted ann-1 to 1\nann < me ann-1\nbob < partner ann-1";
     good(&couple(&format!("ann says ann-1 to 1\nann refused ann-1 to 1\n{again}")));
 }
 
@@ -467,6 +468,71 @@ fn a_poll_while_the_network_is_ill_may_take_longer() {
 #[test]
 fn a_poll_of_somebody_who_left_is_nobodys() {
     good(&couple("healed\nbob polls\nbob leaves\nann < left\nann < waiting\npass 2500"));
+}
+
+#[test]
+fn a_poll_that_is_answered_with_nothing_before_its_wait_is_over_is_found() {
+    verdict(
+        &couple("healed\npass 1500\nann polls\npass 200\nann polled\nann polls"),
+        expect![[r#"
+        timeouts: a poll of ann was answered after 200 ms without an event
+    "#]],
+    );
+    good(&couple("healed\npass 1500\nann polls\npass 200\nann polled\nann < notice\nann polls"));
+    // Right after the healing a poll of before may have taken over.
+    good(&couple("healed\nann polls\npass 200\nann polled\nann polls"));
+}
+
+// ---- promptness
+
+#[test]
+fn an_event_that_lies_in_the_mailbox_of_a_reader_is_found() {
+    verdict(
+        &couple("healed\npass 3000\nann < notice put 900"),
+        expect![[r#"
+        promptness: an event reached ann after 900 ms
+    "#]],
+    );
+    good(&couple("healed\npass 3000\nann < notice put 300"));
+}
+
+#[test]
+fn an_event_that_waits_for_a_connection_may_take_longer() {
+    good(&couple("healed\npass 3000\nann loses\nann < notice put 900"));
+    good(&couple("pass 3000\nhealed\npass 800\nann < notice put 900"));
+}
+
+// ---- echo, resume, head count
+
+#[test]
+fn a_message_that_its_sender_never_reads_is_found() {
+    verdict(
+        &couple("ann says ann-1 to 1\nann accepted ann-1 to 1\nbob < partner ann-1"),
+        expect![[r#"
+        echo: ann-1 was accepted, and ann never read it
+    "#]],
+    );
+}
+
+#[test]
+fn a_cursor_that_was_kept_and_is_refused_is_found() {
+    verdict(
+        &couple("ann cannot go on\nann < notice"),
+        expect![[r#"
+        resume: ann could not go on from its own cursor
+    "#]],
+    );
+}
+
+#[test]
+fn a_head_count_that_cannot_be_is_found() {
+    verdict(
+        &couple("ann < notice of 0\nbob < notice of 3\nbob < notice of 2"),
+        expect![[r#"
+        head count: ann was told that nobody is there
+        head count: 3 people are there, of 2 who ever asked to come in
+    "#]],
+    );
 }
 
 // ---- leaks

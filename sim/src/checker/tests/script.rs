@@ -1,6 +1,7 @@
 //! A history in a few lines, and what the checkers say to it.
 //!
 //! ```text
+//!   ann cannot go on     ann < notice put 900      put into the mailbox so many ms before
 //!   ann opens            ann does not get in      ann leaves | vanishes | loses
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
@@ -22,6 +23,7 @@ use server::protocol::{
 use super::super::check;
 use crate::history::{Event, Kind, OTHER_CONNECTION, Op, Phase};
 use crate::plan::Plan;
+use crate::simulation::EPOCH_MS;
 
 /// What the checkers say to a script: a line a violation.
 pub(super) fn verdict(script: &str, expected: Expect) {
@@ -61,6 +63,7 @@ impl History {
             ["pass", ms] => self.now_us += 1_000 * number(ms),
             [who, "opens"] => self.open(who),
             [who, "does", "not", "get", "in"] => self.push(who, None, Kind::Info, open()),
+            [who, "cannot", "go", "on"] => self.cannot_go_on(who),
             [who, "leaves"] => self.act(who, Kind::Invoke, Op::Leave),
             [who, "vanishes"] => self.act(who, Kind::Observe, Op::Vanish),
             [who, "loses"] => self.act(who, Kind::Observe, Op::Lost),
@@ -83,6 +86,7 @@ impl History {
     }
 
     fn open(&mut self, who: &str) {
+        self.push(who, None, Kind::Invoke, open());
         let session = SessionId(self.sessions.len() as u64 + 1);
         self.sessions.insert(who.to_owned(), session);
         self.act(who, Kind::Ok, open());
@@ -94,8 +98,25 @@ impl History {
             words => (words, self.heads.get(who).copied().unwrap_or_default() + 1),
         };
         self.heads.insert(who.to_owned(), place);
-        let event = protocol::Event { seq: Seq(place), at: String::new(), body: body(words) };
+        let (words, at) = match words {
+            [words @ .., "put", ms] => (words, self.wall_clock(number(ms))),
+            words => (words, String::new()),
+        };
+        let event = protocol::Event { seq: Seq(place), at, body: body(words) };
         self.act(who, Kind::Observe, Op::Told { event });
+    }
+
+    /// The time of day, so many milliseconds ago.
+    fn wall_clock(&self, ago_ms: u64) -> String {
+        let at_ms = EPOCH_MS + self.now_us / 1_000 - ago_ms;
+        let at = jiff::Timestamp::from_millisecond(at_ms as i64).expect("it lies in this century");
+        at.to_string()
+    }
+
+    fn cannot_go_on(&mut self, who: &str) {
+        self.act(who, Kind::Observe, Op::Lost);
+        let refused = self.events.last_mut().expect("it was just pushed");
+        refused.detail = Some("refused: 409 The cursor is out of bounds".to_owned());
     }
 
     fn phase(&mut self, phase: Phase) {
@@ -135,6 +156,7 @@ fn body(words: &[&str]) -> ServerEvent {
         ["left"] => ServerEvent::PartnerLeft { reason: LeftReason::Left },
         ["lagged", missed] => ServerEvent::Lagged { missed: number(missed) },
         ["notice"] => ServerEvent::Notice { online: 1 },
+        ["notice", "of", online] => ServerEvent::Notice { online: number(online) },
         ["closing"] => ServerEvent::Closing { reason: CloseReason::Left, retry_after_ms: None },
         _ => panic!("nobody is told {words:?}"),
     }

@@ -1,0 +1,165 @@
+//! Bugs that are planted on purpose, to see whether the simulation finds them: each is a patch to
+//! the server, as somebody could have written it by mistake.
+//!
+//! ```text
+//!   # What is wrong, in a sentence or two.
+//!   # Broken: the promise that is not kept.
+//!   --- a/server/src/core/mailbox.rs
+//!   +++ b/server/src/core/mailbox.rs
+//!   @@ -1,3 +1,3 @@
+//!    context
+//!   -as it is
+//!   +as it is with the bug
+//!    context
+//! ```
+//!
+//! A patch is a unified diff, which `git apply` takes too. Here a hunk goes where its context and
+//! removed lines stand, wherever that is in the file, and they must stand there exactly once: a
+//! patch survives what changes around it, and never lands in the wrong place. It never writes a
+//! file.
+
+use std::path::{Path, PathBuf};
+
+/// What the line that names the broken promise begins with.
+const BROKEN: &str = "Broken: ";
+
+/// A bug that can be planted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Patch {
+    /// What is wrong, and which promise is broken by that, in one paragraph.
+    pub about: String,
+    /// Each file that it changes, from the root of the sources.
+    files: Vec<FilePatch>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FilePatch {
+    path: PathBuf,
+    hunks: Vec<Hunk>,
+}
+
+/// Lines that stand in the file, and what stands there afterwards.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Hunk {
+    old: String,
+    new: String,
+}
+
+impl Patch {
+    /// Reads a patch.
+    ///
+    /// # Errors
+    ///
+    /// One line that says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let comment: Vec<_> = text.lines().map_while(|line| line.strip_prefix("# ")).collect();
+        let about = comment.join(" ");
+        if !about.contains(BROKEN) {
+            return Err(format!("it must begin with a comment that says what is `{BROKEN}`"));
+        }
+        let mut files: Vec<FilePatch> = Vec::new();
+        for (number, line) in text.lines().enumerate().skip(comment.len()) {
+            let stray = || format!("line {} belongs to no file or hunk", number + 1);
+            if let Some(path) = line.strip_prefix("+++ b/") {
+                files.push(FilePatch { path: path.into(), hunks: Vec::new() });
+            } else if line.starts_with("@@ ") {
+                files.last_mut().ok_or_else(stray)?.hunks.push(Hunk::default());
+            } else if !line.starts_with("--- a/") {
+                let hunk = files.last_mut().and_then(|file| file.hunks.last_mut());
+                hunk.ok_or_else(stray)?.take(line).ok_or_else(stray)?;
+            }
+        }
+        match files.iter().flat_map(|file| &file.hunks).any(|hunk| hunk.old != hunk.new) {
+            true => Ok(Self { about, files }),
+            false => Err("it changes nothing".to_owned()),
+        }
+    }
+
+    /// The files that it changes with what they hold afterwards; `read` gives what a file holds.
+    ///
+    /// # Errors
+    ///
+    /// One line that says which file cannot be read, or which hunk has no place or several.
+    pub fn apply(
+        &self,
+        read: impl Fn(&Path) -> std::io::Result<String>,
+    ) -> Result<Vec<(PathBuf, String)>, String> {
+        let changed = self.files.iter().map(|FilePatch { path, hunks }| {
+            let name = path.display();
+            let mut text = read(path).map_err(|error| format!("{name}: {error}"))?;
+            for (number, Hunk { old, new }) in hunks.iter().enumerate() {
+                let places = text.match_indices(old.as_str()).count();
+                if places != 1 {
+                    let hunk = number + 1;
+                    return Err(format!("hunk {hunk} fits {places} places of {name}, not one"));
+                }
+                text = text.replace(old.as_str(), new);
+            }
+            Ok((path.clone(), text))
+        });
+        changed.collect()
+    }
+}
+
+impl Hunk {
+    /// One line of the hunk, unless it is none.
+    fn take(&mut self, line: &str) -> Option<()> {
+        let (sign, rest) = line.split_at_checked(1).unwrap_or((" ", ""));
+        let (is_old, is_new) = match sign {
+            " " => (true, true),
+            "-" => (true, false),
+            "+" => (false, true),
+            _ => return None,
+        };
+        for (side, takes) in [(&mut self.old, is_old), (&mut self.new, is_new)] {
+            if takes {
+                side.push_str(rest);
+                side.push('\n');
+            }
+        }
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATCH: &str = "# The sum is a difference.\n# Broken: two and two are four.\n\
+        --- a/sum.rs\n+++ b/sum.rs\n@@ -7,3 +7,3 @@\n fn sum(a: u8, b: u8) -> u8 {\n-    a + b\n+    \
+        a - b\n }\n";
+
+    fn applied(source: &str) -> Result<Vec<(PathBuf, String)>, String> {
+        let patch = Patch::parse(PATCH).expect("it is well-formed");
+        patch.apply(|path| {
+            assert_eq!(path, Path::new("sum.rs"));
+            Ok(source.to_owned())
+        })
+    }
+
+    #[test]
+    fn a_patch_goes_where_its_lines_stand_whatever_their_numbers() {
+        let source = "// one\n\nfn sum(a: u8, b: u8) -> u8 {\n    a + b\n}\n// two\n";
+        let changed = source.replace('+', "-");
+        assert_eq!(applied(source), Ok(vec![("sum.rs".into(), changed)]));
+    }
+
+    #[test]
+    fn a_patch_that_fits_nowhere_or_twice_is_refused() {
+        let refused = |source: &str| applied(source).expect_err("it must not apply");
+        let twice = "fn sum(a: u8, b: u8) -> u8 {\n    a + b\n}\n".repeat(2);
+        assert_eq!(refused("fn sum() {}\n"), "hunk 1 fits 0 places of sum.rs, not one");
+        assert_eq!(refused(&twice), "hunk 1 fits 2 places of sum.rs, not one");
+    }
+
+    #[test]
+    fn a_patch_says_what_it_breaks_and_changes_something() {
+        let refused = |text: &str| Patch::parse(text).expect_err("it is no patch");
+        assert!(refused(&PATCH.replace("Broken", "Well")).contains("must begin with a comment"));
+        assert_eq!(refused(&PATCH.replace("a + b", "a - b")), "it changes nothing");
+        assert_eq!(
+            refused(&PATCH.replace("@@ -7,3 +7,3 @@\n", "")),
+            "line 5 belongs to no file or hunk"
+        );
+    }
+}
