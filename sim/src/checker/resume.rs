@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use server::config::Config;
+
 use super::Violation;
 use crate::history::{Event, Op};
 use crate::plan::{Action, Plan};
@@ -17,6 +19,11 @@ const OUT_OF_BOUNDS: &str = "The cursor is out of bounds";
 /// first one.
 #[must_use]
 pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
+    // A full mailbox forgets what was handed out to somebody who has never acknowledged anything, and
+    // then says so. Only one that holds less than usual is ever full here.
+    if plan.server.mailbox_events_max < Config::default().mailbox_events_max {
+        return Vec::new();
+    }
     let is_tab =
         |action| matches!(action, Action::SecondTab | Action::SecondPoll | Action::DoublePost);
     let tabs = plan.steps.iter().filter(|step| is_tab(step.action));
