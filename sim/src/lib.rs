@@ -9,12 +9,14 @@
 //!
 //! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it;
 //! [`net`] carries the bytes; [`plan`] is a run before it happens, [`generate`] makes one from a
-//! seed and [`scenario`] by hand; [`guest`] lets any client code in; [`simulation`] runs it, with `workload` for what people do,
+//! seed and [`scenario`] by hand; [`simulation`] runs it, with `workload` for what people do,
 //! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened and
 //! [`words`] says it, [`watch`] is what the server said of itself, [`checker`] what must be true of
 //! it all, [`coverage`] how rare it was; [`mod@sequence`] is how it looks and [`transcript`] that in
 //! a terminal; [`sweep()`] runs many seeds, [`shrink`] makes a plan that fails small, and
 //! [`mod@diff`] says where two runs part. [`planted`] reads bugs that are planted on purpose.
+//!
+//! [`testbed`] is the way in for anybody's own servers and clients.
 
 #[cfg(not(tokio_unstable))]
 compile_error!(
@@ -31,7 +33,6 @@ pub mod plan;
 pub mod generate;
 pub mod scenario;
 
-pub mod guest;
 pub mod simulation;
 
 mod host;
@@ -52,6 +53,8 @@ pub mod planted;
 pub mod shrink;
 
 mod sweep;
+
+pub mod testbed;
 
 pub use options::Options;
 pub use plan::Plan;
