@@ -184,7 +184,8 @@ async fn a_session_is_taken_up_where_it_was_left_and_the_first_reader_is_told() 
 #[tokio::test]
 async fn what_comes_on_a_superseded_connection_is_not_obeyed() {
     let served = serve(Config { poll_grace_ms: 20_000, ..patient() }).await;
-    let mut first = Polling::chat(&served, r#"{"after":0}"#).await;
+    let mut first = Polling::open(&served, 4, "").await;
+    first.post(&[r#"40/chat,{"after":0}"#]).await;
     let session = arguments(&first.until("42/chat,[\"session\"").await);
     let partner = served.token().await;
     first.event("paired").await;
@@ -193,7 +194,6 @@ async fn what_comes_on_a_superseded_connection_is_not_obeyed() {
 
     let auth = json!({ "token": session[1]["token"], "after": before["seq"] });
     let mut second = Socket::chat(&served, &auth.to_string()).await;
-    second.until("42/chat,[\"session\"").await;
     // It has not asked yet what has become of it, and is still waited for.
     first.post(&[r#"42/chat,["say",{"id":"behind","text":"behind"}]"#]).await;
     first.post(&[r#"42/chat,["leave"]"#]).await;
