@@ -5,9 +5,8 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use indicatif::ProgressBar;
-use loadtest::{Options, Phase, Progress};
-use reports::run::{Run, SCHEMA, Series, SimulationSummary};
+use loadtest::{LoadError, Measured, Options};
+use reports::run::{Run, SCHEMA, SimulationSummary};
 use reports::slo::{self, Slo};
 use reports::verdict::Standing;
 use reports::{Summary, Written};
@@ -15,7 +14,8 @@ use serde_json::{Map, Value, json};
 use tracing_subscriber::EnvFilter;
 
 use crate::outcome::Outcome;
-use crate::output::{self, Output};
+use crate::output::Output;
+use crate::progress::Meter;
 use crate::{environment, runtime, selftest};
 
 #[derive(Debug, Args)]
@@ -72,7 +72,7 @@ pub(crate) fn measure(
 ) -> anyhow::Result<Run> {
     let started_at = format!("{:.0}", jiff::Timestamp::now());
     let options = Options { server_command: server_command()?, ..options.clone() };
-    let series = run_series(&options, again_max)?;
+    let Measured { series, interrupted } = run_series(&options, again_max)?;
     Ok(Run {
         schema: SCHEMA,
         command: environment::command_line(),
@@ -81,6 +81,7 @@ pub(crate) fn measure(
         environment: environment::environment(),
         simulation,
         slos: Vec::new(),
+        interrupted,
         series,
     })
 }
@@ -99,47 +100,39 @@ pub(crate) fn quieten_goose() {
         .try_init();
 }
 
-fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Vec<Series>> {
+fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measured> {
     quieten_goose();
     let runtime = runtime()?;
-    let bar = output::progress(1, "loading");
+    let meter = Meter::new();
     let measure = |options: &Options| {
-        runtime.block_on(loadtest::run(options, |progress| show(&bar, progress)))
+        runtime.block_on(loadtest::run(options, |progress| meter.show(progress)))
     };
-    let mut series = measure(options)?;
-    for one in &mut series {
+    let mut all = measure(options)?;
+    for one in &mut all.series {
         // A lost message is a result, and no second measurement makes it good.
-        while !one.invalid.is_empty() && one.messages.all_accounted_for() && again_max > 0 {
+        while !all.interrupted
+            && !one.invalid.is_empty()
+            && one.messages.all_accounted_for()
+            && again_max > 0
+        {
             again_max -= 1;
             let transport = one.transport.parse().map_err(anyhow::Error::msg)?;
             let again = Options { transports: vec![transport], ..options.clone() };
-            let mut discarded = std::mem::take(&mut one.discarded);
-            discarded.push(one.invalid.join("; "));
-            *one = measure(&again)?.remove(0);
-            one.discarded = discarded;
+            match measure(&again) {
+                Ok(mut second) if !second.interrupted => {
+                    let mut discarded = std::mem::take(&mut one.discarded);
+                    discarded.push(one.invalid.join("; "));
+                    *one = second.series.remove(0);
+                    one.discarded = discarded;
+                }
+                // The one before is better than none.
+                Ok(_) | Err(LoadError::Interrupted) => all.interrupted = true,
+                Err(error) => return Err(error.into()),
+            }
         }
     }
-    bar.finish_and_clear();
-    Ok(series)
-}
-
-pub(crate) fn show(bar: &ProgressBar, Progress { transport, phase }: Progress) {
-    let (position, length, what) = match phase {
-        Phase::Starting => (0, 1, "starting the server".to_owned()),
-        Phase::Connecting { connected, paired, users } => {
-            (connected + paired, 2 * users, "connecting".to_owned())
-        }
-        Phase::Settling => (0, 1, "settling".to_owned()),
-        Phase::Measuring { elapsed, duration, sent, received } => {
-            let what = format!("measuring: {sent} sent, {received} received");
-            (elapsed.as_millis() as u64, duration.as_millis() as u64, what)
-        }
-        Phase::Draining { open } => (0, open, format!("waiting for {open} messages")),
-        Phase::Finished => (1, 1, "done".to_owned()),
-    };
-    bar.set_length(length);
-    bar.set_position(position);
-    bar.set_message(format!("{transport}: {what}"));
+    meter.end();
+    Ok(all)
 }
 
 /// The table, the verdict, and where the files are.

@@ -10,6 +10,7 @@ mod meta;
 mod outcome;
 mod output;
 mod planted;
+mod progress;
 mod report;
 mod seeds;
 mod selftest;

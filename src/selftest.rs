@@ -4,17 +4,18 @@ use loadtest::selftest::{self, Case, Mark};
 use reports::units::{duration_us, or_absent};
 use serde_json::{Value, json};
 
-use crate::load::{quieten_goose, server_command, show};
+use crate::load::{quieten_goose, server_command};
 use crate::outcome::Outcome;
-use crate::output::{self, Output};
+use crate::output::Output;
+use crate::progress::Meter;
 use crate::runtime;
 
 pub(crate) fn run(output: &Output) -> anyhow::Result<Outcome> {
     quieten_goose();
-    let bar = output::progress(1, "selftest");
+    let meter = Meter::new();
     let command = server_command()?;
-    let cases = runtime()?.block_on(selftest::run(&command, |progress| show(&bar, progress)))?;
-    bar.finish_and_clear();
+    let cases = runtime()?.block_on(selftest::run(&command, |progress| meter.show(progress)))?;
+    meter.end();
     output.result(&describe(&cases), || to_json(&cases));
     Ok(outcome(&cases))
 }

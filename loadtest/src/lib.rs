@@ -37,6 +37,7 @@ pub mod target;
 pub mod timer;
 pub mod validity;
 
+mod live;
 mod scenario;
 mod series;
 
@@ -57,6 +58,16 @@ use clock::Clock;
 use preflight::Sources;
 use scenario::{Conductor, Halt, Observed, Route, Stage};
 use schedule::Schedule;
+
+/// What a run measured.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// One series a transport, in the order of the options; where the run was interrupted, as many
+    /// as there are, and the last may cover a shorter window than was asked for.
+    pub series: Vec<Series>,
+    /// Ctrl-C ended it before its time.
+    pub interrupted: bool,
+}
 
 /// Where a run is; told a few times a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,10 +100,11 @@ pub enum Phase {
         elapsed: Duration,
         /// Its length.
         duration: Duration,
-        /// Messages sent so far, the warm-up's among them.
-        sent: u64,
-        /// Messages received so far.
+        /// Messages received since it opened.
         received: u64,
+        /// Median and 99th percentile of the latency since it opened, in microseconds, to an
+        /// eighth; none before the first message.
+        percentiles_us: Option<[u64; 2]>,
     },
     /// The window is closed and the last messages are awaited.
     Draining {
@@ -123,8 +135,8 @@ pub enum LoadError {
         /// What happened.
         why: String,
     },
-    /// Ctrl-C.
-    #[error("interrupted")]
+    /// Ctrl-C, before anything was measured.
+    #[error("interrupted before anything was measured")]
     Interrupted,
     /// Goose refused.
     #[error("goose: {0}")]
@@ -142,14 +154,14 @@ impl LoadError {
 /// Runs each transport of `options` in turn and gives one series for each, in the same order.
 ///
 /// It needs a tokio runtime with time and I/O, ends within two seconds and the drain after the
-/// last window, and leaves no process behind. Ctrl-C ends it early, with an error; goose installs
-/// the handler, and a second Ctrl-C ends the process at once.
+/// last window, and leaves no process behind. Ctrl-C ends it early, with what was measured until
+/// then; goose installs the handler, and a second Ctrl-C ends the process at once.
 ///
 /// # Errors
 ///
-/// The first thing that went wrong; series that were finished before it are lost. A lost message
-/// is no error but a figure of its series, and so is a run that must not be trusted.
-pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Vec<Series>, LoadError> {
+/// The first thing that went wrong; series that were finished before it are lost, except when it
+/// was Ctrl-C. A lost message is no error but a figure of its series, and so is a run that must not be trusted.
+pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Measured, LoadError> {
     options.validate()?;
     let open_files = preflight::raise_open_files();
     for &kind in &options.transports {
@@ -158,17 +170,34 @@ pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Vec<S
     let mut series = Vec::new();
     for &transport in &options.transports {
         let report = |phase| progress(Progress { transport, phase });
-        series.push(run_transport(options, transport, report).await?.0);
+        let interrupted = match run_transport(options, transport, report).await {
+            Ok(one) => {
+                series.push(one.series);
+                one.interrupted
+            }
+            Err(LoadError::Interrupted) if !series.is_empty() => true,
+            Err(error) => return Err(error),
+        };
+        if interrupted {
+            return Ok(Measured { series, interrupted });
+        }
     }
-    Ok(series)
+    Ok(Measured { series, interrupted: false })
 }
 
-/// One transport; its series, and the clock that its schedule went by.
+/// One transport of a run.
+struct One {
+    series: Series,
+    interrupted: bool,
+    /// What its schedule went by.
+    clock: Clock,
+}
+
 async fn run_transport(
     options: &Options,
     kind: TransportKind,
     progress: impl Fn(Phase),
-) -> Result<(Series, Clock), LoadError> {
+) -> Result<One, LoadError> {
     progress(Phase::Starting);
     let mut target = match &options.target {
         Some(url) => Target::attach(url).await?,
@@ -185,16 +214,11 @@ async fn run_transport(
     };
     let (observed, counted_by_goose) = perform(&stage, conductor, schedule).await?;
     progress(Phase::Finished);
-    let run = series::Finished {
-        users: options.users,
-        duration: options.duration.0,
-        stage: &stage,
-        idle,
-        observed,
-        counted_by_goose,
-    };
+    let interrupted = observed.interrupted;
+    let run =
+        series::Finished { users: options.users, stage: &stage, idle, observed, counted_by_goose };
     let clock = stage.clock().expect("it was started when the people were together");
-    Ok((run.into_series(), clock))
+    Ok(One { series: run.into_series(), interrupted, clock })
 }
 
 /// Goose and the conductor side by side, until both are done; what the conductor saw, and how

@@ -12,7 +12,6 @@ use crate::validity::{self, Evidence};
 /// A run that has come to its end.
 pub(crate) struct Finished<'a> {
     pub(crate) users: u32,
-    pub(crate) duration: Duration,
     pub(crate) stage: &'a Stage,
     /// The server before the first connection.
     pub(crate) idle: Option<Usage>,
@@ -25,7 +24,7 @@ impl Finished<'_> {
         let window = &self.observed.window;
         let messages = self.stage.ledger.messages(window);
         let figures = Figures::read(&self.stage.ledger, window);
-        let duration_s = self.duration.as_secs_f64();
+        let duration_s = self.duration().as_secs_f64();
         Series {
             transport: self.stage.route.kind.name().to_owned(),
             users: u64::from(self.users),
@@ -43,6 +42,12 @@ impl Finished<'_> {
             discarded: Vec::new(),
             intervals: figures.intervals,
         }
+    }
+
+    /// How long the window was.
+    fn duration(&self) -> Duration {
+        let window = &self.observed.window;
+        Duration::from_micros(window.end - window.start)
     }
 
     fn traffic(&self) -> Traffic {
@@ -88,7 +93,7 @@ impl Finished<'_> {
             generator_cpu_us: self.generator().cpu_us,
             server_cpu_us: self.server().map(|server| server.cpu_us),
             others_cpu_us: self.others_cpu_us(),
-            window: self.duration,
+            window: self.duration(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
         let mut reasons = validity::reasons(figures, &evidence);

@@ -49,7 +49,7 @@ impl Quantile {
     }
 
     /// How many of `count` samples are at or below it: at least one, at most all.
-    fn rank(self, count: u64) -> u64 {
+    pub(crate) fn rank(self, count: u64) -> u64 {
         let parts = u128::from(self.0) * u128::from(count);
         let rank = parts.div_ceil(u128::from(MILLION));
         u64::try_from(rank).expect("a rank is at most the count").max(1)

@@ -31,6 +31,9 @@ pub struct Run {
     /// The objectives that it was held against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slos: Vec<Slo>,
+    /// Ctrl-C ended it before its time; transports are missing, or the last window is short.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// One entry a transport, in the order in which they ran.
     pub series: Vec<Series>,
 }

@@ -7,18 +7,18 @@ use crate::quantile::BEYOND_MIN;
 use crate::run::{Messages, Run, SimulationSummary};
 use crate::slo::{self, Judgement, judge};
 use crate::summary::{Summary, summaries};
-use crate::units::{count, duration_us, plural};
+use crate::units::{count, duration_us, number, plural};
 
 /// Medians that differ by less than this share are called too close to tell apart: two runs of
 /// the same transport differ as much.
-const CLOSE_SHARE: f64 = 0.05;
+pub(crate) const CLOSE_SHARE: f64 = 0.05;
 
 /// How a run stands as a whole; the first that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// A message is not accounted for, an objective is broken, or a seed of the simulation failed.
     Failed,
-    /// Everything arrived, but the figures must not be trusted.
+    /// Everything arrived, but the figures must not be trusted or are not all.
     Invalid,
     /// Nothing was measured or simulated.
     Empty,
@@ -62,7 +62,8 @@ pub fn verdict(run: &Run) -> Verdict {
         .chain(of_standing(&judgements, slo::Standing::Broken))
         .collect();
     let undecided = of_standing(&judgements, slo::Standing::Undecided);
-    let invalid: Vec<String> = rows.iter().filter_map(not_valid).chain(undecided).collect();
+    let invalid: Vec<String> =
+        rows.iter().filter_map(not_valid).chain(undecided).chain(interrupted(run)).collect();
     let standing = match () {
         () if !failed.is_empty() => Standing::Failed,
         () if !invalid.is_empty() => Standing::Invalid,
@@ -121,6 +122,15 @@ pub(crate) fn not_valid(row: &Summary) -> Option<String> {
     let reasons = row.invalid.join("; ");
     let reasons = reasons.trim_end_matches('.');
     (!row.valid).then(|| format!("The figures of {} are not valid: {reasons}.", row.transport))
+}
+
+fn interrupted(run: &Run) -> Option<String> {
+    let last = run.series.last().filter(|_| run.interrupted)?;
+    Some(format!(
+        "The run was interrupted: {} is the last that was measured, for {} s.",
+        last.transport,
+        number(last.duration_s),
+    ))
 }
 
 fn measured_again(row: &Summary) -> Option<String> {
@@ -375,6 +385,20 @@ mod tests {
             Standing::Good,
             expect![[r#"
                 Too few messages were delivered for a median (it needs 20), so no transport is called fastest.
+            "#]],
+        );
+    }
+
+    #[test]
+    fn an_interrupted_run_says_what_there_is() {
+        let mut run = sample(1);
+        run.interrupted = true;
+        check(
+            &run,
+            Standing::Invalid,
+            expect![[r#"
+                The run was interrupted: websocket is the last that was measured, for 5 s.
+                websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
             "#]],
         );
     }

@@ -32,7 +32,7 @@ fn small(kind: TransportKind) -> Options {
 
 async fn run(options: &Options) -> Result<Series, LoadError> {
     let _turn = TURN.lock().await;
-    let mut series = loadtest::run(options, |_| {}).await?;
+    let mut series = loadtest::run(options, |_| {}).await?.series;
     assert_eq!(series.len(), 1);
     Ok(series.remove(0))
 }

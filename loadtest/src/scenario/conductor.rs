@@ -36,6 +36,9 @@ const TICKS_PER_REPORT: u32 = 5;
 /// The head start of the pacer over the first message.
 const LEAD: Duration = Duration::from_millis(20);
 
+/// A window that was interrupted before this has nothing to report.
+const WINDOW_MIN: Duration = Duration::from_secs(1);
+
 /// How long the last messages may take to arrive after the window has closed.
 fn drain_max(poll_interval: Duration) -> Duration {
     (3 * poll_interval).max(Duration::from_secs(3))
@@ -61,6 +64,8 @@ pub(crate) struct Observed {
     pub(crate) gathered: Reading,
     pub(crate) opened: Reading,
     pub(crate) closed: Reading,
+    /// Ctrl-C closed the window before its time.
+    pub(crate) interrupted: bool,
 }
 
 /// Why a run ended before its time.
@@ -91,23 +96,32 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
         let clock = self.stage.start_clock(LEAD);
         let started = Instant::now() + LEAD;
         let ringing = Arc::clone(self.stage);
+        let times_us: Vec<u64> = schedule.due.iter().map(|due| due.at_us).collect();
         let pacer = Pacer::start(schedule.due, clock, move |due| ringing.ring(due))
             .map_err(|error| Halt::Failed(format!("cannot start the pacer: {error}")))?;
         self.wait_until(started + WARM_UP, |_| Phase::Settling).await?;
         let opened = self.read();
         let duration = self.duration;
-        self.wait_until(started + WARM_UP + duration, |stage| Phase::Measuring {
+        let received_before = self.stage.ledger.received();
+        self.stage.live.begin();
+        let measuring = self.wait_until(started + WARM_UP + duration, |stage| Phase::Measuring {
             elapsed: started.elapsed().saturating_sub(WARM_UP).min(duration),
             duration,
-            sent: stage.ledger.sent(),
-            received: stage.ledger.received(),
-        })
-        .await?;
-        let closed = self.read();
-        self.drain().await?;
+            received: stage.ledger.received() - received_before,
+            percentiles_us: stage.live.percentiles_us(),
+        });
+        let interrupted = match measuring.await {
+            Err(Halt::Interrupted) if started.elapsed() >= WARM_UP + WINDOW_MIN => true,
+            ended => ended.map(|()| false)?,
+        };
+        // What is due after an interruption is not said any more.
         drop(pacer);
-        let window = micros(WARM_UP)..micros(WARM_UP + duration);
-        Ok(Observed { window, gathered, opened, closed })
+        let end_us = if interrupted { clock.now_us() } else { micros(WARM_UP + duration) };
+        let unsaid = times_us.len() - times_us.partition_point(|at_us| *at_us < end_us);
+        let closed = self.read();
+        self.drain(unsaid as u64, interrupted).await?;
+        let window = micros(WARM_UP)..end_us;
+        Ok(Observed { window, gathered, opened, closed, interrupted })
     }
 
     /// Until everybody is connected and has a partner; one of an odd number has none.
@@ -133,13 +147,16 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
         }
     }
 
-    /// Until nothing is under way any more, or the time for it is over.
-    async fn drain(&mut self) -> Result<(), Halt> {
+    /// Until nothing is under way any more but what is never said, or the time for it is over.
+    async fn drain(&mut self, unsaid: u64, interrupted: bool) -> Result<(), Halt> {
         let deadline = Instant::now() + drain_max(self.stage.route.poll_interval);
+        let open = |stage: &Stage| stage.ledger.open().saturating_sub(unsaid);
         let mut ticks = 0;
-        while self.stage.ledger.open() > 0 && Instant::now() < deadline {
-            let phase = |stage: &Stage| Phase::Draining { open: stage.ledger.open() };
-            self.tick(&mut ticks, phase).await?;
+        while open(self.stage) > 0 && Instant::now() < deadline {
+            match self.tick(&mut ticks, |stage| Phase::Draining { open: open(stage) }).await {
+                Err(Halt::Interrupted) if interrupted => sleep(TICK).await,
+                ticked => ticked?,
+            }
         }
         Ok(())
     }

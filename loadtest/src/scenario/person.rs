@@ -202,7 +202,9 @@ impl Person<'_> {
                 let pair = self.partner().map(|pair| pair.0);
                 match stage.ledger.receive(self.number, pair, id.as_str(), at_us) {
                     Receipt::First { intended_us } => {
-                        tell_goose(stage, user, at_us.saturating_sub(intended_us)).await;
+                        let latency_us = at_us.saturating_sub(intended_us);
+                        stage.live.record(latency_us);
+                        tell_goose(stage, user, latency_us).await;
                     }
                     Receipt::Again => {}
                     Receipt::Foreign => stage.add_error("a message of another run".to_owned()),

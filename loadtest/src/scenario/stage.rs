@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::counted::{Bytes, Counted};
 use crate::ledger::Ledger;
+use crate::live::Live;
 use crate::preflight::Sources;
 use crate::schedule::{Due, Schedule};
 
@@ -35,6 +36,8 @@ pub(crate) struct Route {
 pub(crate) struct Stage {
     pub(crate) route: Route,
     pub(crate) ledger: Ledger,
+    /// For whoever watches.
+    pub(crate) live: Live,
     pub(crate) bytes: Arc<Bytes>,
     /// Requests and socket messages that the people sent.
     pub(crate) requests: AtomicU64,
@@ -69,6 +72,7 @@ impl Stage {
         Self {
             route,
             ledger: Ledger::new(run, schedule),
+            live: Live::default(),
             bytes: Arc::default(),
             requests: AtomicU64::new(0),
             connected: AtomicU64::new(0),

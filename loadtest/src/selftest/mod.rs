@@ -153,7 +153,11 @@ async fn measure(
         }
     };
     let before = Effort::read(&server);
-    let (series, clock) = crate::run_transport(&options, transport, report).await?;
+    let crate::One { series, interrupted, clock } =
+        crate::run_transport(&options, transport, report).await?;
+    if interrupted {
+        return Err(LoadError::Interrupted);
+    }
     let mut invalid = series.invalid.clone();
     invalid.extend(Effort::read(&server).disturbance_since(&before));
     let marks = match frozen.get() {

@@ -62,6 +62,7 @@ pub(crate) fn run(transports: usize, seconds: u64, rate: u64) -> Run {
         environment: environment(),
         simulation: Some(simulation()),
         slos: Vec::new(),
+        interrupted: false,
         series: TRANSPORTS
             .iter()
             .take(transports)

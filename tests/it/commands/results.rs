@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Ended, empty_dir, racetrack};
+use super::{Ended, RACETRACK, empty_dir, racetrack};
 
 pub(super) fn object(ended: &Ended) -> Value {
     let object = serde_json::from_str(&ended.stdout);
@@ -46,6 +48,35 @@ fn a_sweep_says_what_it_found() {
     );
     let again = object(&racetrack(dir.path(), "sim --seeds 0..4 --jobs 2 --format json --out run"));
     assert_eq!(said["trace_hash"], again["trace_hash"], "whatever the number of threads");
+}
+
+/// Ctrl-C in the middle of a window.
+#[test]
+fn an_interrupted_load_reports_what_it_has() {
+    let dir = empty_dir();
+    let load = "load --transport sse,websocket --users 10 --rate 100 --duration 1h --format json \
+                --out run";
+    let mut command = Command::new(RACETRACK);
+    command.args(load.split_whitespace()).current_dir(dir.path());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program can be started");
+    let stderr = BufReader::new(child.stderr.take().expect("it was just piped"));
+    // The second line about the window comes when it has been open for five seconds.
+    let seen = stderr.lines().map_while(Result::ok).filter(|line| line.contains("measuring"));
+    assert_eq!(seen.take(2).count(), 2, "the window has been open for a while");
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is there");
+    assert!(sent.success());
+    let output = child.wait_with_output().expect("it can be waited for");
+    assert_eq!(output.status.code(), Some(3));
+    let said: Value = serde_json::from_slice(&output.stdout).expect("one object");
+    let transports = said["transports"].as_object().expect("an object");
+    assert_eq!(transports.keys().collect::<Vec<_>>(), ["sse"]);
+    let row = &transports["sse"];
+    assert!(row["delivered"].as_u64() > Some(0), "{row}");
+    assert_eq!((&row["lost"], &row["sent"]), (&json!(0), &row["delivered"]), "{row}");
+    let page = fs::read_to_string(dir.path().join("run/report.html")).expect("a report");
+    assert!(page.contains("The run was interrupted: sse is the last that was measured"));
 }
 
 #[test]

@@ -1,0 +1,141 @@
+//! How far chance alone moves a percentile, when messages of the same second share their fate.
+//!
+//! Messages that wait in one queue are not independent, so the interval of order statistics is too
+//! narrow. The block bootstrap draws whole seconds of the window instead, with replacement, and
+//! looks at how the percentile of what was drawn spreads (Künsch, "The jackknife and the bootstrap
+//! for general stationary observations", 1989). A few seconds say little about how seconds differ,
+//! which Student's distribution makes up for.
+
+use std::collections::BTreeMap;
+
+use rand::RngExt;
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+
+use crate::quantile::Quantile;
+use crate::run::Interval;
+
+/// How often the window is drawn again.
+const DRAWS: usize = 500;
+/// Fewer seconds than this tell nothing about how seconds differ.
+pub(crate) const SECONDS_MIN: usize = 5;
+/// The two-sided 95 % point of the normal distribution.
+const NORMAL_95: f64 = 1.959_964;
+
+/// The seconds of one window, ready to be drawn from.
+pub(crate) struct Bootstrap {
+    /// All latencies that occur, rising.
+    values: Vec<u64>,
+    /// For each second how often which of them occurs.
+    seconds: Vec<Vec<(usize, u64)>>,
+}
+
+impl Bootstrap {
+    /// None where there are too few seconds with a message in them.
+    pub(crate) fn new(intervals: &[Interval]) -> Option<Self> {
+        let spoken: Vec<_> = intervals.iter().filter(|it| !it.latency_us.0.is_empty()).collect();
+        if spoken.len() < SECONDS_MIN {
+            return None;
+        }
+        let all = spoken.iter().flat_map(|it| &it.latency_us.0).map(|(value, _)| (*value, 0));
+        let mut places: BTreeMap<u64, usize> = all.collect();
+        places.values_mut().zip(0..).for_each(|(place, index)| *place = index);
+        let seconds = spoken
+            .iter()
+            .map(|it| {
+                it.latency_us.0.iter().map(|(value, count)| (places[value], *count)).collect()
+            })
+            .collect();
+        Some(Self { values: places.into_keys().collect(), seconds })
+    }
+
+    /// The half width of the 95 % interval of the logarithm of each percentile. The same seconds
+    /// give the same widths.
+    pub(crate) fn half_widths_of_log(&self, quantiles: &[Quantile]) -> Vec<f64> {
+        let mut random = ChaCha8Rng::seed_from_u64(0);
+        let mut logs = vec![Vec::with_capacity(DRAWS); quantiles.len()];
+        let mut counts = vec![0; self.values.len()];
+        for _ in 0..DRAWS {
+            counts.fill(0);
+            for _ in 0..self.seconds.len() {
+                let second = &self.seconds[random.random_range(0..self.seconds.len())];
+                second.iter().for_each(|(place, count)| counts[*place] += count);
+            }
+            for (quantile, logs) in quantiles.iter().zip(&mut logs) {
+                logs.push((self.percentile(&counts, *quantile) as f64).max(1.0).ln());
+            }
+        }
+        let student = student_95(self.seconds.len() - 1);
+        logs.iter().map(|logs| student * deviation(logs)).collect()
+    }
+
+    fn percentile(&self, counts: &[u64], quantile: Quantile) -> u64 {
+        let rank = quantile.rank(counts.iter().sum());
+        let mut seen = 0;
+        let place = counts.iter().position(|count| {
+            seen += count;
+            seen >= rank
+        });
+        place.map_or(0, |place| self.values[place])
+    }
+}
+
+fn deviation(values: &[f64]) -> f64 {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt()
+}
+
+/// The two-sided 95 % point of Student's distribution, by its expansion around the normal one
+/// (Abramowitz and Stegun, 26.7.5); within 1 % from four degrees of freedom on.
+fn student_95(degrees: usize) -> f64 {
+    let (z, degrees) = (NORMAL_95, degrees as f64);
+    let first = (z.powi(3) + z) / 4.0;
+    let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
+    let third = (3.0 * z.powi(7) + 19.0 * z.powi(5) + 17.0 * z.powi(3) - 15.0 * z) / 384.0;
+    z + first / degrees + second / degrees.powi(2) + third / degrees.powi(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::HistogramDump;
+
+    fn second(latencies: &[(u64, u64)]) -> Interval {
+        Interval { latency_us: HistogramDump(latencies.to_vec()), ..Interval::default() }
+    }
+
+    fn half_width(intervals: &[Interval]) -> f64 {
+        let bootstrap = Bootstrap::new(intervals).expect("enough seconds");
+        bootstrap.half_widths_of_log(&[Quantile::P50])[0]
+    }
+
+    #[test]
+    fn seconds_that_are_all_alike_leave_nothing_to_chance() {
+        let width = half_width(&vec![second(&[(100, 5), (200, 4)]); 10]);
+        assert!(width < 1e-9, "{width}");
+    }
+
+    #[test]
+    fn seconds_that_differ_leave_much_to_chance() {
+        let seconds: Vec<_> = (0..10).map(|nth| second(&[(100 + 10 * nth, 1_000)])).collect();
+        let width = half_width(&seconds);
+        assert!((0.05..0.4).contains(&width), "{width}");
+        assert_eq!(width, half_width(&seconds), "by a seed of its own");
+    }
+
+    #[test]
+    fn too_few_seconds_say_nothing() {
+        assert!(Bootstrap::new(&vec![second(&[(100, 5)]); SECONDS_MIN - 1]).is_none());
+        let silent = vec![second(&[]); 20];
+        assert!(Bootstrap::new(&silent).is_none());
+    }
+
+    #[test]
+    fn few_degrees_of_freedom_widen_the_interval_as_students_table_says() {
+        for (degrees, expected) in [(4, 2.776), (9, 2.262), (29, 2.045), (1_000, 1.962)] {
+            let found = student_95(degrees);
+            assert!((found / expected - 1.0).abs() < 0.01, "{degrees}: {found}");
+        }
+    }
+}
