@@ -15,8 +15,33 @@ use crate::plan::{self, Action, Fault, FaultKind, Person, Plan, Settings, Step};
 
 /// How long somebody who idles does nothing, in milliseconds: longer than a heartbeat.
 const IDLE_MS: std::ops::Range<u64> = 1_500..2_500;
+/// More people than these say less each.
+const PARTY: u64 = 4;
 /// One action in so many is followed by that.
 const IDLE_ONE_IN: u32 = 12;
+/// The grain of time, as often as it is drawn. A step costs the same however long it is, and most of
+/// them are idle; a fine grain is for what happens within a few milliseconds of something else.
+const TICKS_MS: [u64; 32] = {
+    let mut ticks_ms = [10; 32];
+    (ticks_ms[0], ticks_ms[1], ticks_ms[2]) = (1, 2, 2);
+    let mut index = 3;
+    while index < 9 {
+        ticks_ms[index] = 5;
+        index += 1;
+    }
+    ticks_ms
+};
+/// Hosts that people share, as often as they are drawn: each of them slows every step.
+const CLIENT_HOSTS: [usize; 6] = [1, 1, 1, 2, 2, 3];
+/// The longest segment, as often as it is drawn: each is a packet, and a request of four costs as
+/// much as four.
+const SEGMENT_BYTES_MAX: [usize; 8] =
+    [64, 1_460, 1_460, 16 << 10, 16 << 10, 16 << 10, 16 << 10, 16 << 10];
+/// Places for connections from one address, where there are few: not enough for a storm.
+const CONNECTIONS_MIN: u64 = 40;
+/// Connections that one person opens at the same time, at most: to read, to send, twice over, and
+/// for a second tab.
+const CONNECTIONS_A_PERSON: u64 = 5;
 
 /// The streams of a seed; a new one goes to the end, so that old seeds keep their runs.
 #[derive(Clone, Copy)]
@@ -32,7 +57,7 @@ enum Stream {
 #[must_use]
 pub fn plan(seed: u64, options: &Options) -> Plan {
     let settings = settings(&mut stream(seed, Stream::Settings), options);
-    let server = limits(&mut stream(seed, Stream::Limits));
+    let server = limits(&mut stream(seed, Stream::Limits), options);
     let world = World { settings, server };
     let (people, steps) = people(&mut stream(seed, Stream::People), options, &world);
     let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings);
@@ -57,13 +82,13 @@ fn settings(rng: &mut impl Rng, options: &Options) -> Settings {
     let defaults = Settings::default();
     let rest = defaults.settle_ms + defaults.forget_ms;
     Settings {
-        tick_ms: pick(rng, &[1, 2, 5, 10]),
+        tick_ms: pick(rng, &TICKS_MS),
         latency_ms_min: pick(rng, &[0, 1, 5]),
         latency_ms_max: pick(rng, &[5, 10, 30, 100]),
-        client_hosts: rng.random_range(1..=3),
+        client_hosts: pick(rng, &CLIENT_HOSTS),
         poll_interval_ms: pick(rng, &[100, 300, 500]),
         poll_wait_ms: pick(rng, &[300, 1_200, 1_200]),
-        segment_bytes_max: pick(rng, &[64, 1_460, 16 << 10, 16 << 10]),
+        segment_bytes_max: pick(rng, &SEGMENT_BYTES_MAX),
         window_bytes: pick(rng, &[4 << 10, 64 << 10]),
         disturb_ms: options.simulated_ms.saturating_sub(rest).max(1_000),
         ..defaults
@@ -71,8 +96,10 @@ fn settings(rng: &mut impl Rng, options: &Options) -> Settings {
 }
 
 /// Limits of the server that are worth being small: each is left alone in most runs.
-fn limits(rng: &mut impl Rng) -> Config {
+fn limits(rng: &mut impl Rng, options: &Options) -> Config {
     let usual = plan::quick_server();
+    // Everybody may live at one address, and must get in when no storm blows.
+    let per_address = CONNECTIONS_MIN.max(CONNECTIONS_A_PERSON * options.people as u64);
     let mut seldom = |small: u64, usual: u64| if rng.random_ratio(1, 3) { small } else { usual };
     Config {
         mailbox_events_max: seldom(24, usual.mailbox_events_max as u64) as usize,
@@ -82,7 +109,8 @@ fn limits(rng: &mut impl Rng) -> Config {
         session_lease_ms: seldom(700, usual.session_lease_ms),
         resume_window_ms: seldom(200, usual.resume_window_ms),
         notice_interval_ms: seldom(100, usual.notice_interval_ms),
-        connections_per_address_max: seldom(40, usual.connections_per_address_max as u64) as usize,
+        connections_per_address_max: seldom(per_address, usual.connections_per_address_max as u64)
+            as usize,
         drain_ms_max: seldom(100, usual.drain_ms_max),
         write_ms_max: seldom(300, usual.write_ms_max),
         ..usual
@@ -92,7 +120,7 @@ fn limits(rng: &mut impl Rng) -> Config {
 fn people(rng: &mut impl Rng, options: &Options, world: &World) -> (Vec<Person>, Vec<Step>) {
     let transports: Vec<_> = TransportKind::ALL.into_iter().filter(|_| rng.random()).collect();
     let transports = if transports.is_empty() { TransportKind::ALL.to_vec() } else { transports };
-    let habits = Habits::draw(rng);
+    let habits = Habits::draw(rng, options);
     let mut people = Vec::new();
     let mut steps = Vec::new();
     // As many as asked for in every other run; fewer get into each other's way otherwise.
@@ -140,7 +168,7 @@ struct Habits {
 }
 
 impl Habits {
-    fn draw(rng: &mut impl Rng) -> Self {
+    fn draw(rng: &mut impl Rng, options: &Options) -> Self {
         let optional = [
             (Action::Repeat, 10),
             (Action::DoublePost, 8),
@@ -159,7 +187,15 @@ impl Habits {
         weights.extend(optional.into_iter().filter(|_| rng.random()));
         let idles = rng.random();
         let beat_ms = pick(rng, &[1, 1, 50]);
-        Self { pause_ms: pick(rng, &[40, 150, 600]), rush: rng.random(), idles, beat_ms, weights }
+        // What is said a second is the same in a crowd: each of many says less.
+        let crowd = (options.people as u64 / PARTY).max(1);
+        Self {
+            pause_ms: crowd * pick(rng, &[40, 150, 600]),
+            rush: rng.random(),
+            idles,
+            beat_ms,
+            weights,
+        }
     }
 
     fn act(&self, rng: &mut impl Rng, who: &str, world: &World, steps: &mut Vec<Step>) {

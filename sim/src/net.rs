@@ -182,19 +182,17 @@ impl Network {
         mut act: impl FnMut(&mut Wire),
     ) -> usize {
         let mut count = 0;
-        for (client, wire) in self.snapshot() {
-            let wakers = {
-                let mut wire = lock(&wire);
-                if !chosen(&client, &wire) {
-                    continue;
-                }
+        let mut wakers = Vec::new();
+        for (client, wire) in &*lock(&self.wires) {
+            let mut wire = lock(wire);
+            if chosen(client, &wire) {
                 act(&mut wire);
-                wire.take_wakers()
-            };
-            count += 1;
-            // Not under the lock: a waker may run code of the woken task.
-            wakers.into_iter().for_each(std::task::Waker::wake);
+                count += 1;
+                wakers.extend(wire.take_wakers());
+            }
         }
+        // Not under a lock: a waker may run code of the woken task.
+        wakers.into_iter().for_each(std::task::Waker::wake);
         count
     }
 

@@ -27,8 +27,13 @@ use crate::workload;
 pub(crate) const EPOCH_MS: u64 = 1_735_689_600_000;
 /// More connections than any plan opens at once.
 const TCP_CAPACITY: usize = 4_096;
+/// Ports that clients connect from: a crowd must not come round to one of which the server has not
+/// learned yet that it was closed, which turmoil does not allow.
+const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 1_024..=u16::MAX;
 /// What the last question to the server may take, in milliseconds.
 const SCRAPE_MS: u64 = 1_000;
+/// Who asks it, and from which host.
+const OPERATOR: &str = "operator";
 
 /// What a run left behind.
 #[derive(Debug, Clone)]
@@ -117,7 +122,7 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     populate(&mut sim, &plan, &network, winds, &recorder);
     let mut nemesis =
         Nemesis::new(Rc::clone(&plan), network.clone(), servers, storm, recorder.clone());
-    let result = phases(&mut sim, &plan, &mut nemesis, &recorder);
+    let result = phases(&mut sim, &plan, &network, &mut nemesis, &recorder);
     network.crash(|| drop(sim));
     (recorder.take(), result.err().map(|error| error.to_string()))
 }
@@ -133,6 +138,7 @@ pub(crate) fn world(seed: u64, settings: &Settings, duration: Duration) -> Sim<'
         .min_message_latency(Duration::from_millis(settings.latency_ms_min))
         .max_message_latency(Duration::from_millis(settings.latency_ms_max))
         .tcp_capacity(TCP_CAPACITY)
+        .ephemeral_ports(EPHEMERAL_PORTS)
         .build()
 }
 
@@ -164,36 +170,31 @@ fn populate(
     let mut winds = Some(winds);
     for host in 0..plan.settings.client_hosts {
         let people = workload::people(Rc::clone(plan), host, network.clone(), recorder.clone());
-        // The operator is a guest on the first host: each host of its own slows every step.
-        let operator =
-            (host == 0).then(|| operate(Rc::clone(plan), network.clone(), recorder.clone()));
         let winds = winds.take();
         sim.client(client_host(host), async move {
             if let Some(winds) = winds {
                 tokio::task::spawn_local(winds.blow());
             }
             people.await;
-            if let Some(operator) = operator {
-                operator.await?;
-            }
             Ok(())
         });
     }
 }
 
-/// Asks the server for its figures when everybody has been gone for long enough.
-async fn operate(plan: Rc<Plan>, network: Network, recorder: Recorder) -> turmoil::Result {
-    let ask_at = Duration::from_millis(plan.settings.ended_ms() - SCRAPE_MS);
-    let now = turmoil::sim_elapsed().expect("the operator lives on a host");
-    tokio::time::sleep(ask_at.saturating_sub(now)).await;
-    let gauges = host::scrape(network).await?.into_iter().collect();
-    recorder.record("operator", None, Kind::Ok, Op::Gauges { gauges });
-    Ok(())
+/// Lets an operator ask the server for its figures; everybody has been gone for long enough. The
+/// host is new, because each host slows every step for as long as something runs on it.
+fn operate(sim: &mut Sim<'static>, network: Network, recorder: Recorder) {
+    sim.client(OPERATOR, async move {
+        let gauges = host::scrape(network).await?.into_iter().collect();
+        recorder.record(OPERATOR, None, Kind::Ok, Op::Gauges { gauges });
+        Ok(())
+    });
 }
 
 fn phases(
-    sim: &mut Sim<'_>,
+    sim: &mut Sim<'static>,
     plan: &Plan,
+    network: &Network,
     nemesis: &mut Nemesis,
     recorder: &Recorder,
 ) -> turmoil::Result {
@@ -203,6 +204,8 @@ fn phases(
     enter(recorder, Phase::Healed);
     run_until(sim, settings.settled_ms(), |_, _| {})?;
     enter(recorder, Phase::Settled);
+    run_until(sim, settings.ended_ms() - SCRAPE_MS, |_, _| {})?;
+    operate(sim, network.clone(), recorder.clone());
     run_until(sim, settings.ended_ms(), |_, _| {})?;
     enter(recorder, Phase::Ended);
     Ok(())

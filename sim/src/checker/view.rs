@@ -44,8 +44,7 @@ impl<'a> View<'a> {
                 _ => {}
             }
         }
-        let sessions = view.sessions.keys().copied();
-        view.present = sessions.filter(|session| view.rests(*session)).collect();
+        view.present = view.present();
         view
     }
 
@@ -74,38 +73,42 @@ impl<'a> View<'a> {
         self.present.contains(&session)
     }
 
-    fn rests(&self, session: SessionId) -> bool {
-        let Some(settled) = self.phase(Phase::Settled) else { return false };
-        let Some(events) = self.sessions.get(&session) else { return false };
-        let process = &events[0].process;
-        let ended = |event: &&Event| {
-            matches!(event.told(), Some(ServerEvent::Closing { .. }))
+    /// The sessions in which their people were, able to read, when everything had settled.
+    fn present(&self) -> BTreeSet<SessionId> {
+        let Some(settled) = self.phase(Phase::Settled) else { return BTreeSet::new() };
+        let mut latest: BTreeMap<&str, Latest> = BTreeMap::new();
+        let mut ended = BTreeSet::new();
+        for event in &self.history[..settled.index] {
+            let latest = latest.entry(&event.process).or_default();
+            latest.is_connected = is_connected(event).unwrap_or(latest.is_connected);
+            let Some(session) = event.session else { continue };
+            latest.session = Some(session);
+            if matches!(event.told(), Some(ServerEvent::Closing { .. }))
                 || matches!(event.op, Op::Vanish | Op::Leave)
-        };
-        let last = self.history[..settled.index]
-            .iter()
-            .rfind(|event| event.process == *process && event.session.is_some());
-        last.and_then(|event| event.session) == Some(session)
-            && !events.iter().filter(|event| event.index < settled.index).any(ended)
-            && !self.is_lost(settled, process)
+            {
+                ended.insert(session);
+            }
+        }
+        let connected = latest.into_values().filter(|latest| latest.is_connected);
+        connected.filter_map(|latest| latest.session.filter(|one| !ended.contains(one))).collect()
     }
+}
 
-    /// True when the person's last word before `end` was of a connection that was not made again.
-    fn is_lost(&self, end: &Event, process: &str) -> bool {
-        let connections = self.history[..end.index].iter().rev().find(|event| {
-            event.process == process
-                && match event.op {
-                    Op::Open { .. } => true,
-                    Op::Lost => true,
-                    Op::Told { .. } => true,
-                    Op::Poll { .. } => event.kind == Kind::Ok,
-                    _ => false,
-                }
-        });
-        !connections.is_some_and(|event| match event.op {
-            Op::Open { .. } | Op::Poll { .. } => event.kind == Kind::Ok,
-            Op::Told { .. } => true,
-            _ => false,
-        })
+/// The last that is known of somebody.
+#[derive(Default)]
+struct Latest {
+    session: Option<SessionId>,
+    /// The last word of a connection was not that it was lost.
+    is_connected: bool,
+}
+
+/// Whether somebody of whom this was heard has a connection, if it says anything about that.
+fn is_connected(event: &Event) -> Option<bool> {
+    match event.op {
+        Op::Open { .. } => Some(event.kind == Kind::Ok),
+        Op::Told { .. } => Some(true),
+        Op::Lost => Some(false),
+        Op::Poll { .. } if event.kind == Kind::Ok => Some(true),
+        _ => None,
     }
 }

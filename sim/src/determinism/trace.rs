@@ -204,13 +204,16 @@ pub(super) fn digest(parts: &[&[u8]]) -> u64 {
     hasher.finish()
 }
 
+/// The address as one of IPv6, and the port.
 fn address_bytes(address: SocketAddr) -> [u8; 18] {
     let mut bytes = [0; 18];
-    let ip = match address.ip() {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped(),
-        IpAddr::V6(ip) => ip,
-    };
-    bytes[..16].copy_from_slice(&ip.octets());
+    match address.ip() {
+        IpAddr::V4(ip) => {
+            bytes[10..12].fill(0xff);
+            bytes[12..16].copy_from_slice(&ip.octets());
+        }
+        IpAddr::V6(ip) => bytes[..16].copy_from_slice(&ip.octets()),
+    }
     bytes[16..].copy_from_slice(&address.port().to_be_bytes());
     bytes
 }

@@ -128,13 +128,13 @@ impl SimStream {
 
     /// The client is gone in the middle of it; what is left of the connection is its own affair.
     fn fall(&self, trap: Trap) -> bool {
-        let wakers = {
+        let wakers: Vec<_> = {
             let mut wire = lock(&self.wire);
             if self.side == Side::Server || !wire.spring(trap) {
                 return false;
             }
             wire.break_end(self.side);
-            wire.take_wakers()
+            wire.take_wakers().collect()
         };
         wakers.into_iter().for_each(Waker::wake);
         true

@@ -233,12 +233,12 @@ impl Wire {
         &mut self.ends[side as usize].writer
     }
 
-    pub(super) fn take_wakers(&mut self) -> Vec<Waker> {
+    pub(super) fn take_wakers(&mut self) -> impl Iterator<Item = Waker> {
         self.ends
-            .iter_mut()
+            .each_mut()
+            .into_iter()
             .flat_map(|end| [end.reader.take(), end.writer.take()])
             .flatten()
-            .collect()
     }
 
     /// Closes one end; the writer of the other has nobody to wait for.
