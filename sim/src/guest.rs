@@ -33,7 +33,7 @@ pub fn address() -> String {
 ///
 /// # Errors
 ///
-/// The text of a panic of the guest or of the server, or that the visit took more than ten
+/// The text of a panic of the guest or of the server, how one of them reached past its seed, or that the visit took more than ten
 /// simulated minutes.
 pub fn guest<T, F, V>(seed: u64, server: Config, visit: F) -> (Result<T, String>, TraceReport)
 where
@@ -44,9 +44,11 @@ where
     let (outcome, trace) =
         determinism::simulated(seed, EPOCH_MS, false, move || host(seed, server, visit));
     let outcome = outcome.and_then(|visited| visited);
-    // A task of the server that panics takes nobody with it, and must not pass unseen.
-    let outcome = match trace.panics.first() {
-        Some(panic) if outcome.is_ok() => Err(panic.clone()),
+    // A task of the server that panics takes nobody with it, and must not pass unseen; nor must
+    // code that reaches past its seed.
+    let outcome = match (&trace.escape, trace.panics.first()) {
+        (Some(escape), _) => Err(escape.clone()),
+        (None, Some(panic)) if outcome.is_ok() => Err(panic.clone()),
         _ => outcome,
     };
     (outcome, trace)

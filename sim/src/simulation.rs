@@ -17,9 +17,11 @@ use crate::checker::{self, Violation};
 use crate::determinism::{self, TraceReport, clock};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::host::{self, Process};
+use crate::medium::Medium;
 use crate::nemesis::{Nemesis, Servers, Storm, Winds, client_host, host_names};
-use crate::net::{Limits, Network};
+use crate::net::{Limits, Network, SimConnector};
 use crate::plan::{FaultKind, Plan, Settings};
+use crate::pulse::Pulses;
 use crate::watch::{Sight, watching};
 use crate::workload;
 
@@ -28,7 +30,7 @@ pub(crate) const EPOCH_MS: u64 = 1_735_689_600_000;
 /// More connections than any plan opens at once.
 const TCP_CAPACITY: usize = 4_096;
 /// What the last question to the server may take, in milliseconds.
-const SCRAPE_MS: u64 = 1_000;
+pub(crate) const SCRAPE_MS: u64 = 1_000;
 
 /// What a run left behind.
 #[derive(Debug, Clone)]
@@ -77,9 +79,12 @@ pub fn run(plan: &Plan, record_entries: bool) -> Report {
         Ok(outcome) => outcome,
         Err(panic) => ((Vec::new(), Some(panic)), Vec::new()),
     };
-    let mut violations = Vec::new();
+    // What comes of leaving the simulation, a panic for one, is not the reason.
+    let mut violations: Vec<_> = trace.escape.iter().cloned().map(Violation::escape).collect();
     let panics = trace.panics.iter().cloned();
-    violations.extend(error.into_iter().chain(panics).take(1).map(Violation::panic));
+    if violations.is_empty() {
+        violations.extend(error.into_iter().chain(panics).take(1).map(Violation::panic));
+    }
     if violations.is_empty() {
         violations = checker::check(plan, &history);
     }
@@ -87,7 +92,7 @@ pub fn run(plan: &Plan, record_entries: bool) -> Report {
     Report { plan: plan.clone(), history, sights, violations, trace, faults }
 }
 
-fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {
+pub(crate) fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {
     let mut strikes = BTreeMap::<_, Strikes>::new();
     for fault in &plan.faults {
         strikes.entry(fault.kind).or_default().planned += 1;
@@ -112,12 +117,13 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     });
     let duration = Duration::from_millis(settings.ended_ms() * 2);
     let mut sim = world(plan.seed, settings, duration);
-    let servers = serve(&mut sim, &plan, &network);
+    let pulses = Pulses::default();
+    let servers = serve(&mut sim, &plan, &network, &pulses);
     let (storm, winds) = Storm::new(network.clone());
-    populate(&mut sim, &plan, &network, winds, &recorder);
+    populate(&mut sim, &plan, &network, winds, &recorder, &pulses);
     let mut nemesis =
         Nemesis::new(Rc::clone(&plan), network.clone(), servers, storm, recorder.clone());
-    let result = phases(&mut sim, &plan, &mut nemesis, &recorder);
+    let result = phases(&mut sim, &plan, &mut nemesis, &recorder, &pulses);
     network.crash(|| drop(sim));
     (recorder.take(), result.err().map(|error| error.to_string()))
 }
@@ -141,12 +147,16 @@ fn epoch() -> SystemTime {
 }
 
 /// Starts the server; another one, where there is one, is down until it is needed.
-fn serve(sim: &mut Sim<'static>, plan: &Plan, network: &Network) -> Servers {
+fn serve(sim: &mut Sim<'static>, plan: &Plan, network: &Network, pulses: &Pulses) -> Servers {
     let names = host_names(plan);
     let processes: Vec<_> = names.into_iter().map(|name| (name, Process::default())).collect();
     for (name, process) in &processes {
         let (process, network, config) = (process.clone(), network.clone(), plan.server.clone());
-        sim.host(*name, move || process.start(network.clone(), config.clone()));
+        let (pulses, host) = (pulses.clone(), *name);
+        sim.host(*name, move || {
+            pulses.feel(host);
+            process.start(network.clone(), config.clone())
+        });
     }
     for (name, _) in processes.iter().skip(1) {
         sim.crash(*name);
@@ -160,15 +170,19 @@ fn populate(
     network: &Network,
     winds: Winds,
     recorder: &Recorder,
+    pulses: &Pulses,
 ) {
     let mut winds = Some(winds);
     for host in 0..plan.settings.client_hosts {
-        let people = workload::people(Rc::clone(plan), host, network.clone(), recorder.clone());
+        let medium = Medium::Simulated(network.clone());
+        let people = workload::people(Rc::clone(plan), host, medium, recorder.clone());
         // The operator is a guest on the first host: each host of its own slows every step.
         let operator =
             (host == 0).then(|| operate(Rc::clone(plan), network.clone(), recorder.clone()));
         let winds = winds.take();
+        let pulses = pulses.clone();
         sim.client(client_host(host), async move {
+            pulses.feel(&client_host(host));
             if let Some(winds) = winds {
                 tokio::task::spawn_local(winds.blow());
             }
@@ -186,7 +200,8 @@ async fn operate(plan: Rc<Plan>, network: Network, recorder: Recorder) -> turmoi
     let ask_at = Duration::from_millis(plan.settings.ended_ms() - SCRAPE_MS);
     let now = turmoil::sim_elapsed().expect("the operator lives on a host");
     tokio::time::sleep(ask_at.saturating_sub(now)).await;
-    let gauges = host::scrape(network).await?.into_iter().collect();
+    let gauges = host::scrape(SimConnector::to_server(network, "operator")).await?;
+    let gauges = gauges.into_iter().collect();
     recorder.record("operator", None, Kind::Ok, Op::Gauges { gauges });
     Ok(())
 }
@@ -196,14 +211,19 @@ fn phases(
     plan: &Plan,
     nemesis: &mut Nemesis,
     recorder: &Recorder,
+    pulses: &Pulses,
 ) -> turmoil::Result {
     let settings = &plan.settings;
-    run_until(sim, settings.healed_ms(), |sim, now_ms| nemesis.act(sim, now_ms))?;
+    let disturb = |sim: &mut Sim<'_>, now_ms| {
+        pulses.record();
+        nemesis.act(sim, now_ms);
+    };
+    run_until(sim, settings.healed_ms(), disturb)?;
     nemesis.heal(sim);
     enter(recorder, Phase::Healed);
-    run_until(sim, settings.settled_ms(), |_, _| {})?;
+    run_until(sim, settings.settled_ms(), |_, _| pulses.record())?;
     enter(recorder, Phase::Settled);
-    run_until(sim, settings.ended_ms(), |_, _| {})?;
+    run_until(sim, settings.ended_ms(), |_, _| pulses.record())?;
     enter(recorder, Phase::Ended);
     Ok(())
 }
