@@ -259,9 +259,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_target_that_does_not_listen_is_named_in_one_line() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let addr = listener.local_addr().expect("it is bound");
-        drop(listener);
+        // Bound and not listening: a port that was closed again could be anybody's, and a process
+        // that another test forks at that moment still listens on it until it is another program.
+        let bound = tokio::net::TcpSocket::new_v4().expect("a socket");
+        bound.bind("127.0.0.1:0".parse().expect("an address")).expect("a port");
+        let addr = bound.local_addr().expect("it is bound");
         let url = format!("http://{addr}");
         let error = Target::attach(&url).await.expect_err("nobody listens");
         let text = error.to_string();

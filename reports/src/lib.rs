@@ -12,6 +12,7 @@
 //! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
 //! - [`sequence`]: a run of a simulation as a picture of who told whom what.
 //! - [`text`]: the comparison as a table for a terminal.
+//! - `page`: what all pages have in common.
 //! - [`chart`]: SVG pictures.
 //! - [`export`]: one exporter a file format.
 //! - [`directory`]: a run directory, written and read.
@@ -27,6 +28,8 @@ pub mod quantile;
 pub mod summary;
 pub mod units;
 pub mod verdict;
+
+mod page;
 
 pub mod chart;
 pub mod export;

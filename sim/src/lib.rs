@@ -9,12 +9,15 @@
 //!
 //! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it;
 //! [`net`] carries the bytes; [`plan`] is a run before it happens, [`generate`] makes one from a
-//! seed and [`scenario`] by hand; [`guest`] lets any client code in; [`simulation`] runs it, with `workload` for what people do,
+//! seed and [`scenario`] by hand; [`simulation`] runs it, with `workload` for what people do,
 //! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened and
 //! [`words`] says it, [`watch`] is what the server said of itself, [`checker`] what must be true of
 //! it all, [`coverage`] how rare it was; [`mod@sequence`] is how it looks and [`transcript`] that in
 //! a terminal; [`sweep()`] runs many seeds, [`shrink`] makes a plan that fails small, and
-//! [`mod@diff`] says where two runs part, and [`mod@twin`] runs a plan against a real server. [`planted`] reads bugs that are planted on purpose.
+//! [`mod@diff`] says where two runs part, and [`mod@twin`] runs a plan against a real server.
+//! [`planted`] reads bugs that are planted on purpose.
+//!
+//! [`testbed`] is the way in for anybody's own servers and clients.
 
 #[cfg(not(tokio_unstable))]
 compile_error!(
@@ -31,7 +34,6 @@ pub mod plan;
 pub mod generate;
 pub mod scenario;
 
-pub mod guest;
 pub mod simulation;
 
 mod host;
@@ -55,6 +57,8 @@ pub mod shrink;
 pub mod twin;
 
 mod sweep;
+
+pub mod testbed;
 
 pub use options::Options;
 pub use plan::Plan;

@@ -30,6 +30,7 @@ pub(crate) enum MediumConnector {
 }
 
 /// The client's end of a connection.
+#[expect(clippy::large_enum_variant, reason = "there are thousands of the large one, for speed")]
 pub(crate) enum MediumStream {
     Simulated(SimStream),
     Real(LoopbackStream),

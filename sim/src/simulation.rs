@@ -242,16 +242,6 @@ fn run_until(
     Ok(())
 }
 
-/// Steps until every client has come to its end.
-pub(crate) fn run_until_done(sim: &mut Sim<'_>) -> turmoil::Result {
-    loop {
-        clock::set_now(sim.elapsed());
-        if sim.step()? {
-            return Ok(());
-        }
-    }
-}
-
 fn enter(recorder: &Recorder, phase: Phase) {
     recorder.record("simulation", None, Kind::Info, Op::Phase { phase });
 }

@@ -126,9 +126,7 @@ async fn a_server_that_dies_ends_the_run_with_its_last_words() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unreachable_target_is_refused_before_anything_starts() {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let addr = listener.local_addr().expect("it is bound");
-    drop(listener);
+    let (_bound, addr) = super::served::nobody();
     let target = Some(format!("http://{addr}"));
     let options = Options { target, ..small(TransportKind::LongPoll) };
     let error = run(&options).await.expect_err("nobody listens");

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 use server::config::Config;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -15,6 +15,16 @@ pub(super) struct Served {
     pub(super) addr: SocketAddr,
     shutdown: Option<oneshot::Sender<()>>,
     task: JoinHandle<io::Result<()>>,
+}
+
+/// An address at which nobody listens, for as long as the socket lives. A listener that is closed
+/// again would not do: its port could be anybody's, and a process that another test is about to
+/// start listens on it until it is another program.
+pub(super) fn nobody() -> (TcpSocket, SocketAddr) {
+    let bound = TcpSocket::new_v4().expect("a socket");
+    bound.bind((Ipv4Addr::LOCALHOST, 0).into()).expect("a free port");
+    let addr = bound.local_addr().expect("it is bound");
+    (bound, addr)
 }
 
 pub(super) async fn serve(config: Config) -> Served {

@@ -1,14 +1,13 @@
 //! `report.html`: the whole run as one page that reads the same offline, on a phone and on paper.
 //!
-//! It holds its style and its pictures itself, runs no script and asks for nothing from
-//! anywhere; a policy in its head has the browser see to that. What decides comes first: the
-//! verdict, then the comparison, then the pictures, and what they rest on at the end. Every
-//! picture has its figures in a table.
+//! It runs no script. What decides comes first: the verdict, then the comparison, then the pictures,
+//! and what they rest on at the end. Every picture has its figures in a table.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter};
+use crate::page;
 use crate::run::Run;
 use crate::summary::summaries;
 use crate::verdict::{Standing, Verdict, verdict};
@@ -22,7 +21,6 @@ mod tables;
 pub const FILE: &str = "report.html";
 
 const STYLE: &str = include_str!("html/style.css");
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
 
 /// The exporter.
 #[derive(Debug, Clone, Copy)]
@@ -42,21 +40,7 @@ impl Exporter for Html {
 /// The page, from `<!DOCTYPE html>` to its end.
 #[must_use]
 pub fn page(run: &Run) -> Markup {
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="color-scheme" content="light dark";
-                link rel="icon" href="data:,";
-                title { (title(run)) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { main { (content(run)) } }
-        }
-    }
+    page::page(&title(run), STYLE, None, &content(run))
 }
 
 fn title(run: &Run) -> String {

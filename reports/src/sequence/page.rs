@@ -1,38 +1,23 @@
-//! One self-contained page: what is wrong, the whole run as a strip, the picture, and every event
-//! in a table. It asks for nothing from anywhere, which a policy in its head has the browser see to.
+//! The page of a run: what is wrong, the whole run as a strip, the picture, and every event in a
+//! table.
 //!
 //! The script of the page only zooms; without it everything is there.
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 use super::overview::overview;
 use super::picture::{Columns, picture, px};
 use super::{Finding, Sequence, seconds};
+use crate::page;
 
 const STYLE: &str = include_str!("sequence.css");
 const SCRIPT: &str = include_str!("sequence.js");
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:";
 
 /// The page, from `<!DOCTYPE html>` to its end.
 #[must_use]
 pub fn page(sequence: &Sequence) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="color-scheme" content="light dark";
-                link rel="icon" href="data:,";
-                title { "racetrack: " (sequence.title) }
-                style { (PreEscaped(STYLE)) }
-            }
-            body { main { (content(sequence)) } script { (PreEscaped(SCRIPT)) } }
-        }
-    };
-    page.into_string()
+    let title = format!("racetrack: {}", sequence.title);
+    page::page(&title, STYLE, Some(SCRIPT), &content(sequence)).into_string()
 }
 
 fn content(sequence: &Sequence) -> Markup {

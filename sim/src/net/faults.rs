@@ -97,13 +97,13 @@ impl Network {
 
     /// From now on, nothing arrives on any live connection of `owner`, and neither end is told;
     /// returns how many there were.
-    pub(crate) fn lose(&self, owner: &str) -> usize {
+    pub fn lose(&self, owner: &str) -> usize {
         self.strike(|_, wire| wire.is_live() && wire.is_owned_by(owner), Wire::lose)
     }
 
     /// The client of every live connection of `owner` is gone, and the server is not told; returns
     /// how many there were.
-    pub(crate) fn half_open(&self, owner: &str) -> usize {
+    pub fn half_open(&self, owner: &str) -> usize {
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         self.strike(
             |_, wire| chosen(wire),
@@ -123,14 +123,14 @@ impl Network {
 
     /// What `side` of the connections of `owner` sends does not arrive until [`Network::unmute`];
     /// returns how many live connections there were.
-    pub(crate) fn mute(&self, owner: &str, side: Side) -> usize {
+    pub fn mute(&self, owner: &str, side: Side) -> usize {
         lock(&self.weather).mute.entry(owner.to_owned()).or_default()[side as usize] = true;
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         self.strike(|_, wire| chosen(wire), |wire| wire.mute(side))
     }
 
     /// What was sent meanwhile arrives after all, as TCP sends it again.
-    pub(crate) fn unmute(&self, owner: &str, side: Side) {
+    pub fn unmute(&self, owner: &str, side: Side) {
         self.change_weather(|weather| {
             if let Some(mute) = weather.mute.get_mut(owner) {
                 mute[side as usize] = false;
@@ -141,13 +141,13 @@ impl Network {
 
     /// The client's program reads nothing from the live connections of `owner`; returns how many
     /// there were.
-    pub(crate) fn stall(&self, owner: &str) -> usize {
+    pub fn stall(&self, owner: &str) -> usize {
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         self.strike(|_, wire| chosen(wire), |wire| wire.is_stalled = true)
     }
 
     /// It reads again; returns on how many connections something had come in meanwhile.
-    pub(crate) fn go_on_reading(&self, owner: &str) -> usize {
+    pub fn go_on_reading(&self, owner: &str) -> usize {
         let mut waiting = 0;
         self.strike(
             |_, wire| wire.is_stalled && wire.is_owned_by(owner),

@@ -1,22 +1,28 @@
 //! The matrix inside the simulated network, where a seed decides every delay.
 
-use sim::guest::{address, guest};
+use sim::testbed::{PORT, Testbed};
 
 use super::cells::Place;
 use super::pairs;
 
 /// Each seed is another network: other delays, another order of what happens at once.
 const SEEDS: u64 = 2;
+const SERVER: &str = "server";
 
 #[test]
 fn every_transport_with_every_other() {
     let mut failed = Vec::new();
     for seed in 0..SEEDS {
         for (one, other) in pairs() {
-            let visit = async move |connector| {
-                Place { connector, host: address() }.cell(one, other).await;
-            };
-            if let (Err(error), _) = guest(seed, super::server(), visit) {
+            let testbed = Testbed::<()>::new(seed).server(SERVER, |listener| {
+                server::serve(listener, super::server(), std::future::pending())
+            });
+            let testbed = testbed.client("somebody", move |client| async move {
+                let connector = client.connector(SERVER);
+                Place { connector, host: format!("{SERVER}:{PORT}") }.cell(one, other).await;
+                Ok(())
+            });
+            if let Err(error) = testbed.run() {
                 failed.push(format!("seed {seed}, {one} with {other}: {error}"));
             }
         }
