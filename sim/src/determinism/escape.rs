@@ -8,9 +8,9 @@ use std::backtrace::Backtrace;
 const CARRIERS: [&str; 4] = ["std::", "<std::", "core::", "<core::"];
 const PLACES_OF_CARRIERS: [&str; 4] = [
     "/rustc/",
-    "sim/src/determinism/escape.rs",
-    "sim/src/determinism/state.rs",
-    "sim/src/determinism/tripwire.rs",
+    "src/determinism/escape.rs",
+    "src/determinism/state.rs",
+    "src/determinism/tripwire.rs",
 ];
 
 /// The first call of a run that the simulation does not serve.

@@ -151,6 +151,7 @@ impl Real {
 
     /// Where the next definition after ours stands, of a function that the C library has: or else
     /// nobody could have been linked to it.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
     pub(super) fn address_or_abort(&self) -> *mut c_void {
         self.address().unwrap_or_else(|| std::process::abort())
     }
