@@ -79,17 +79,26 @@ pub fn run(plan: &Plan, record_entries: bool) -> Report {
         Ok(outcome) => outcome,
         Err(panic) => ((Vec::new(), Some(panic)), Vec::new()),
     };
-    // What comes of leaving the simulation, a panic for one, is not the reason.
-    let mut violations: Vec<_> = trace.escape.iter().cloned().map(Violation::escape).collect();
-    let panics = trace.panics.iter().cloned();
-    if violations.is_empty() {
-        violations.extend(error.into_iter().chain(panics).take(1).map(Violation::panic));
-    }
-    if violations.is_empty() {
-        violations = checker::check(plan, &history);
-    }
+    let violations = judge(plan, &history, error, &trace);
     let faults = strikes(plan, &history);
     Report { plan: plan.clone(), history, sights, violations, trace, faults }
+}
+
+/// What is wrong with a run, the reason for it first.
+fn judge(
+    plan: &Plan,
+    history: &[Event],
+    error: Option<String>,
+    trace: &TraceReport,
+) -> Vec<Violation> {
+    // Whatever comes of reaching past the seed, a panic for one, is not the reason.
+    if let Some(escape) = &trace.escape {
+        return vec![Violation::escape(escape.clone())];
+    }
+    match error.or_else(|| trace.panics.first().cloned()) {
+        Some(panic) => vec![Violation::panic(panic)],
+        None => checker::check(plan, history),
+    }
 }
 
 pub(crate) fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {
@@ -244,4 +253,31 @@ fn run_until(
 
 fn enter(recorder: &Recorder, phase: Phase) {
     recorder.record("simulation", None, Kind::Info, Op::Phase { phase });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_reached_past_its_seed_fails_for_that_and_for_nothing_that_came_of_it() {
+        let (outcome, trace) = determinism::simulated(0, EPOCH_MS, false, || {
+            let thread = std::thread::spawn(|| ());
+            thread.join().expect("it is never started");
+        });
+        let violations = judge(&Plan::new(0), &[], outcome.err(), &trace);
+        let [violation] = violations.as_slice() else { panic!("{violations:?}") };
+        let told = violation.to_string();
+        let expected = "determinism: simulated code reached past its seed: pthread_create";
+        assert!(told.starts_with(expected) && told.contains("simulation.rs"), "{told}");
+    }
+
+    #[test]
+    fn a_panic_comes_before_what_the_checkers_would_say() {
+        let (outcome, trace) =
+            determinism::simulated(0, EPOCH_MS, false, || panic!("out of the blue"));
+        let outcome: Result<(), String> = outcome;
+        let violations = judge(&Plan::new(0), &[], outcome.err(), &trace);
+        assert!(violations[0].to_string().starts_with("panic: out of the blue"), "{violations:?}");
+    }
 }

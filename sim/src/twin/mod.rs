@@ -13,7 +13,7 @@
 //! black holes, and a wall clock that jumps. Real time is not exact, so the bounds of the checkers
 //! are wider; a seed is no proof here, and the same one may go differently each time.
 //!
-//! In reading order: `process` is the server's process, [`loopback`] carries the bytes and breaks
+//! In reading order: `process` is the server's process, `loopback` carries the bytes and breaks
 //! connections, `nemesis` says when.
 
 pub(crate) mod loopback;
