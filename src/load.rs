@@ -1,12 +1,14 @@
 //! `racetrack load`: real clients against a real server, and the report of it.
 
+use std::ffi::OsString;
 use std::path::Path;
 
-use anyhow::Context;
-use clap::Args;
+use anyhow::{Context, ensure};
+use clap::{Args, Subcommand};
 use indicatif::ProgressBar;
 use loadtest::{Options, Phase, Progress};
 use reports::run::{Run, SCHEMA, Series, SimulationSummary};
+use reports::slo::{self, Slo};
 use reports::verdict::Standing;
 use reports::{Summary, Written};
 use serde_json::{Map, Value, json};
@@ -14,23 +16,49 @@ use tracing_subscriber::EnvFilter;
 
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
-use crate::{environment, runtime};
+use crate::{environment, runtime, selftest};
 
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Load {
+    #[command(subcommand)]
+    command: Option<Command>,
     #[command(flatten)]
     options: Options,
+    /// An objective, as 'websocket p99 < 20ms' or 'lost = 0'; exit 1 when one is broken (repeatable)
+    #[arg(long = "slo", value_name = "EXPR")]
+    slos: Vec<Slo>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Hold the ruler against known lengths: injected delays and a freeze; about a minute
+    Selftest,
 }
 
 impl Load {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        if let Some(Command::Selftest) = self.command {
+            return selftest::run(output);
+        }
         self.options.validate()?;
+        self.check_objectives()?;
         let dir = output.dir("load");
         reports::check_writable(&dir)?;
-        let run = measure(&self.options, None, 0)?;
+        let run = Run { slos: self.slos.clone(), ..measure(&self.options, None, 0)? };
         let written = reports::write_run(&run, &dir)?;
         output.result(&describe(&run, &written), || to_json(&run, &dir));
         Ok(outcome(&run))
+    }
+
+    /// An objective that nothing could keep or break would pass unseen.
+    fn check_objectives(&self) -> anyhow::Result<()> {
+        let named = self.slos.iter().filter_map(|slo| Some((slo, slo.transport()?)));
+        for (slo, name) in named {
+            let known = self.options.transports.iter().any(|transport| transport.name() == name);
+            ensure!(known, "--slo '{slo}': `{name}` is none of the transports of this run");
+        }
+        Ok(())
     }
 }
 
@@ -43,9 +71,7 @@ pub(crate) fn measure(
     again_max: usize,
 ) -> anyhow::Result<Run> {
     let started_at = format!("{:.0}", jiff::Timestamp::now());
-    let program = std::env::current_exe().context("this program has no path")?;
-    let options =
-        Options { server_command: vec![program.into(), "serve".into()], ..options.clone() };
+    let options = Options { server_command: server_command()?, ..options.clone() };
     let series = run_series(&options, again_max)?;
     Ok(Run {
         schema: SCHEMA,
@@ -54,16 +80,27 @@ pub(crate) fn measure(
         seed: options.seed,
         environment: environment::environment(),
         simulation,
+        slos: Vec::new(),
         series,
     })
 }
 
-fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Vec<Series>> {
-    // Without a subscriber goose would set up a logger of its own, on standard output.
+/// The command that starts a server: this program.
+pub(crate) fn server_command() -> anyhow::Result<Vec<OsString>> {
+    let program = std::env::current_exe().context("this program has no path")?;
+    Ok(vec![program.into(), "serve".into()])
+}
+
+/// Goose would set up a logger of its own, on standard output, if there were no subscriber.
+pub(crate) fn quieten_goose() {
     let _is_set_already = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into()))
         .with_writer(std::io::stderr)
         .try_init();
+}
+
+fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Vec<Series>> {
+    quieten_goose();
     let runtime = runtime()?;
     let bar = output::progress(1, "loading");
     let measure = |options: &Options| {
@@ -86,7 +123,7 @@ fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Vec<Ser
     Ok(series)
 }
 
-fn show(bar: &ProgressBar, Progress { transport, phase }: Progress) {
+pub(crate) fn show(bar: &ProgressBar, Progress { transport, phase }: Progress) {
     let (position, length, what) = match phase {
         Phase::Starting => (0, 1, "starting the server".to_owned()),
         Phase::Connecting { connected, paired, users } => {
@@ -119,7 +156,7 @@ pub(crate) fn to_json(run: &Run, dir: &Path) -> Value {
             (summary.transport, row)
         })
         .collect();
-    json!({ "transports": transports, "out": dir })
+    json!({ "transports": transports, "slos": slo::judge(run), "out": dir })
 }
 
 pub(crate) fn outcome(run: &Run) -> Outcome {

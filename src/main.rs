@@ -12,6 +12,7 @@ mod output;
 mod planted;
 mod report;
 mod seeds;
+mod selftest;
 mod show;
 mod shrink;
 mod sim;

@@ -23,7 +23,13 @@ impl Clock {
     /// Microseconds since the origin; 0 before it.
     #[must_use]
     pub fn now_us(&self) -> u64 {
-        let elapsed = Instant::now().saturating_duration_since(self.origin);
+        self.reading_of(Instant::now())
+    }
+
+    /// What the clock shows at `instant`; 0 before its origin.
+    #[must_use]
+    pub fn reading_of(&self, instant: Instant) -> u64 {
+        let elapsed = instant.saturating_duration_since(self.origin);
         u64::try_from(elapsed.as_micros()).expect("a run is shorter than 500,000 years")
     }
 

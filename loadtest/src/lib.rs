@@ -17,7 +17,7 @@
 //! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
 //! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
 //! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! [`recorder`], [`validity`], `series` (the result). `saturate` stands apart: what one core carries,
+//! [`recorder`], [`validity`], `series` (the result). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
 
 pub mod clock;
@@ -31,6 +31,7 @@ pub mod recorder;
 #[cfg(target_os = "linux")]
 pub mod saturate;
 pub mod schedule;
+pub mod selftest;
 pub mod span;
 pub mod target;
 pub mod timer;
@@ -52,8 +53,9 @@ pub use preflight::PreflightError;
 pub use span::Span;
 pub use target::{Target, TargetError};
 
+use clock::Clock;
 use preflight::Sources;
-use scenario::{Conductor, Halt, Observed, Route, Stage, WARM_UP};
+use scenario::{Conductor, Halt, Observed, Route, Stage};
 use schedule::Schedule;
 
 /// Where a run is; told a few times a second.
@@ -156,29 +158,24 @@ pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Vec<S
     let mut series = Vec::new();
     for &transport in &options.transports {
         let report = |phase| progress(Progress { transport, phase });
-        series.push(run_transport(options, transport, report).await?);
+        series.push(run_transport(options, transport, report).await?.0);
     }
     Ok(series)
 }
 
+/// One transport; its series, and the clock that its schedule went by.
 async fn run_transport(
     options: &Options,
     kind: TransportKind,
     progress: impl Fn(Phase),
-) -> Result<Series, LoadError> {
+) -> Result<(Series, Clock), LoadError> {
     progress(Phase::Starting);
     let mut target = match &options.target {
         Some(url) => Target::attach(url).await?,
         None => Target::spawn(&options.server_command, &server_limits(options)).await?,
     };
     let idle = target.usage();
-    let schedule = Schedule::new(
-        options.arrivals,
-        options.users,
-        options.rate_per_s(),
-        WARM_UP + options.duration.0,
-        options.seed,
-    );
+    let schedule = options.schedule();
     let stage = Arc::new(Stage::new(run_id(), route(options, kind, &target), &schedule));
     let conductor = Conductor {
         stage: &stage,
@@ -196,7 +193,8 @@ async fn run_transport(
         observed,
         counted_by_goose,
     };
-    Ok(run.into_series())
+    let clock = stage.clock().expect("it was started when the people were together");
+    Ok((run.into_series(), clock))
 }
 
 /// Goose and the conductor side by side, until both are done; what the conductor saw, and how

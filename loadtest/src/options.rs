@@ -9,7 +9,8 @@ use std::time::Duration;
 use client::TransportKind;
 use serde::{Deserialize, Serialize};
 
-use crate::schedule::Arrivals;
+use crate::scenario::WARM_UP;
+use crate::schedule::{Arrivals, Schedule};
 use crate::span::Span;
 
 /// Messages a second that one person offers when no rate is given.
@@ -87,6 +88,13 @@ impl Options {
     #[must_use]
     pub fn rate_per_s(&self) -> f64 {
         self.rate.unwrap_or_else(|| f64::from(self.users) * RATE_PER_USER_DEFAULT)
+    }
+
+    /// Everything that will be said on each transport, the warm-up's messages among it.
+    #[must_use]
+    pub fn schedule(&self) -> Schedule {
+        let length = WARM_UP + self.duration.0;
+        Schedule::new(self.arrivals, self.users, self.rate_per_s(), length, self.seed)
     }
 
     /// Checks what does not depend on the machine.

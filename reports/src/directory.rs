@@ -115,6 +115,7 @@ mod tests {
         let written = write_run(&crate::sample::run(2, 5, 400), &dir).expect("it can be written");
         expect![[r#"
             intervals.csv
+            junit.xml
             long-poll.hgrm
             long-poll.hlog
             percentiles.csv

@@ -8,6 +8,7 @@
 //! - [`run`]: the Run format itself, histograms and counts.
 //! - [`quantile`]: percentiles of a histogram, and when there are too few samples for one.
 //! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
+//! - [`slo`]: objectives, and whether the run kept them.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
 //! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
 //! - [`sequence`]: a run of a simulation as a picture of who told whom what.
@@ -25,6 +26,7 @@ extern crate self as reports;
 pub mod run;
 
 pub mod quantile;
+pub mod slo;
 pub mod summary;
 pub mod units;
 pub mod verdict;

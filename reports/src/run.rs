@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::slo::Slo;
+
 /// The version of `run.json`; a reader refuses what it does not know.
 pub const SCHEMA: u32 = 1;
 
@@ -26,6 +28,9 @@ pub struct Run {
     pub environment: Environment,
     /// The simulation that ran before the load, if one did.
     pub simulation: Option<SimulationSummary>,
+    /// The objectives that it was held against.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slos: Vec<Slo>,
     /// One entry a transport, in the order in which they ran.
     pub series: Vec<Series>,
 }

@@ -3,6 +3,7 @@
 //! No line is wider than [`WIDTH`] columns, and no colour or box is drawn: it can be piped.
 
 use crate::run::Run;
+use crate::slo::judge;
 use crate::summary::{Summary, summaries};
 use crate::units::{bytes, count, duration_us, number, or_absent};
 use crate::verdict::verdict;
@@ -29,6 +30,9 @@ pub fn comparison_table(run: &Run) -> String {
         text.push('\n');
         text.push_str(&render(&cost(&rows)));
         text.push('\n');
+    }
+    for judgement in judge(run) {
+        text.push_str(&wrap(&judgement.to_string()));
     }
     let verdict = verdict(run);
     for sentence in verdict.warnings.iter().chain([&verdict.headline]).chain(&verdict.notes) {

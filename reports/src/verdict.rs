@@ -5,6 +5,7 @@
 
 use crate::quantile::BEYOND_MIN;
 use crate::run::{Messages, Run, SimulationSummary};
+use crate::slo::{self, Judgement, judge};
 use crate::summary::{Summary, summaries};
 use crate::units::{count, duration_us, plural};
 
@@ -15,7 +16,7 @@ const CLOSE_SHARE: f64 = 0.05;
 /// How a run stands as a whole; the first that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// A message is not accounted for, or a seed of the simulation failed.
+    /// A message is not accounted for, an objective is broken, or a seed of the simulation failed.
     Failed,
     /// Everything arrived, but the figures must not be trusted.
     Invalid,
@@ -53,12 +54,15 @@ impl Verdict {
 #[must_use]
 pub fn verdict(run: &Run) -> Verdict {
     let rows = summaries(run);
+    let judgements = judge(run);
     let failed: Vec<String> = rows
         .iter()
         .filter_map(unaccounted)
         .chain(run.simulation.as_ref().and_then(failing_seeds))
+        .chain(of_standing(&judgements, slo::Standing::Broken))
         .collect();
-    let invalid: Vec<String> = rows.iter().filter_map(not_valid).collect();
+    let undecided = of_standing(&judgements, slo::Standing::Undecided);
+    let invalid: Vec<String> = rows.iter().filter_map(not_valid).chain(undecided).collect();
     let standing = match () {
         () if !failed.is_empty() => Standing::Failed,
         () if !invalid.is_empty() => Standing::Invalid,
@@ -79,7 +83,12 @@ pub fn verdict(run: &Run) -> Verdict {
     }
 }
 
-fn unaccounted(row: &Summary) -> Option<String> {
+fn of_standing(judgements: &[Judgement], standing: slo::Standing) -> impl Iterator<Item = String> {
+    judgements.iter().filter(move |it| it.standing == standing).map(|it| format!("{it}."))
+}
+
+/// What is said of a transport that lost, doubled or mixed up a message.
+pub(crate) fn unaccounted(row: &Summary) -> Option<String> {
     if row.accounted {
         return None;
     }
@@ -107,7 +116,8 @@ fn faults(messages: &Messages) -> Vec<String> {
     faults
 }
 
-fn not_valid(row: &Summary) -> Option<String> {
+/// What is said of figures that must not be trusted.
+pub(crate) fn not_valid(row: &Summary) -> Option<String> {
     let reasons = row.invalid.join("; ");
     let reasons = reasons.trim_end_matches('.');
     (!row.valid).then(|| format!("The figures of {} are not valid: {reasons}.", row.transport))

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant as Clock};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use server::config::Config;
-use server::core::{Core, Detach, Input, Instant, Output, ReaderId};
+use server::core::{Core, Detach, Handle, Input, Instant, Output, ReaderId};
 use server::protocol::{ClientEvent, PairId, Say, Seq, SessionId};
 
 /// Messages between two looks at the clock.
@@ -32,6 +32,8 @@ struct Room {
     now: Instant,
     resume_window: Duration,
     population: u64,
+    /// Everybody who is here for good, and last, whoever came and may go.
+    handles: Vec<Handle>,
     /// What each person has read, and what each has acknowledged.
     cursors: Vec<(Seq, Seq)>,
     visited: u64,
@@ -54,13 +56,13 @@ impl Room {
             core: Core::new(config, PairId(1)),
             now: Instant::default(),
             population: population as u64,
+            handles: Vec::with_capacity(population + 2),
             cursors: vec![(Seq(0), Seq(0)); population + 1],
             visited: 0,
             said: 0,
         };
         for id in 1..=room.population {
-            let session = SessionId(id);
-            room.input(Input::Open { session });
+            let session = room.open(SessionId(id));
             if attached {
                 room.input(Input::Attach { session, reader: ReaderId(id) });
             }
@@ -78,24 +80,31 @@ impl Room {
         self
     }
 
+    fn open(&mut self, session: SessionId) -> Handle {
+        self.input(Input::Open { session });
+        *self.handles.last().expect("somebody came")
+    }
+
     /// Lets one thing happen and returns whose mailboxes have grown.
-    fn input(&mut self, input: Input) -> [Option<SessionId>; 2] {
+    fn input(&mut self, input: Input) -> [Option<Handle>; 2] {
         self.core.handle_input(self.now, input).expect("nothing here is refused");
         let mut woken = [None; 2];
         while let Some(output) = self.core.poll_output() {
-            if let Output::Told { session, .. } = output {
-                woken = [woken[1], Some(session)];
+            match output {
+                Output::Opened(session) => self.handles.push(session),
+                Output::Told { session, .. } => woken = [woken[1], Some(session)],
+                Output::Removed(_) => {}
             }
         }
         woken
     }
 
     /// Somebody whom no cache foresees; everybody's turn comes equally often.
-    fn next_person(&mut self) -> SessionId {
+    fn next_person(&mut self) -> Handle {
         /// Coprime to every population here, and a large part of it.
         const STRIDE: u64 = 61_803_398_873;
         self.visited += 1;
-        SessionId(self.visited * STRIDE % self.population + 1)
+        self.handles[(self.visited * STRIDE % self.population) as usize]
     }
 
     fn next_say(&mut self) -> Input {
@@ -103,13 +112,13 @@ impl Room {
         self.now = Instant(self.now.0 + PAUSE / self.population as u32);
         let id = format!("{:x}", self.said).parse().expect("a number is a short id");
         let say = Say { id, text: TEXT.into(), pair: None };
-        Input::Command { session: self.next_person(), event: ClientEvent::Say(say) }
+        Input::Command { session: self.next_person(), event: ClientEvent::Say(say), by: None }
     }
 
     /// What a socket does when its mailbox has grown.
-    fn read_all(&mut self, woken: [Option<SessionId>; 2]) {
+    fn read_all(&mut self, woken: [Option<Handle>; 2]) {
         for session in woken.into_iter().flatten() {
-            let (read, acknowledged) = &mut self.cursors[session.0 as usize];
+            let (read, acknowledged) = &mut self.cursors[session.session().0 as usize];
             let entries = self.core.read(session, *read, 64).expect("the cursor is good").entries;
             *read = black_box(&entries).last().map_or(*read, |last| last.seq);
             if read.0 >= acknowledged.0 + ACKNOWLEDGED_EVERY {
@@ -153,7 +162,7 @@ fn poll(group: &mut BenchmarkGroup<'_, WallTime>, mut room: Room) {
         bencher.iter(|| {
             reader.0 += 1;
             let session = room.next_person();
-            let (after, _) = room.cursors[session.0 as usize];
+            let (after, _) = room.cursors[session.session().0 as usize];
             room.input(Input::Attach { session, reader });
             room.core.acknowledge(session, after).expect("it was read");
             black_box(room.core.read(session, after, 64).expect("the cursor is good"));
@@ -168,12 +177,10 @@ fn visit(group: &mut BenchmarkGroup<'_, WallTime>, mut room: Room) {
     group.bench_function("open, pair, close, forget two", |bencher| {
         bencher.iter(|| {
             opened += 2;
-            let two = [opened - 1, opened].map(SessionId);
+            let two = [opened - 1, opened].map(|id| room.open(SessionId(id)));
+            room.handles.truncate(room.population as usize);
             for session in two {
-                room.input(Input::Open { session });
-            }
-            for session in two {
-                room.input(Input::Command { session, event: ClientEvent::Leave });
+                room.input(Input::Command { session, event: ClientEvent::Leave, by: None });
             }
             // A thousand visits are over and not yet forgotten.
             room.now = Instant(room.now.0 + room.resume_window / 1_000);
@@ -213,8 +220,8 @@ fn mass_loss(group: &mut BenchmarkGroup<'_, WallTime>, pairs: u64) {
         bencher.iter_batched_ref(
             || {
                 let mut room = Room::new(2 * pairs as usize, true);
-                for session in (1..=2 * pairs).step_by(2).map(SessionId) {
-                    let reader = ReaderId(session.0);
+                for session in room.handles.clone().into_iter().step_by(2) {
+                    let reader = ReaderId(session.session().0);
                     room.input(Input::Detach { session, reader, how: Detach::Dropped });
                 }
                 room.now = Instant(room.now.0 + room.resume_window);

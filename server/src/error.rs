@@ -48,8 +48,6 @@ pub(crate) enum HttpError {
     NothingAnnounced,
     #[error("the header took more than {ms_max} ms")]
     SlowHeader { ms_max: u64 },
-    #[error("another connection reads this session's events now")]
-    Superseded,
     #[error("this address speaks WebSocket: {0}")]
     NotWebSocket(&'static str),
 }
@@ -91,7 +89,6 @@ impl HttpError {
             Self::SlowHeader { .. } => {
                 (StatusCode::REQUEST_TIMEOUT, "slow-header", "The header took too long")
             }
-            Self::Superseded => (StatusCode::CONFLICT, "superseded", "Read by another connection"),
             Self::NotWebSocket(_) => {
                 (StatusCode::UPGRADE_REQUIRED, "not-websocket", "A WebSocket is expected")
             }
@@ -201,6 +198,7 @@ fn kind(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
         Rejected::StalePair { .. } => (StatusCode::CONFLICT, "The partner has left"),
         Rejected::TooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many messages"),
         Rejected::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long"),
+        Rejected::Superseded => (StatusCode::CONFLICT, "Read by another connection"),
         Rejected::Cursor { .. } => (StatusCode::CONFLICT, "The cursor is out of bounds"),
     };
     (status, rejected.reason(), title)

@@ -28,7 +28,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::Duration;
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -38,7 +37,7 @@ use self::clock::Clock;
 use self::signal::Signal;
 use self::token::{Secret, Token};
 use crate::config::Config;
-use crate::core::{Core, Entry, Input, Output, Read, ReaderId};
+use crate::core::{Core, Entry, Handle, Input, Output, Read, ReaderId};
 pub use crate::core::{Counts, Detach, Rejected};
 use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
 use crate::telemetry::Telemetry;
@@ -47,6 +46,8 @@ use crate::telemetry::Telemetry;
 const BATCH_EVENTS_MAX: usize = 64;
 /// How often a drain looks whether everybody has read everything.
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);
+
+const SEATED: &str = "the core names only sessions that have a seat";
 
 /// Everybody who is connected to this process.
 pub struct Hub {
@@ -60,10 +61,25 @@ pub struct Hub {
 
 struct HubState {
     core: Core,
-    /// The ids are the hub's own, so nobody can choose them to collide.
-    seats: FxHashMap<SessionId, Seat>,
+    /// By the place that a session has in the core.
+    seats: Vec<Option<Seat>>,
+    /// The seat of the session that is being opened.
+    newcomer: Option<Seat>,
     next_session: SessionId,
     next_reader: u64,
+}
+
+impl HubState {
+    fn seat(&self, session: Handle) -> Option<&Seat> {
+        self.seats.get(session.place())?.as_ref()
+    }
+
+    fn seat_newcomer(&mut self, session: Handle) {
+        if self.seats.len() <= session.place() {
+            self.seats.resize_with(session.place() + 1, || None);
+        }
+        self.seats[session.place()] = self.newcomer.take();
+    }
 }
 
 /// What the hub knows of a session beside the core.
@@ -84,7 +100,8 @@ impl Hub {
             clock: Clock::start(),
             state: Mutex::new(HubState {
                 core: Core::new(config.clone(), PairId(first_id)),
-                seats: FxHashMap::default(),
+                seats: Vec::new(),
+                newcomer: None,
                 next_session: SessionId(first_id),
                 next_reader: 0,
             }),
@@ -114,12 +131,10 @@ impl Hub {
         let secret = Secret::random();
         let mut state = self.lock();
         let session = state.next_session;
-        state.seats.insert(session, Seat { secret, signal: Arc::default() });
+        state.newcomer = Some(Seat { secret, signal: Arc::default() });
         let (opened, wakes) = self.input(&mut state, Input::Open { session }, None);
         if opened.is_ok() {
             state.next_session = SessionId(session.0 + 1);
-        } else {
-            state.seats.remove(&session);
         }
         drop(state);
         wakes.wake();
@@ -132,7 +147,7 @@ impl Hub {
     pub fn authenticate(&self, token: &str) -> Option<SessionId> {
         let token = Token::from_str(token).ok()?;
         let state = self.lock();
-        let seat = state.seats.get(&token.session)?;
+        let seat = state.seat(state.core.find(token.session).ok()?)?;
         seat.secret.is(token.secret).then_some(token.session)
     }
 
@@ -142,29 +157,47 @@ impl Hub {
     ///
     /// Any [`Rejected`]; a rejected event had no effect.
     pub async fn send(&self, from: SessionId, event: ClientEvent) -> Result<(), Rejected> {
-        self.send_at_once(from, event)
+        self.command(|core| core.find(from), event, None, None)
     }
 
-    /// [`Hub::send`], where nobody can wait.
-    pub(crate) fn send_at_once(&self, from: SessionId, event: ClientEvent) -> Result<(), Rejected> {
-        self.command(from, event, None)
+    /// [`Reader::send`], where nobody can wait and where the reader is not at hand, which is woken
+    /// by what follows.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::send`].
+    pub(crate) fn send_at_once(&self, voice: Voice, event: ClientEvent) -> Result<(), Rejected> {
+        self.command(|_| Ok(voice.session), event, Some(voice.reader), None)
     }
 
+    /// The reader `quiet` looks by itself.
     fn command(
         &self,
-        from: SessionId,
+        from: impl FnOnce(&Core) -> Result<Handle, Rejected>,
         event: ClientEvent,
         by: Option<ReaderId>,
+        quiet: Option<ReaderId>,
     ) -> Result<(), Rejected> {
         if let ClientEvent::Say(say) = &event {
             let (bytes, bytes_max) = (say.text.len(), self.config.message_bytes_max);
             if bytes > bytes_max {
-                let rejected = Rejected::TooLong { bytes, bytes_max };
-                self.telemetry.rejected(rejected.reason());
-                return Err(rejected);
+                return self.reject(Rejected::TooLong { bytes, bytes_max });
             }
         }
-        self.handle(Input::Command { session: from, event }, by)
+        let mut state = self.lock();
+        let session = match from(&state.core) {
+            Ok(session) => session,
+            Err(rejected) => return self.reject(rejected),
+        };
+        let (result, wakes) = self.input(&mut state, Input::Command { session, event, by }, quiet);
+        drop(state);
+        wakes.wake();
+        result
+    }
+
+    fn reject(&self, rejected: Rejected) -> Result<(), Rejected> {
+        self.telemetry.rejected(rejected.reason());
+        Err(rejected)
     }
 
     /// Begins to read a mailbox. Whoever read it before is superseded.
@@ -174,21 +207,24 @@ impl Hub {
     /// [`Rejected::UnknownSession`].
     pub async fn attach(self: &Arc<Self>, who: SessionId) -> Result<Reader, Rejected> {
         let mut state = self.lock();
+        let session = match state.core.find(who) {
+            Ok(session) => session,
+            Err(rejected) => {
+                self.telemetry.rejected(rejected.reason());
+                return Err(rejected);
+            }
+        };
         state.next_reader += 1;
         let reader = ReaderId(state.next_reader);
-        let attach = Input::Attach { session: who, reader };
+        let attach = Input::Attach { session, reader };
         let (attached, mut wakes) = self.input(&mut state, attach, None);
-        if let Err(rejected) = attached {
-            drop(state);
-            wakes.wake();
-            return Err(rejected);
-        }
-        let seat = state.seats.get(&who).expect("the core knows only sessions that have a seat");
+        attached.expect("a session that was just found can be attached to");
+        let seat = state.seat(session).expect(SEATED);
         let signal = Arc::clone(&seat.signal);
         wakes.0.extend(signal.hand_over(reader));
         drop(state);
         wakes.wake();
-        Ok(Reader { hub: Arc::clone(self), session: who, reader, signal, attached: true })
+        Ok(Reader { hub: Arc::clone(self), session, reader, signal, attached: true })
     }
 
     /// Brings the time to the core until it is dropped; a hub needs one of these.
@@ -205,7 +241,7 @@ impl Hub {
                 biased;
                 () = self.timeout_changed.notified() => {}
                 () = due => {
-                    let _always_accepted = self.handle(Input::Timeout, None);
+                    let _always_accepted = self.handle(Input::Timeout);
                     // When a whole network is lost there is more to do than others can wait for.
                     tokio::task::yield_now().await;
                 }
@@ -215,10 +251,11 @@ impl Hub {
 
     /// Tells everybody that the server closes, and lets nobody new in.
     pub fn drain(&self) {
-        let _always_accepted = self.handle(Input::Drain, None);
+        let _always_accepted = self.handle(Input::Drain);
     }
 
-    /// Resolves when nobody has anything left to read.
+    /// Resolves when nobody has anything left to read, of those who may be expected to read it: see
+    /// [`Input::Drain`].
     pub async fn drained(&self) {
         while !self.lock().core.is_drained() {
             tokio::time::sleep(DRAIN_PAUSE).await;
@@ -241,20 +278,20 @@ impl Hub {
         self.state.lock().expect("nobody panics while holding the hub, or all is lost anyway")
     }
 
-    /// One input, and everything that follows from it. The reader `by` looks by itself.
-    fn handle(&self, input: Input, by: Option<ReaderId>) -> Result<(), Rejected> {
-        let (result, wakes) = self.input(&mut self.lock(), input, by);
+    /// One input, and everything that follows from it.
+    fn handle(&self, input: Input) -> Result<(), Rejected> {
+        let (result, wakes) = self.input(&mut self.lock(), input, None);
         wakes.wake();
         result
     }
 
     /// One input, and everything that follows from it but the wake-ups, which must be done when
-    /// the lock was given back.
+    /// the lock was given back. The reader `quiet` looks by itself.
     fn input(
         &self,
         state: &mut HubState,
         input: Input,
-        by: Option<ReaderId>,
+        quiet: Option<ReaderId>,
     ) -> (Result<(), Rejected>, Wakes) {
         let now = self.clock.now();
         let timeout_before = state.core.poll_timeout();
@@ -264,21 +301,21 @@ impl Hub {
         while let Some(output) = state.core.poll_output() {
             trace!(?output, "output");
             match output {
+                Output::Opened(session) => state.seat_newcomer(session),
                 Output::Told { session, head, kind, held } => {
                     self.telemetry.event(kind);
                     self.telemetry.depth(held);
-                    let Some(Seat { signal, .. }) = state.seats.get(&session) else { continue };
+                    let Seat { signal, .. } = state.seat(session).expect(SEATED);
                     // Who superseded that reader must be woken all the same.
-                    if by.is_some_and(|reader| signal.is_read_by(reader)) {
+                    if quiet.is_some_and(|reader| signal.is_read_by(reader)) {
                         signal.raise_quietly(head);
                     } else {
                         wakes.0.extend(signal.raise(head));
                     }
                 }
                 Output::Removed(session) => {
-                    if let Some(seat) = state.seats.remove(&session) {
-                        wakes.0.extend(seat.signal.end());
-                    }
+                    let seat = state.seats[session.place()].take().expect(SEATED);
+                    wakes.0.extend(seat.signal.end());
                 }
             }
         }
@@ -327,12 +364,19 @@ impl Wakes {
     }
 }
 
+/// The right to speak at the connection of one reader, until somebody else reads the mailbox.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Voice {
+    session: Handle,
+    reader: ReaderId,
+}
+
 /// The right to read one mailbox, until somebody else reads it.
 ///
 /// Dropped without [`Reader::finish`], it counts as a lost connection.
 pub struct Reader {
     hub: Arc<Hub>,
-    session: SessionId,
+    session: Handle,
     reader: ReaderId,
     signal: Arc<Signal>,
     attached: bool,
@@ -389,14 +433,21 @@ impl Reader {
         !self.signal.is_read_by(self.reader)
     }
 
+    /// What to speak with where this reader is not at hand.
+    pub(crate) fn voice(&self) -> Voice {
+        Voice { session: self.session, reader: self.reader }
+    }
+
     /// Does what the person at this connection asks for. This reader is not woken by what follows,
     /// and must look for it with [`Reader::receive`].
     ///
     /// # Errors
     ///
-    /// As [`Hub::send`].
+    /// As [`Hub::send`]; and [`Rejected::Superseded`] from the moment when another reader takes over,
+    /// so that what a person says on two connections keeps its order.
     pub async fn send(&self, event: ClientEvent) -> Result<(), Rejected> {
-        self.hub.command(self.session, event, Some(self.reader))
+        let Voice { session, reader } = self.voice();
+        self.hub.command(|_| Ok(session), event, Some(reader), Some(reader))
     }
 
     /// The connection shows signs of being lost: the session is not paired until something is heard
@@ -404,7 +455,7 @@ impl Reader {
     /// later than it must.
     pub async fn suspect(&self) {
         let (session, reader) = (self.session, self.reader);
-        let _always_accepted = self.hub.handle(Input::Suspect { session, reader }, None);
+        let _always_accepted = self.hub.handle(Input::Suspect { session, reader });
     }
 
     /// Ends the reading and says how.
@@ -430,7 +481,7 @@ impl Reader {
         if std::mem::take(&mut self.attached) {
             let (session, reader) = (self.session, self.reader);
             self.signal.let_go(reader);
-            let _always_accepted = self.hub.handle(Input::Detach { session, reader, how }, None);
+            let _always_accepted = self.hub.handle(Input::Detach { session, reader, how });
         }
     }
 }

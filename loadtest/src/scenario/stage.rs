@@ -104,6 +104,11 @@ impl Stage {
         *self.clock.get_or_init(|| Clock::starting_in(lead))
     }
 
+    /// The clock of the run, once it has been started.
+    pub(crate) fn clock(&self) -> Option<Clock> {
+        self.clock.get().copied()
+    }
+
     /// Microseconds on the clock of the run; 0 before it was started.
     pub(crate) fn now_us(&self) -> u64 {
         self.clock.get().map_or(0, Clock::now_us)

@@ -61,6 +61,7 @@ pub(crate) fn run(transports: usize, seconds: u64, rate: u64) -> Run {
         seed: 7,
         environment: environment(),
         simulation: Some(simulation()),
+        slos: Vec::new(),
         series: TRANSPORTS
             .iter()
             .take(transports)

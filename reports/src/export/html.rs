@@ -59,6 +59,7 @@ fn content(run: &Run) -> Markup {
             p.when { (run.started_at) " · " (run.environment.os) }
         }
         (verdict_box(&verdict(run)))
+        (tables::objectives(run))
         @if !rows.is_empty() {
             (comparison::comparison(&rows))
             (figures::speed_and_cost(&rows))

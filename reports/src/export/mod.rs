@@ -9,6 +9,7 @@ pub mod hgrm;
 pub mod hlog;
 pub mod html;
 pub mod json;
+pub mod junit;
 
 /// One file to be, in the run directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,8 +35,8 @@ pub trait Exporter {
 /// Every format, in the order in which they are written: `run.json` first, because all others
 /// can be made from it.
 #[must_use]
-pub fn all() -> [&'static dyn Exporter; 5] {
-    [&json::Json, &html::Html, &csv::Csv, &hlog::Hlog, &hgrm::Hgrm]
+pub fn all() -> [&'static dyn Exporter; 6] {
+    [&json::Json, &html::Html, &csv::Csv, &hlog::Hlog, &hgrm::Hgrm, &junit::Junit]
 }
 
 /// A transport's name as the stem of a file name: no separator, no space.

@@ -8,7 +8,8 @@
 //! A mailbox never drops a message that was not handed out. When it is full
 //!
 //! 1. it forgets the oldest events that were handed out, if the person has never acknowledged
-//!    anything: such a person keeps no cursor, and will never acknowledge these either;
+//!    anything, not even nothing, as the first of all polls does: such a person keeps no cursor,
+//!    and will never acknowledge these either;
 //! 2. it gives up its head counts, and says so with one `lagged`;
 //! 3. it reports [`Full`] when even that makes no room.
 //!
@@ -130,7 +131,7 @@ impl Mailbox {
 
     pub(super) fn acknowledge(&mut self, seq: Seq) -> Result<(), Rejected> {
         self.check(seq)?;
-        self.has_acknowledged |= seq > Seq(0);
+        self.has_acknowledged = true;
         if seq == self.head {
             self.forget_everything();
         }
@@ -160,6 +161,12 @@ impl Mailbox {
 
     pub(super) fn is_handed_out(&self) -> bool {
         self.handed_out == self.head
+    }
+
+    /// True when somebody said something that was never handed out.
+    pub(super) fn has_unheard_message(&self) -> bool {
+        let is_message = |entry: &Entry| matches!(entry.event, ServerEvent::Message { .. });
+        self.entries.range(self.count_up_to(self.handed_out)..).any(is_message)
     }
 
     /// A cursor between what was forgotten and the head is good.

@@ -35,6 +35,7 @@ use self::mailbox::{Bounds, Full, Mailbox};
 pub use self::mailbox::{Entry, Read};
 pub use self::rejected::Rejected;
 use self::session::{Session, State};
+pub use self::sessions::Handle;
 use self::sessions::{Sessions, Slot};
 use self::timers::Timers;
 use crate::config::Config;
@@ -90,21 +91,24 @@ pub enum Input {
     /// A person asks for something.
     Command {
         /// Who.
-        session: SessionId,
+        session: Handle,
         /// What.
         event: ClientEvent,
+        /// The reader through whose connection it came, where there is one: nobody speaks for a
+        /// session whose mailbox another reader has taken over.
+        by: Option<ReaderId>,
     },
     /// Somebody begins to read the session's mailbox; whoever read it before does so no more.
     Attach {
         /// Whose mailbox.
-        session: SessionId,
+        session: Handle,
         /// The new reader.
         reader: ReaderId,
     },
     /// A reader went away; ignored unless it is the latest.
     Detach {
         /// Whose mailbox.
-        session: SessionId,
+        session: Handle,
         /// The reader.
         reader: ReaderId,
         /// How.
@@ -114,23 +118,30 @@ pub enum Input {
     /// heard from it again. Ignored unless the reader is the latest, who must go or attach anew.
     Suspect {
         /// Whose mailbox.
-        session: SessionId,
+        session: Handle,
         /// The reader.
         reader: ReaderId,
     },
     /// Time has passed; bring it when [`Core::poll_timeout`] says so. Bringing it early is harmless.
     Timeout,
     /// The server shuts down: everybody is told, nobody new is let in.
+    ///
+    /// Until [`Core::is_drained`] it waits for everybody whose session was open, but for those who
+    /// have not been told anything that somebody said, and who seem to be gone: a lost connection,
+    /// or nobody who reads and nothing heard for as long as a drain may take. Those who had ended
+    /// before had been told so before.
     Drain,
 }
 
 /// What the caller must do after an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Output {
+    /// A session was opened, and this is what names it from now on.
+    Opened(Handle),
     /// An event went into a mailbox.
     Told {
         /// Whose mailbox.
-        session: SessionId,
+        session: Handle,
         /// The event's place, which is now the last.
         head: Seq,
         /// The event's type, as the wire names it.
@@ -139,7 +150,7 @@ pub enum Output {
         held: usize,
     },
     /// The session is forgotten.
-    Removed(SessionId),
+    Removed(Handle),
 }
 
 /// How many there are of everything.
@@ -167,7 +178,7 @@ pub struct Core {
     online: usize,
     pairs: usize,
     attached: usize,
-    /// Sessions with an event that was never handed out.
+    /// Sessions with an event that was never handed out, of those that a drain waits for.
     unread: usize,
     lobby: Lobby,
     /// When sessions run out of time.
@@ -211,9 +222,9 @@ impl Core {
             Input::Open { session } => self.open(now, session).inspect_err(|rejected| {
                 trace!(name: "turned away", session = session.0, reason = rejected.reason());
             }),
-            Input::Command { session, event } => {
-                self.command(now, session, event).inspect_err(|rejected| {
-                    trace!(name: "refused", session = session.0, reason = rejected.reason());
+            Input::Command { session, event, by } => {
+                self.command(now, session, event, by).inspect_err(|rejected| {
+                    trace!(name: "refused", session = session.id.0, reason = rejected.reason());
                 })
             }
             Input::Attach { session, reader } => self.attach(now, session, reader),
@@ -249,13 +260,22 @@ impl Core {
         self.timers.first().into_iter().chain(self.notices.first()).min()
     }
 
+    /// What names the session of this id, which has to be looked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownSession`].
+    pub fn find(&self, session: SessionId) -> Result<Handle, Rejected> {
+        self.sessions.find(session).ok_or(Rejected::UnknownSession)
+    }
+
     /// The events of a session past `after`, `limit` at most, which are handed out by that.
     ///
     /// # Errors
     ///
     /// [`Rejected::UnknownSession`], or [`Rejected::Cursor`] when `after` was forgotten already or
     /// lies in the future.
-    pub fn read(&mut self, session: SessionId, after: Seq, limit: usize) -> Result<Read, Rejected> {
+    pub fn read(&mut self, session: Handle, after: Seq, limit: usize) -> Result<Read, Rejected> {
         self.mailbox(session, |mailbox| mailbox.read_after(after, limit))?
     }
 
@@ -264,7 +284,7 @@ impl Core {
     /// # Errors
     ///
     /// [`Rejected::UnknownSession`].
-    pub fn beginning(&self, session: SessionId) -> Result<Seq, Rejected> {
+    pub fn beginning(&self, session: Handle) -> Result<Seq, Rejected> {
         let session = self.sessions.get(session).ok_or(Rejected::UnknownSession)?;
         Ok(session.mailbox.beginning())
     }
@@ -274,11 +294,12 @@ impl Core {
     /// # Errors
     ///
     /// As [`Core::read`].
-    pub fn acknowledge(&mut self, session: SessionId, seq: Seq) -> Result<(), Rejected> {
+    pub fn acknowledge(&mut self, session: Handle, seq: Seq) -> Result<(), Rejected> {
         self.mailbox(session, |mailbox| mailbox.acknowledge(seq))?
     }
 
-    /// True when no event waits to be handed out, so that a drain may end.
+    /// True when a drain may end, because no event waits to be handed out to anybody who is still
+    /// expected: see [`Input::Drain`].
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.unread == 0
@@ -303,26 +324,27 @@ impl Core {
         }
     }
 
-    fn session(&mut self, session: SessionId) -> Result<&mut Session, Rejected> {
+    fn session(&mut self, session: Handle) -> Result<&mut Session, Rejected> {
         self.sessions.get_mut(session).ok_or(Rejected::UnknownSession)
     }
 
     /// A session that an invariant says is there.
     fn known(&mut self, session: SessionId) -> &mut Session {
-        self.sessions.get_mut(session).expect(KNOWN)
+        let slot = self.slot(session);
+        &mut self.sessions[slot]
     }
 
     /// Whatever is done to a mailbox is done here, where those with news in them are counted.
     fn mailbox<T>(
         &mut self,
-        session: SessionId,
+        session: Handle,
         act: impl FnOnce(&mut Mailbox) -> T,
     ) -> Result<T, Rejected> {
-        let mailbox = &mut self.sessions.get_mut(session).ok_or(Rejected::UnknownSession)?.mailbox;
-        let was_unread = !mailbox.is_handed_out();
-        let result = act(mailbox);
-        self.unread -= usize::from(was_unread);
-        self.unread += usize::from(!mailbox.is_handed_out());
+        let known = self.sessions.get_mut(session).ok_or(Rejected::UnknownSession)?;
+        let was_waited_for = known.is_waited_for();
+        let result = act(&mut known.mailbox);
+        self.unread -= usize::from(was_waited_for);
+        self.unread += usize::from(known.is_waited_for());
         Ok(result)
     }
 
@@ -353,12 +375,17 @@ impl Core {
         if known.state == State::Closed {
             return Ok(());
         }
-        let was_unread = !known.mailbox.is_handed_out();
+        let was_waited_for = known.is_waited_for();
         let kind = entry.event.kind();
         let head = known.mailbox.push(entry, Bounds::new(&self.config))?;
         let held = known.mailbox.len();
-        self.unread += usize::from(!was_unread);
-        self.outputs.push_back(Output::Told { session: known.id, head, kind, held });
+        self.unread += usize::from(!was_waited_for);
+        self.outputs.push_back(Output::Told {
+            session: Handle { id: known.id, slot },
+            head,
+            kind,
+            held,
+        });
         Ok(())
     }
 
@@ -394,16 +421,17 @@ impl Core {
             );
             return self.close(now, session, CloseReason::Lost);
         }
-        let gone = self.sessions.remove(session).expect("it was just looked at");
+        let handle = self.sessions.find(session).expect("it was just looked at");
+        let gone = self.sessions.remove(session).expect("it was just found");
         self.attached -= usize::from(gone.reader.is_some());
-        self.unread -= usize::from(!gone.mailbox.is_handed_out());
+        self.unread -= usize::from(gone.is_waited_for());
         trace!(
             name: "removed",
             session = session.0,
             is_unread = !gone.mailbox.is_handed_out(),
             is_read = gone.reader.is_some(),
         );
-        self.outputs.push_back(Output::Removed(session));
+        self.outputs.push_back(Output::Removed(handle));
     }
 
     fn arm_notice(&mut self, session: SessionId, last: Instant) {
@@ -420,8 +448,13 @@ impl Core {
             pairs = self.pairs as u64,
         );
         self.draining = true;
+        self.pairs = 0;
         for session in self.notices.sessions() {
+            let is_expected = self.is_expected(now, session);
             self.end(now, session, CloseReason::Draining);
+            if is_expected {
+                self.wait_for(session);
+            }
         }
     }
 }

@@ -31,7 +31,7 @@ impl Core {
         let sessions = &self.sessions;
         self.lobby.match_two(|one, other| {
             let left = |one, other| {
-                sessions.get(one).is_some_and(|session| session.parted_from == Some(other))
+                sessions.slot(one).is_some_and(|slot| sessions[slot].parted_from == Some(other))
             };
             left(one, other) || left(other, one)
         })
@@ -50,10 +50,11 @@ impl Core {
             partner = other.0,
             again = self.sessions[first].parted_from == Some(other),
         );
-        for (mine, partner, slot) in [(first, other, second), (second, one, first)] {
+        self.sessions.link(first, second);
+        for (mine, partner) in [(first, other), (second, one)] {
             let known = &mut self.sessions[mine];
             assert_eq!(known.state, State::Waiting, "{} was matched without waiting", known.id);
-            known.state = State::Paired { pair, partner, slot };
+            known.state = State::Paired { pair, partner };
         }
         // Both learn of the pair before either is closed, so nobody loses a partner unmet.
         let told = slots.map(|slot| self.try_tell(now, slot, ServerEvent::Paired { pair }));
@@ -67,23 +68,21 @@ impl Core {
     /// Takes the message into the mailboxes of both.
     pub(super) fn say(&mut self, now: Instant, from: Slot, say: Say) -> Result<(), Rejected> {
         let Say { id, text, pair: meant } = say;
-        let speaker = &self.sessions[from];
+        let partner = self.sessions.partner(from);
+        let (speaker, listener) = (&self.sessions[from], &self.sessions[partner]);
+        let is_mutual = listener.state.partner() == Some(speaker.id);
         let said = Hashed::new(&id);
         if speaker.said.contains(said) {
             trace!(name: "said again", session = speaker.id.0);
             return Ok(());
         }
-        let partner = match (speaker.state, meant) {
-            (State::Paired { pair, slot, .. }, meant)
-                if meant.is_none_or(|meant| meant == pair) =>
-            {
-                slot
-            }
+        match (speaker.state.pair(), meant) {
+            (Some(pair), meant) if meant.is_none_or(|meant| meant == pair) => {}
             (_, Some(meant)) => return Err(Rejected::StalePair { meant }),
             (_, None) => return Err(Rejected::NotPaired),
-        };
+        }
+        assert!(is_mutual, "{ONE_SIDED}");
         let speaker_id = speaker.id;
-        assert_eq!(self.sessions[partner].state.partner(), Some(speaker_id), "{ONE_SIDED}");
         self.sessions[from].pay(now, &self.config)?;
         // Both are made before either is put away: mailboxes are seldom in a cache, and what is
         // copied, or counted once more, waits for the stores before it.
@@ -129,7 +128,9 @@ impl Core {
         let partner = self.known(session).state.partner()?;
         assert_eq!(self.known(partner).state.partner(), Some(session), "{ONE_SIDED}");
         for (one, other) in [(session, partner), (partner, session)] {
-            let known = self.known(one);
+            let slot = self.slot(one);
+            self.sessions.unlink(slot);
+            let known = &mut self.sessions[slot];
             known.state = State::Waiting;
             known.parted_from = Some(other);
         }

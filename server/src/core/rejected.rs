@@ -46,6 +46,9 @@ pub enum Rejected {
         /// The limit.
         bytes_max: usize,
     },
+    /// Another connection has taken the session over.
+    #[error("another connection speaks for this session now, and reads its events")]
+    Superseded,
     /// The cursor is outside what the mailbox holds.
     #[error("the cursor {after} is outside of {acknowledged} to {head}")]
     Cursor {
@@ -72,6 +75,7 @@ impl Rejected {
             Self::StalePair { .. } => "stale-pair",
             Self::TooFast { .. } => "too-fast",
             Self::TooLong { .. } => "message-too-long",
+            Self::Superseded => "superseded",
             Self::Cursor { .. } => "cursor",
         }
     }

@@ -14,12 +14,15 @@ const TAGS: usize = 128;
 /// The hashes of the latest ids, in a ring that is split: every message looks through all the tags,
 /// which are few bytes and near, and but for one in hundreds at nothing else.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Said {
-    tags: [u16; TAGS],
-    /// The tags of those who are configured to remember more.
-    more_tags: Vec<u16>,
     rests: Vec<[u16; 3]>,
     oldest: usize,
+    /// The tags of those who are configured to remember more; a vector in a box is a third as large
+    /// for all the others.
+    #[expect(clippy::box_collection, reason = "most of the time there is none")]
+    more_tags: Option<Box<Vec<u16>>>,
+    tags: [u16; TAGS],
 }
 
 /// What is remembered of an id: a hash of 64 bits.
@@ -42,7 +45,7 @@ impl Hashed {
 
 impl Default for Said {
     fn default() -> Self {
-        Self { tags: [0; TAGS], more_tags: Vec::new(), rests: Vec::new(), oldest: 0 }
+        Self { rests: Vec::new(), oldest: 0, more_tags: None, tags: [0; TAGS] }
     }
 }
 
@@ -50,10 +53,10 @@ impl Said {
     pub(super) fn contains(&self, id: Hashed) -> bool {
         // Without a way out in the middle, so that many are compared at once.
         let has = |tags: &[u16]| tags.iter().fold(false, |found, tag| found | (*tag == id.tag));
-        if !has(&self.tags) && !has(&self.more_tags) {
+        if !has(&self.tags) && !has(self.more_tags()) {
             return false;
         }
-        let tags = self.tags.iter().chain(&self.more_tags);
+        let tags = self.tags.iter().chain(self.more_tags());
         tags.zip(&self.rests).any(|both| both == (&id.tag, &id.rest))
     }
 
@@ -64,14 +67,19 @@ impl Said {
             self.rests.push(id.rest);
             match self.tags.get_mut(known) {
                 Some(tag) => *tag = id.tag,
-                None => self.more_tags.push(id.tag),
+                None => self.more_tags.get_or_insert_default().push(id.tag),
             }
             return;
         }
         self.rests[self.oldest] = id.rest;
-        let mut tags = self.tags.iter_mut().chain(&mut self.more_tags);
+        let more_tags = self.more_tags.as_deref_mut().map_or(&mut [][..], Vec::as_mut_slice);
+        let mut tags = self.tags.iter_mut().chain(more_tags);
         *tags.nth(self.oldest).expect("every id has a tag") = id.tag;
         self.oldest = (self.oldest + 1) % ids_max;
+    }
+
+    fn more_tags(&self) -> &[u16] {
+        self.more_tags.as_deref().map_or(&[], Vec::as_slice)
     }
 }
 

@@ -13,37 +13,42 @@ use tracing::trace;
 
 use super::mailbox::{Entry, Mailbox};
 use super::said::Said;
-use super::sessions::Slot;
-use super::{Core, Detach, Instant, Output, ReaderId, Rejected};
+use super::sessions::{Handle, Slot};
+use super::{Core, Detach, Instant, KNOWN, Output, ReaderId, Rejected};
 use crate::config::Config;
 use crate::protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerEvent, SessionId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
     Waiting,
-    Paired { pair: PairId, partner: SessionId, slot: Slot },
+    Paired { pair: PairId, partner: SessionId },
     Closed,
 }
 
+/// In the order in which a message needs it, from the beginning of a cache line: the two first lines
+/// are all that is touched of whom it is said to. Eight sessions fill a page, and none lies in two.
 #[derive(Debug)]
+#[repr(C, align(64))]
 pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) state: State,
     pub(super) mailbox: Mailbox,
     pub(super) reader: Option<ReaderId>,
+    /// The connection was lost; nobody is paired with somebody who may be gone.
+    pub(super) suspect: bool,
+    /// A drain does not end before the person has been told everything.
+    is_expected: bool,
     /// When the session has run out of time.
     pub(super) deadline: Option<Instant>,
     /// When its timer goes off: no later than the deadline, which every command moves. A timer that
     /// goes off early is set anew, so that a command need not touch it.
     pub(super) timer: Option<Instant>,
-    /// When the head count is told next; none once the session is closed.
-    pub(super) notice_at: Option<Instant>,
-    /// The connection was lost; nobody is paired with somebody who may be gone.
-    pub(super) suspect: bool,
-    pub(super) parted_from: Option<SessionId>,
-    pub(super) said: Said,
     /// When the messages said so far are paid for (GCRA, ITU-T I.371).
     paid_until: Instant,
+    /// When the head count is told next; none once the session is closed.
+    pub(super) notice_at: Option<Instant>,
+    pub(super) parted_from: Option<SessionId>,
+    pub(super) said: Said,
 }
 
 impl Session {
@@ -57,10 +62,16 @@ impl Session {
             timer: None,
             notice_at: None,
             suspect: false,
+            is_expected: true,
             parted_from: None,
             said: Said::default(),
             paid_until: Instant::default(),
         }
+    }
+
+    /// True when something was never handed out to somebody who is expected to come for it.
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.is_expected && !self.mailbox.is_handed_out()
     }
 
     fn timer_is_early_enough(&self, deadline: Option<Instant>) -> bool {
@@ -91,12 +102,13 @@ impl Core {
         if self.sessions.len() >= self.config.sessions_max {
             return Err(Rejected::Full { retry_after_ms });
         }
-        let slot = self.sessions.insert(Session::new(session));
+        let handle = self.sessions.insert(Session::new(session));
+        self.outputs.push_back(Output::Opened(handle));
         self.online += 1;
         trace!(name: "opened", session = session.0);
         self.arm_notice(session, now);
         self.set_deadline(session, Some(now.after(self.config.session_lease())));
-        self.tell(now, slot, ServerEvent::Welcome { session, online: self.online as u64 });
+        self.tell(now, handle.slot, ServerEvent::Welcome { session, online: self.online as u64 });
         self.lobby.enter(session);
         Ok(())
     }
@@ -104,13 +116,18 @@ impl Core {
     pub(super) fn command(
         &mut self,
         now: Instant,
-        session: SessionId,
+        handle: Handle,
         event: ClientEvent,
+        by: Option<ReaderId>,
     ) -> Result<(), Rejected> {
-        let slot = self.sessions.slot(session).ok_or(Rejected::UnknownSession)?;
-        if self.sessions[slot].state == State::Closed {
+        let Session { state, reader, .. } = *self.session(handle)?;
+        let (session, slot) = (handle.id, handle.slot);
+        if by.is_some() && by != reader {
+            return Err(Rejected::Superseded);
+        }
+        if state == State::Closed {
             return match event {
-                ClientEvent::Ack { seq } => self.acknowledge_again(session, seq),
+                ClientEvent::Ack { seq } => self.acknowledge_again(handle, seq),
                 ClientEvent::Leave => Ok(()),
                 ClientEvent::Say(_) | ClientEvent::Next { .. } if self.draining => {
                     Err(Rejected::Draining { retry_after_ms: self.config.retry_after_ms })
@@ -123,13 +140,13 @@ impl Core {
             ClientEvent::Say(say) => self.say(now, slot, say)?,
             ClientEvent::Next { pair } => self.skip(now, session, pair),
             ClientEvent::Leave => self.close(now, session, CloseReason::Left),
-            ClientEvent::Ack { seq } => self.acknowledge_again(session, seq)?,
+            ClientEvent::Ack { seq } => self.acknowledge_again(handle, seq)?,
         }
         Ok(())
     }
 
     /// An acknowledgement that comes late says nothing new, and is no error.
-    fn acknowledge_again(&mut self, session: SessionId, seq: Seq) -> Result<(), Rejected> {
+    fn acknowledge_again(&mut self, session: Handle, seq: Seq) -> Result<(), Rejected> {
         match self.acknowledge(session, seq) {
             Err(Rejected::Cursor { acknowledged, .. }) if seq < acknowledged => Ok(()),
             result => result,
@@ -139,16 +156,15 @@ impl Core {
     pub(super) fn attach(
         &mut self,
         now: Instant,
-        session: SessionId,
+        handle: Handle,
         reader: ReaderId,
     ) -> Result<(), Rejected> {
-        let slot = self.sessions.slot(session).ok_or(Rejected::UnknownSession)?;
-        let known = &mut self.sessions[slot];
+        let known = self.session(handle)?;
         let was_attached = known.reader.replace(reader).is_some();
         let is_open = known.state != State::Closed;
         trace!(
             name: "attached",
-            session = session.0,
+            session = handle.id.0,
             took_over = was_attached,
             was_suspect = known.suspect,
             is_open,
@@ -156,22 +172,15 @@ impl Core {
         );
         self.attached += usize::from(!was_attached);
         if is_open {
-            self.hear_from(now, slot);
+            self.hear_from(now, handle.slot);
         }
         Ok(())
     }
 
-    pub(super) fn detach(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        reader: ReaderId,
-        how: Detach,
-    ) {
-        let Some(slot) = self.sessions.slot(session) else {
+    pub(super) fn detach(&mut self, now: Instant, handle: Handle, reader: ReaderId, how: Detach) {
+        let Ok(known) = self.session(handle) else {
             return;
         };
-        let known = &mut self.sessions[slot];
         if known.reader != Some(reader) {
             return;
         }
@@ -182,9 +191,9 @@ impl Core {
             return;
         }
         match how {
-            Detach::Answered => self.hear_from(now, slot),
-            Detach::Dropped => self.suspect(now, session),
-            Detach::Ended => self.close(now, session, CloseReason::Lost),
+            Detach::Answered => self.hear_from(now, handle.slot),
+            Detach::Dropped => self.suspect(now, handle.id),
+            Detach::Ended => self.close(now, handle.id, CloseReason::Lost),
         }
     }
 
@@ -216,18 +225,38 @@ impl Core {
             was_suspect = known.suspect,
             is_read = known.reader.is_some(),
         );
+        let was_waited_for = known.is_waited_for();
+        known.is_expected = false;
         known.state = State::Closed;
         let notice_at = known.notice_at.take();
+        self.unread -= usize::from(was_waited_for);
         self.notices.change(session, notice_at, None);
         self.set_deadline(session, Some(now.after(self.config.resume_window())));
         let closing = ServerEvent::Closing { reason, retry_after_ms };
         let kind = closing.kind();
+        let handle = self.sessions.find(session).expect(KNOWN);
         let (head, held) = self
-            .mailbox(session, |mailbox| {
-                (mailbox.push_last(Entry::new(now, closing)), mailbox.len())
-            })
+            .mailbox(handle, |mailbox| (mailbox.push_last(Entry::new(now, closing)), mailbox.len()))
             .expect("a session that ends is still known");
-        self.outputs.push_back(Output::Told { session, head, kind, held });
+        self.outputs.push_back(Output::Told { session: handle, head, kind, held });
+    }
+
+    /// True when an open session is worth waiting for in a drain that begins now.
+    pub(super) fn is_expected(&self, now: Instant, session: SessionId) -> bool {
+        let known = &self.sessions[self.slot(session)];
+        let heard_at = |deadline: Instant| deadline.before(self.config.session_lease());
+        let is_silent = |deadline| heard_at(deadline).after(self.config.drain_max()) < now;
+        let is_gone =
+            known.reader.is_none() && (known.suspect || known.deadline.is_some_and(is_silent));
+        !is_gone || known.mailbox.has_unheard_message()
+    }
+
+    /// Lets a drain wait until a session has been told everything.
+    pub(super) fn wait_for(&mut self, session: SessionId) {
+        let known = self.known(session);
+        known.is_expected = true;
+        let is_waited_for = known.is_waited_for();
+        self.unread += usize::from(is_waited_for);
     }
 
     /// The person is there: the lease begins anew, or rests while somebody reads.
@@ -257,14 +286,14 @@ impl Core {
     }
 
     /// The person may be gone; the reader finds out in its own time, so there is no deadline.
-    pub(super) fn doubt(&mut self, session: SessionId, reader: ReaderId) {
-        let Ok(known) = self.session(session) else {
+    pub(super) fn doubt(&mut self, handle: Handle, reader: ReaderId) {
+        let Ok(known) = self.session(handle) else {
             return;
         };
         if known.reader == Some(reader) && known.state != State::Closed {
             known.suspect = true;
-            trace!(name: "doubted", session = session.0);
-            self.lobby.leave(session);
+            trace!(name: "doubted", session = handle.id.0);
+            self.lobby.leave(handle.id);
         }
     }
 

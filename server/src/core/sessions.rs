@@ -1,4 +1,4 @@
-//! Everybody: found by id in one step, by slot in none.
+//! Everybody: looked for by id once, found by handle ever after.
 //!
 //! It cannot be walked, on purpose: a hash has an order that nobody decided, and whatever needs
 //! all sessions of a server takes its lock for too long.
@@ -17,6 +17,31 @@ const CHUNK: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Slot(u32);
 
+/// Names a session and says where it lies, so that nobody has to look for it: of what a message
+/// costs among a hundred thousand people, looking for one of them is a large part.
+///
+/// It is good until the session is forgotten. After that it names nobody, whoever lies there since:
+/// no id is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handle {
+    pub(super) id: SessionId,
+    pub(super) slot: Slot,
+}
+
+impl Handle {
+    /// The session.
+    #[must_use]
+    pub fn session(self) -> SessionId {
+        self.id
+    }
+
+    /// A small number that no other session has for as long as this one is known.
+    #[must_use]
+    pub fn place(self) -> usize {
+        self.slot.0 as usize
+    }
+}
+
 impl Slot {
     fn place(self) -> (usize, usize) {
         let slot = self.0 as usize;
@@ -29,17 +54,36 @@ pub(super) struct Sessions {
     /// The ids come from the server itself, so nobody can choose them to collide.
     slots: FxHashMap<SessionId, Slot>,
     chunks: Vec<Vec<Option<Session>>>,
+    /// Who talks to whom, four bytes a session: near enough to a processor to say where both lie
+    /// before either is looked at, so that it waits for both at once and not for one after the
+    /// other. Who talks to nobody stands here as their own partner.
+    partners: Vec<Slot>,
     free: Vec<Slot>,
 }
 
 impl Sessions {
-    pub(super) fn insert(&mut self, session: Session) -> Slot {
+    pub(super) fn insert(&mut self, session: Session) -> Handle {
         let slot = self.free.pop().unwrap_or_else(|| self.grow());
-        let previous = self.slots.insert(session.id, slot);
-        assert!(previous.is_none(), "{} was opened twice", session.id);
+        let id = session.id;
+        let previous = self.slots.insert(id, slot);
+        assert!(previous.is_none(), "{id} was opened twice");
         let (chunk, place) = slot.place();
         self.chunks[chunk][place] = Some(session);
-        slot
+        Handle { id, slot }
+    }
+
+    /// Where a session's partner lies; the session itself where it has none.
+    pub(super) fn partner(&self, slot: Slot) -> Slot {
+        self.partners[slot.0 as usize]
+    }
+
+    pub(super) fn link(&mut self, one: Slot, other: Slot) {
+        self.partners[one.0 as usize] = other;
+        self.partners[other.0 as usize] = one;
+    }
+
+    pub(super) fn unlink(&mut self, slot: Slot) {
+        self.partners[slot.0 as usize] = slot;
     }
 
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
@@ -49,16 +93,24 @@ impl Sessions {
         self.chunks[chunk][place].take()
     }
 
+    pub(super) fn find(&self, id: SessionId) -> Option<Handle> {
+        self.slot(id).map(|slot| Handle { id, slot })
+    }
+
     pub(super) fn slot(&self, id: SessionId) -> Option<Slot> {
         self.slots.get(&id).copied()
     }
 
-    pub(super) fn get(&self, id: SessionId) -> Option<&Session> {
-        self.slot(id).map(|slot| &self[slot])
+    pub(super) fn get(&self, handle: Handle) -> Option<&Session> {
+        let (chunk, place) = handle.slot.place();
+        let session = self.chunks.get(chunk)?.get(place)?.as_ref();
+        session.filter(|session| session.id == handle.id)
     }
 
-    pub(super) fn get_mut(&mut self, id: SessionId) -> Option<&mut Session> {
-        self.slot(id).map(|slot| &mut self[slot])
+    pub(super) fn get_mut(&mut self, handle: Handle) -> Option<&mut Session> {
+        let (chunk, place) = handle.slot.place();
+        let session = self.chunks.get_mut(chunk)?.get_mut(place)?.as_mut();
+        session.filter(|session| session.id == handle.id)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -74,7 +126,9 @@ impl Sessions {
         let last = self.chunks.last_mut().expect("there is one now");
         last.push(None);
         let slot = full + last.len() - 1;
-        Slot(u32::try_from(slot).expect("no server has four thousand million sessions"))
+        let slot = Slot(u32::try_from(slot).expect("no server has four thousand million sessions"));
+        self.partners.push(slot);
+        slot
     }
 }
 
@@ -94,4 +148,4 @@ impl IndexMut<Slot> for Sessions {
     }
 }
 
-const GONE: &str = "a slot is held only by the session itself and by its partner";
+const GONE: &str = "a slot is named only by the session itself and by its partner";

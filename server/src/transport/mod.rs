@@ -41,6 +41,8 @@ pub(crate) struct Opening {
 /// the mailbox still has.
 async fn take_up(reader: Reader, after: Option<Seq>) -> Result<(Reader, Seq), Rejected> {
     let begun = match after {
+        // Somebody who pushes nothing back need not acknowledge ever: that is not said by this.
+        Some(Seq(0)) if reader.beginning().await == Ok(Seq(0)) => Ok(Seq(0)),
         Some(after) => reader.acknowledge(after).await.map(|()| after),
         None => reader.beginning().await,
     };

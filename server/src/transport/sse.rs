@@ -35,7 +35,7 @@ use tokio::time::Instant;
 use super::who::Who;
 use super::{Opening, take_up};
 use crate::error::HttpError;
-use crate::hub::{Detach, Hub, Reader};
+use crate::hub::{Detach, Hub, Reader, Rejected};
 use crate::protocol::{Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame};
 
 const LAST_EVENT_ID: &str = "last-event-id";
@@ -129,7 +129,7 @@ impl Stream {
                 self.go_on(text, is_over).await
             }
             Ok(_) if !self.reader.is_superseded() => self.go_on(":\n\n".to_owned(), false).await,
-            Ok(_) => self.go_on(refused_text(HttpError::Superseded), true).await,
+            Ok(_) => self.go_on(refused_text(Rejected::Superseded.into()), true).await,
             Err(rejected) => self.go_on(refused_text(rejected.into()), true).await,
         }
     }

@@ -28,7 +28,8 @@
 //! stays in the mailbox. Everything that a client has sent is carried out before anything is
 //! written, so a burst costs one write; never more than [`COMMANDS_A_TURN_MAX`] of it, so that
 //! nobody who only speaks hears nothing. A refusal has no place in the mailbox, and may overtake
-//! the events of commands that came before it.
+//! the events of commands that came before it. Nothing is carried out any more from the moment when
+//! another connection has taken the session over, not even a close frame's farewell.
 //!
 //! The task is as large as its largest step, for every connection and all the time; so what is rare
 //! takes a box.
@@ -63,7 +64,7 @@ use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
 use crate::protocol::{
     Batch, ClientEvent, CloseReason, MessageId, Opened, Problem, Refusal, Seq, ServerEvent,
-    ServerFrame, SessionId,
+    ServerFrame,
 };
 
 /// What one read takes from the network; larger frames are read in steps.
@@ -131,7 +132,6 @@ fn not_websocket(error: Error) -> HttpError {
 
 /// Who was let in.
 struct Admitted {
-    session: SessionId,
     opened: Opened,
     reader: Reader,
     is_new: bool,
@@ -156,7 +156,7 @@ async fn admit(
         None => return Err(HttpError::NoSession),
     };
     let (reader, next) = take_up(hub.attach(session).await?, after).await?;
-    Ok(Admitted { session, opened: Opened { session, token, next }, reader, is_new })
+    Ok(Admitted { opened: Opened { session, token, next }, reader, is_new })
 }
 
 /// A cookie outlives its session, so one that is not known any more only says that somebody was
@@ -250,7 +250,6 @@ async fn linger(socket: &mut Socket) {
 struct Conversation<'a> {
     hub: &'a Hub,
     socket: &'a mut Socket,
-    session: SessionId,
     opened: Option<Opened>,
     reader: Reader,
     /// The last event that was written.
@@ -268,12 +267,11 @@ struct Conversation<'a> {
 
 impl<'a> Conversation<'a> {
     fn new(hub: &'a Hub, socket: &'a mut Socket, admitted: Admitted) -> Self {
-        let Admitted { session, opened, reader, .. } = admitted;
+        let Admitted { opened, reader, .. } = admitted;
         let cursor = opened.next;
         Self {
             hub,
             socket,
-            session,
             opened: Some(opened),
             reader,
             cursor,
@@ -289,7 +287,7 @@ impl<'a> Conversation<'a> {
     async fn end(self, end: &End) {
         let how = match end {
             End::Left => {
-                let _session_is_over = self.hub.send(self.session, ClientEvent::Leave).await;
+                let _not_for_us_to_end = self.reader.send(ClientEvent::Leave).await;
                 Detach::Answered
             }
             End::Lost | End::Away | End::Closed(..) | End::Refused(_) => Detach::Dropped,
@@ -381,6 +379,10 @@ impl<'a> Conversation<'a> {
         let id = command.message_id();
         match self.reader.send(command).await {
             Ok(()) => Ok(()),
+            Err(Rejected::Superseded) => {
+                Box::pin(self.refuse(id, Rejected::Superseded.into())).await?;
+                Err(HttpError::from(Rejected::Superseded).into())
+            }
             Err(rejected) => Box::pin(self.refuse(id, rejected.into())).await,
         }
     }
@@ -414,7 +416,7 @@ impl<'a> Conversation<'a> {
     async fn deliver(&mut self, batch: Result<Batch, Rejected>) -> Result<(), End> {
         let batch = batch.map_err(HttpError::from)?;
         if batch.events.is_empty() {
-            return Err(HttpError::Superseded.into());
+            return Err(HttpError::from(Rejected::Superseded).into());
         }
         let mut closing = None;
         for event in &batch.events {

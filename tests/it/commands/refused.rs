@@ -54,10 +54,7 @@ fn an_out_that_cannot_be_written_is_refused_before_the_run() {
 
 #[test]
 fn a_target_that_does_not_answer_is_named() {
-    let closed = {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        listener.local_addr().expect("the listener is bound")
-    };
+    let (_bound, closed) = crate::served::nobody();
     let load = format!("load --target http://{closed} --users 2 --duration 1s --out run");
     let refused = racetrack(empty_dir().path(), &load);
     let line = format!(
@@ -67,6 +64,24 @@ fn a_target_that_does_not_answer_is_named() {
     assert!(refused.stderr.starts_with(&line), "{}", refused.stderr);
     assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+}
+
+#[test]
+fn an_objective_that_says_nothing_is_refused() {
+    check_usage(
+        "load --slo p98<1ms",
+        expect![[r#"
+        error: invalid value 'p98<1ms' for '--slo <EXPR>': `p98` is none of p50, p90, p99, p99.9, max, rate, lost, cpu, memory
+    "#]],
+    );
+    let mut load = Command::new(RACETRACK);
+    load.args(["load", "--transport", "sse", "--duration", "1h", "--slo", "websocket p99 < 1ms"]);
+    check(
+        &ended(load.current_dir(empty_dir().path())),
+        expect![[r#"
+        racetrack: --slo 'websocket p99 < 1ms': `websocket` is none of the transports of this run
+    "#]],
+    );
 }
 
 #[test]

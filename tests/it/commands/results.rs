@@ -106,7 +106,7 @@ fn a_load_run_says_what_it_measured_and_leaves_its_files() {
     assert_eq!((&row["users"], &row["sent"]), (&json!(10), &row["delivered"]), "{row}");
     assert!(row["sent"].as_u64() > Some(0), "{row}");
     let expected = "run.json summary.csv percentiles.csv intervals.csv long-poll.hlog \
-                    long-poll.hgrm report.html";
+                    long-poll.hgrm report.html junit.xml";
     let expected: BTreeSet<String> = expected.split_whitespace().map(str::to_owned).collect();
     assert_eq!(files(&dir.path().join("run")), expected);
 

@@ -10,6 +10,7 @@ use server::protocol::{ClientEvent, CloseReason, Event, MessageId, Say, ServerEv
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::http::ask;
 use crate::served::{Served, serve};
 
 /// Nothing here takes as long.
@@ -152,4 +153,27 @@ async fn nobody_loses_a_message_that_was_accepted_and_everybody_is_told() {
     // Not after an hour: the drain is over when everybody has been told.
     served.ended().await;
     assert!(asked.elapsed() < PATIENCE, "{:?}", asked.elapsed());
+}
+
+/// A tab was closed: its long poll was cut, and nobody will ever come for the last event.
+#[tokio::test]
+async fn a_drain_does_not_wait_for_a_tab_that_was_closed() {
+    let config = Config {
+        drain_ms_max: 3_600_000,
+        resume_window_ms: 3_600_000,
+        notice_interval_ms: 3_600_000,
+        ..Config::default()
+    };
+    let mut served = serve(config).await;
+    let token = served.token().await;
+    let read = ask("GET /api/events?after=0").bearer(&token).of(served.addr).await;
+    assert_eq!(read.json()["next"], 2);
+    let poll = ask("GET /api/events?after=2&wait_ms=30000").bearer(&token);
+    let parked = tokio::spawn(poll.of(served.addr));
+    let metrics = async || ask("GET /metrics").of(served.addr).await.body;
+    while !metrics().await.contains("racetrack_readers 1\n") {}
+    parked.abort();
+    while !metrics().await.contains("racetrack_readers 0\n") {}
+    served.shut_down();
+    tokio::time::timeout(PATIENCE, served.ended()).await.expect("nobody is waited for");
 }

@@ -182,6 +182,32 @@ async fn a_session_is_taken_up_where_it_was_left_and_the_first_reader_is_told() 
 }
 
 #[tokio::test]
+async fn what_comes_on_a_superseded_connection_is_not_obeyed() {
+    let served = serve(Config { poll_grace_ms: 20_000, ..patient() }).await;
+    let mut first = Polling::open(&served, 4, "").await;
+    first.post(&[r#"40/chat,{"after":0}"#]).await;
+    let session = arguments(&first.until("42/chat,[\"session\"").await);
+    let partner = served.token().await;
+    first.event("paired").await;
+    first.post(&[r#"42/chat,["say",{"id":"before","text":"before"}]"#]).await;
+    let before = first.event("message").await;
+
+    let auth = json!({ "token": session[1]["token"], "after": before["seq"] });
+    let mut second = Socket::chat(&served, &auth.to_string()).await;
+    // It has not asked yet what has become of it, and is still waited for.
+    first.post(&[r#"42/chat,["say",{"id":"behind","text":"behind"}]"#]).await;
+    first.post(&[r#"42/chat,["leave"]"#]).await;
+    second.send(r#"42/chat,["say",{"id":"here","text":"here"}]"#).await;
+    assert_eq!(second.event("message").await["text"], "here");
+    let refused = arguments(&first.until("42/chat,[\"refused\"").await);
+    assert_eq!(refused[1]["problem"]["type"], "/problems/superseded");
+
+    let mut after = 0;
+    assert_eq!(told(&served, &partner, &mut after, "message").await["text"], "before");
+    assert_eq!(told(&served, &partner, &mut after, "message").await["text"], "here");
+}
+
+#[tokio::test]
 async fn a_token_that_opens_nothing_and_an_auth_that_makes_no_sense_are_refused() {
     let served = serve(patient()).await;
     for (auth, status) in [(r#"{"token":"0-0"}"#, 401), (r#"{"token":7}"#, 400)] {

@@ -202,6 +202,26 @@ async fn a_second_reader_ends_the_first_and_goes_on_where_it_says() {
 }
 
 #[tokio::test]
+async fn a_superseded_socket_was_heard_before_and_is_not_heard_any_more() {
+    let served = serve(quiet()).await;
+    let (mut first, token, partner) = couple(&served).await;
+    first.say("before").await;
+    first.event("message").await;
+    let mut second = resume(&served, &token, "?after=3").await;
+    second.event("opened").await;
+    first.say("behind").await;
+    // Nor does it end the session, which is the other's now.
+    first.close(1_000).await;
+    second.say("here").await;
+    assert_eq!(second.event("message").await["id"], "before");
+    assert_eq!(second.event("message").await["id"], "here");
+    assert_eq!(first.refused().await, ("/problems/superseded".to_owned(), 4_409));
+    let heard = told(&served, &partner, 2).await;
+    assert_eq!((&heard[0]["id"], &heard[1]["id"]), (&json!("before"), &json!("here")));
+    assert_eq!(heard[2], Value::Null);
+}
+
+#[tokio::test]
 async fn a_drain_ends_with_closing_and_1012() {
     // The partner never comes for its last event, and is not waited for for ever.
     let mut served = serve(Config { drain_ms_max: 1_000, ..quiet() }).await;

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use crate::quantile::Quantile;
 use crate::run::{Run, Series};
+use crate::slo::{Standing, judge};
 use crate::summary::{Percentiles, Summary};
 use crate::units::{count, duration_us, or_absent, plural};
 
@@ -12,6 +13,41 @@ use crate::units::{count, duration_us, or_absent, plural};
 pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(label) { (table) }
+    }
+}
+
+/// What the run was held against; nothing where there was nothing.
+pub(super) fn objectives(run: &Run) -> Markup {
+    let judgements = judge(run);
+    if judgements.is_empty() {
+        return html! {};
+    }
+    let table = html! {
+        table {
+            thead {
+                tr { @for head in ["transport", "objective", "measured", "held"] { th scope="col" { (head) } } }
+            }
+            tbody {
+                @for it in judgements {
+                    tr {
+                        th scope="row" { (it.transport) }
+                        td.text { (it.slo) }
+                        td { (it.told) }
+                        @match it.standing {
+                            Standing::Held => td.best { "yes" },
+                            Standing::Broken => td.bad { "NO" },
+                            Standing::Undecided => td { "not decided" },
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="objectives" {
+            h2 id="objectives" { "Objectives" }
+            (scrolling("Objectives", &table))
+        }
     }
 }
 

@@ -77,6 +77,16 @@ fn a_lost_message_is_in_the_verdict_before_anything_else() {
 }
 
 #[test]
+fn objectives_stand_in_a_table_and_a_broken_one_in_the_verdict() {
+    assert!(!text(&sample()).contains("id=\"objectives\""));
+    let mut run = sample();
+    run.slos = vec!["websocket p50 < 1us".parse().expect("an objective")];
+    let page = text(&run);
+    assert!(page.contains("id=\"objectives\"") && page.contains("verdict failed"));
+    assert!(page.contains("websocket p50 &lt; 1us is broken: 516 µs."));
+}
+
+#[test]
 fn what_a_run_says_of_itself_is_text_and_never_markup() {
     let mut run = sample();
     run.command = "racetrack load --slo '<script>alert(1)</script>'".to_owned();

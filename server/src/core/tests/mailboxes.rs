@@ -83,9 +83,10 @@ fn a_mailbox_full_of_messages_closes_the_session_and_tells_the_partner() {
 fn a_cursor_outside_the_mailbox_is_refused_with_the_bounds() {
     let mut room = Room::new(Config::default());
     room.open(SessionId(1)).expect("there is room");
-    let future = room.core.read(SessionId(1), Seq(3), 10).expect_err("there are two events");
+    let handle = room.handle(SessionId(1));
+    let future = room.core.read(handle, Seq(3), 10).expect_err("there are two events");
     room.news(SessionId(1));
-    let past = room.core.acknowledge(SessionId(1), Seq(1)).expect_err("two are forgotten");
+    let past = room.core.acknowledge(handle, Seq(1)).expect_err("two are forgotten");
     expect![[r#"
         the cursor #3 is outside of #0 to #2
         the cursor #1 is outside of #2 to #2"#]]
@@ -104,7 +105,7 @@ fn couple(config: Config) -> (Room, SessionId, SessionId) {
 
 /// What a person reads who keeps no cursor but in the connection.
 fn read(room: &mut Room, who: SessionId, after: u64) -> String {
-    match room.core.read(who, Seq(after), usize::MAX) {
+    match room.core.read(room.handle(who), Seq(after), usize::MAX) {
         Ok(read) => {
             let told: Vec<_> = read
                 .entries
@@ -128,7 +129,7 @@ fn who_reads_and_never_acknowledges_is_forgotten_behind_and_never_slow() {
     }
     told.push(read(&mut room, ann, 1));
     told.push(read(&mut room, ann, 2));
-    told.push(format!("from {}", room.core.beginning(ann).expect("she is known")));
+    told.push(format!("from {}", room.core.beginning(room.handle(ann)).expect("she is known")));
     expect![[r#"
         #1 welcome, 1 online, #2 waiting, #3 paired p1
         #4 Partner: a
@@ -144,7 +145,7 @@ fn who_reads_and_never_acknowledges_is_forgotten_behind_and_never_slow() {
 fn who_has_acknowledged_once_is_never_forgotten_behind() {
     let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
     read(&mut room, ann, 0);
-    room.core.acknowledge(ann, Seq(1)).expect("it was handed out");
+    room.core.acknowledge(room.handle(ann), Seq(1)).expect("it was handed out");
     let mut told = Vec::new();
     for text in ["a", "b", "c"] {
         room.command(bob, say(text, text, None)).expect("bob has a partner");
@@ -156,6 +157,20 @@ fn who_has_acknowledged_once_is_never_forgotten_behind() {
         #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b
         #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b, #6 closing: Slow"#]]
     .assert_eq(&told.join("\n"));
+}
+
+/// The first poll names a cursor too: the answer to it may be lost like any other.
+#[test]
+fn who_polls_from_the_beginning_is_never_forgotten_behind() {
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
+    room.core.acknowledge(room.handle(ann), Seq(0)).expect("nothing was forgotten");
+    read(&mut room, ann, 0);
+    for text in ["a", "b"] {
+        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        room.news(bob);
+    }
+    expect!["#1 welcome, 1 online, #2 waiting, #3 paired p1, #4 Partner: a, #5 closing: Slow"]
+        .assert_eq(&read(&mut room, ann, 0));
 }
 
 #[test]
@@ -180,7 +195,7 @@ fn a_mailbox_holds_so_many_bytes_and_no_more() {
         room.news(bob);
         told.push(read(&mut room, ann, 3));
     }
-    room.core.acknowledge(ann, Seq(5)).expect("it was handed out");
+    room.core.acknowledge(room.handle(ann), Seq(5)).expect("it was handed out");
     for text in ["message-3", "message-4", "message-5"] {
         room.command(bob, say(text, text, None)).expect("bob has a partner");
         room.news(bob);
@@ -207,7 +222,7 @@ fn as_much_is_forgotten_as_a_long_message_needs() {
     room.command(bob, say(long, long, None)).expect("bob has a partner");
     expect!["#6 Partner: c, #7 Partner: d, #8 Partner: a message of 18 B."]
         .assert_eq(&read(&mut room, ann, 5));
-    let beginning = room.core.beginning(ann).expect("she is known");
+    let beginning = room.core.beginning(room.handle(ann)).expect("she is known");
     assert_eq!(beginning, Seq(5));
 }
 
@@ -220,7 +235,7 @@ fn an_emptied_mailbox_gives_its_memory_back() {
         room.news(bob);
     }
     let places = |room: &Room| {
-        let session = room.core.sessions.get(ann).expect("she is known");
+        let session = room.core.sessions.get(room.handle(ann)).expect("she is known");
         session.mailbox.places()
     };
     assert!(places(&room) >= 200);

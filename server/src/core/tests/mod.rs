@@ -1,13 +1,15 @@
 //! The rules of random chat, told as scripts; and a state machine against a tiny model.
 
+mod drains;
 mod mailboxes;
 mod model;
+mod readers;
 mod scripts;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Core, Detach, Input, Instant, Output, ReaderId, Rejected};
+use super::{Core, Detach, Handle, Input, Instant, Output, ReaderId, Rejected};
 use crate::config::Config;
 use crate::protocol::{ClientEvent, PairId, Say, Seq, ServerEvent, SessionId};
 
@@ -33,10 +35,14 @@ impl Room {
         let result = self.core.handle_input(self.now, input);
         while let Some(output) = self.core.poll_output() {
             if let Output::Removed(session) = output {
-                self.cursors.remove(&session);
+                self.cursors.remove(&session.session());
             }
         }
         result
+    }
+
+    fn handle(&self, session: SessionId) -> Handle {
+        self.core.find(session).expect("it is known")
     }
 
     fn open(&mut self, session: SessionId) -> Result<(), Rejected> {
@@ -46,20 +52,20 @@ impl Room {
     }
 
     fn command(&mut self, session: SessionId, event: ClientEvent) -> Result<(), Rejected> {
-        self.input(Input::Command { session, event })
+        self.input(Input::Command { session: self.core.find(session)?, event, by: None })
     }
 
     fn attach(&mut self, session: SessionId) -> Result<ReaderId, Rejected> {
         self.readers += 1;
         let reader = ReaderId(self.readers);
-        self.input(Input::Attach { session, reader })?;
+        self.input(Input::Attach { session: self.core.find(session)?, reader })?;
         Ok(reader)
     }
 
     /// A poll that is cut off: somebody reads, then the connection is lost.
     fn detach(&mut self, session: SessionId, how: Detach) -> Result<(), Rejected> {
         let reader = self.attach(session)?;
-        self.input(Input::Detach { session, reader, how })
+        self.input(Input::Detach { session: self.core.find(session)?, reader, how })
     }
 
     /// Lets time pass, with every time-out in its moment.
@@ -75,10 +81,11 @@ impl Room {
     /// What a session has not read yet, which is acknowledged at once.
     fn news(&mut self, session: SessionId) -> Vec<ServerEvent> {
         let after = self.cursors[&session];
-        let read = self.core.read(session, after, usize::MAX).expect("the cursor is good").entries;
+        let handle = self.handle(session);
+        let read = self.core.read(handle, after, usize::MAX).expect("the cursor is good").entries;
         if let Some(last) = read.last() {
             self.cursors.insert(session, last.seq);
-            self.core.acknowledge(session, last.seq).expect("it was just read");
+            self.core.acknowledge(handle, last.seq).expect("it was just read");
         }
         read.into_iter().map(|entry| entry.event).collect()
     }

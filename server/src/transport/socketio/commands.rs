@@ -24,8 +24,8 @@ use socketioxide_core::Value;
 
 use super::outbox::{Outcome, Outgoing};
 use crate::error::HttpError;
-use crate::hub::{Hub, Rejected};
-use crate::protocol::{ClientEvent, MessageId, PairId, Refusal, Seq, SessionId};
+use crate::hub::{Hub, Rejected, Voice};
+use crate::protocol::{ClientEvent, MessageId, PairId, Refusal, Seq};
 
 /// Commands that may wait beside those that the allowance of a session covers.
 const COMMANDS_SPARE: usize = 64;
@@ -67,8 +67,8 @@ struct LineState {
     waiting: VecDeque<Incoming>,
     /// What was taken last may still be under way.
     is_busy: bool,
-    /// For whom commands are obeyed at once.
-    session: Option<SessionId>,
+    /// With what commands are obeyed at once.
+    voice: Option<Voice>,
 }
 
 impl Line {
@@ -85,9 +85,9 @@ impl Line {
         .await
     }
 
-    /// From now on commands are obeyed for this session, or for nobody.
-    pub(super) fn speak_for(&self, session: Option<SessionId>) {
-        self.lock().session = session;
+    /// From now on commands are obeyed with this voice, or for nobody.
+    pub(super) fn speak_with(&self, voice: Option<Voice>) {
+        self.lock().voice = voice;
     }
 
     /// True when a command was given up without a word, because the client neither reads nor
@@ -109,12 +109,12 @@ impl Line {
     /// Obeys the command or lets it wait for its turn; gives it back where there is no room.
     fn offer(&self, incoming: Incoming) -> Result<(), Incoming> {
         let mut state = self.lock();
-        let incoming = match (incoming, state.session) {
-            (Incoming::Command(Wish::Event(event), None), Some(session))
+        let incoming = match (incoming, state.voice) {
+            (Incoming::Command(Wish::Event(event), None), Some(voice))
                 if state.waiting.is_empty() && !state.is_busy =>
             {
                 let id = event.message_id();
-                let Err(rejected) = self.hub.send_at_once(session, event) else { return Ok(()) };
+                let Err(rejected) = self.hub.send_at_once(voice, event) else { return Ok(()) };
                 Incoming::Refused(id, rejected)
             }
             (incoming, _) => incoming,

@@ -87,9 +87,9 @@ impl Conversation {
     }
 
     pub(super) async fn run(mut self) {
-        self.line.speak_for(Some(self.session));
+        self.line.speak_with(Some(self.reader.voice()));
         let how = self.converse().await;
-        self.line.speak_for(None);
+        self.line.speak_with(None);
         self.reader.finish(how).await;
     }
 
@@ -128,7 +128,7 @@ impl Conversation {
                         Incoming::Malformed(why, ack_id) => {
                             self.refuse(None, HttpError::Malformed(why), ack_id);
                         }
-                        Incoming::Refused(id, rejected) => self.refuse(id, rejected, None),
+                        Incoming::Refused(id, rejected) => self.reject(id, rejected, None),
                     }
                 }
                 () = self.outbox.pause(), if is_full => {}
@@ -153,10 +153,18 @@ impl Conversation {
         };
         let id = event.message_id();
         match (self.reader.send(event).await, ack_id) {
-            (Err(rejected), ack_id) => self.refuse(id, rejected, ack_id),
+            (Err(rejected), ack_id) => self.reject(id, rejected, ack_id),
             (Ok(()), Some(ack_id)) => self.outbox.push(Outgoing::Answered(ack_id, None)),
             (Ok(()), None) => {}
         }
+    }
+
+    /// Says that the hub has refused a command; who was superseded is through with that.
+    fn reject(&mut self, id: Option<MessageId>, why: Rejected, ack_id: Option<AckId>) {
+        if why == Rejected::Superseded && self.end.replace(Detach::Answered).is_some() {
+            return;
+        }
+        self.refuse(id, why, ack_id);
     }
 
     fn refuse(&mut self, id: Option<MessageId>, why: impl Into<HttpError>, ack_id: Option<AckId>) {
@@ -181,8 +189,7 @@ impl Conversation {
                 }
             }
             Ok(_) if self.reader.is_superseded() => {
-                self.refuse(None, HttpError::Superseded, None);
-                self.end = Some(Detach::Answered);
+                self.reject(None, Rejected::Superseded, None);
             }
             // There is nothing to read at this moment.
             Ok(_) => {}
@@ -223,6 +230,7 @@ impl Conversation {
         }
         match self.hub.attach(self.session).await {
             Ok(reader) => {
+                self.line.speak_with(Some(reader.voice()));
                 self.reader = reader;
                 None
             }
@@ -259,7 +267,7 @@ impl Conversation {
     async fn left(&self, reason: DisconnectReason) -> Detach {
         match reason {
             DisconnectReason::ClientNSDisconnect => {
-                let _session_is_over = self.hub.send(self.session, ClientEvent::Leave).await;
+                let _not_for_us_to_end = self.reader.send(ClientEvent::Leave).await;
                 Detach::Answered
             }
             _ => self.lost(),

@@ -1,0 +1,238 @@
+//! The ruler held against known lengths: delays that are injected on purpose, and a freeze.
+//!
+//! A relay stands between the clients and a server. The percentiles that a run through it must
+//! report follow from the relay's delays and from the schedule, to which the way over the loopback
+//! adds a fraction of a millisecond. Whoever measures latency from the actual sending, from a
+//! first byte, or in a closed loop, reports something else, above all for the freeze.
+
+mod relay;
+mod truth;
+
+use std::cell::Cell;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::time::Duration;
+
+use client::TransportKind;
+use reports::run::Series;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use self::relay::{DelayOf, Relay};
+pub use self::truth::Mark;
+use crate::clock::Clock;
+use crate::options::Options;
+use crate::process;
+use crate::scenario::WARM_UP;
+use crate::schedule::Schedule;
+use crate::span::Span;
+use crate::target::Target;
+use crate::{LoadError, Phase, Progress};
+
+const USERS: u32 = 200;
+/// Enough messages in the window for a p99.9, and little enough to do for two cores.
+const RATE_PER_S: f64 = 1_500.0;
+/// What piles up during a freeze is done in a few milliseconds.
+const RATE_PER_S_OF_FREEZE: f64 = 500.0;
+/// Cores that other programs must have used for a disturbance to be theirs.
+const OTHERS_CORES_MAX: f64 = 0.25;
+const WINDOW: Duration = Duration::from_secs(8);
+/// When in the window the relay stands still, and for how long.
+const FREEZE_AFTER: Duration = Duration::from_millis(1_500);
+const FREEZE: Duration = Duration::from_secs(2);
+/// Delays of which a hundredth is more than the way over the loopback takes.
+const DELAY: Duration = Duration::from_millis(500);
+const DELAY_OF_A_TENTH: Duration = Duration::from_millis(2_000);
+
+/// A known length, and what the ruler said of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Case {
+    /// What was injected, in words.
+    pub name: &'static str,
+    /// The transport that was measured.
+    pub transport: &'static str,
+    /// Percentiles that were injected and reported.
+    pub marks: Vec<Mark>,
+    /// Why the run's figures must not be trusted; empty when they may be.
+    pub invalid: Vec<String>,
+    /// How often it was measured.
+    pub tries: u32,
+}
+
+impl Case {
+    /// True when every percentile was reported as it was injected.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.marks.iter().all(Mark::holds)
+    }
+}
+
+/// How often a length is measured that is not reported as it was injected: a ruler that is off is
+/// off each time, a machine that others use too is not.
+const TRIES_MAX: u32 = 3;
+
+/// What is done to the run.
+#[derive(Debug, Clone, Copy)]
+enum Injection {
+    Delay(DelayOf),
+    Freeze,
+}
+
+struct Plan {
+    name: &'static str,
+    transport: TransportKind,
+    injection: Injection,
+}
+
+const PLANS: [Plan; 5] = [
+    Plan {
+        name: "everybody 500 ms",
+        transport: TransportKind::Websocket,
+        injection: Injection::Delay(|_| DELAY),
+    },
+    Plan {
+        name: "a tenth 2 s, the others 500 ms",
+        transport: TransportKind::Websocket,
+        injection: Injection::Delay(|nth| if nth % 10 == 0 { DELAY_OF_A_TENTH } else { DELAY }),
+    },
+    Plan {
+        name: "everybody 500 ms",
+        transport: TransportKind::SocketioWebsocket,
+        injection: Injection::Delay(|_| DELAY),
+    },
+    Plan {
+        name: "a freeze of 2 s",
+        transport: TransportKind::Websocket,
+        injection: Injection::Freeze,
+    },
+    Plan {
+        name: "a freeze of 2 s",
+        transport: TransportKind::LongPoll,
+        injection: Injection::Freeze,
+    },
+];
+
+/// Measures every known length against servers that `server_command` starts; about a minute.
+///
+/// # Errors
+///
+/// As [`crate::run`]. A ruler that is off is no error but a case that has not passed.
+pub async fn run(
+    server_command: &[OsString],
+    progress: impl Fn(Progress),
+) -> Result<Vec<Case>, LoadError> {
+    let _enough_for_the_few = crate::preflight::raise_open_files();
+    let mut cases = Vec::new();
+    for plan in &PLANS {
+        let mut case = measure(plan, server_command, &progress).await?;
+        while !case.passed() && case.tries < TRIES_MAX {
+            let tries = case.tries + 1;
+            case = Case { tries, ..measure(plan, server_command, &progress).await? };
+        }
+        cases.push(case);
+    }
+    Ok(cases)
+}
+
+async fn measure(
+    plan: &Plan,
+    server_command: &[OsString],
+    progress: &impl Fn(Progress),
+) -> Result<Case, LoadError> {
+    let transport = plan.transport;
+    let mut options = options(plan);
+    let server = Target::spawn(server_command, &crate::server_limits(&options)).await?;
+    let (relay, delay_of) = stand_between(server.addr, plan).await?;
+    options.target = Some(format!("http://{}", relay.addr));
+    let frozen = Cell::new(None);
+    let report = |phase| {
+        progress(Progress { transport, phase });
+        if is_time_to_freeze(plan, phase) && frozen.get().is_none() {
+            frozen.set(Some(relay.freeze(FREEZE)));
+        }
+    };
+    let before = Effort::read(&server);
+    let (series, clock) = crate::run_transport(&options, transport, report).await?;
+    let mut invalid = series.invalid.clone();
+    invalid.extend(Effort::read(&server).disturbance_since(&before));
+    let marks = match frozen.get() {
+        Some(frozen) => freeze_marks(&series, &options, clock, frozen),
+        None => truth::delays(&series.latency_us, (0..u64::from(USERS)).map(delay_of)),
+    };
+    Ok(Case { name: plan.name, transport: transport.name(), marks, invalid, tries: 1 })
+}
+
+/// What this machine has done so far.
+struct Effort {
+    at: Instant,
+    all_us: u64,
+    own_us: u64,
+}
+
+impl Effort {
+    fn read(server: &Target) -> Self {
+        let generator = process::usage_of_self().unwrap_or_default();
+        let own_us = generator.cpu_us + server.usage().unwrap_or_default().cpu_us;
+        let all_us = process::usage_of_machine_us().unwrap_or_default();
+        Self { at: Instant::now(), all_us, own_us }
+    }
+
+    /// Who else was busy: somebody must be to blame for a delay that nobody injected.
+    fn disturbance_since(&self, before: &Self) -> Option<String> {
+        let all_us = self.all_us - before.all_us;
+        let others_us = all_us.saturating_sub(self.own_us - before.own_us);
+        let cores = others_us as f64 / (self.at - before.at).as_micros() as f64;
+        (cores > OTHERS_CORES_MAX)
+            .then(|| format!("other programs used {cores:.1} cores meanwhile"))
+    }
+}
+
+fn options(plan: &Plan) -> Options {
+    let rate = match plan.injection {
+        Injection::Delay(_) => RATE_PER_S,
+        Injection::Freeze => RATE_PER_S_OF_FREEZE,
+    };
+    Options {
+        transports: vec![plan.transport],
+        users: USERS,
+        rate: Some(rate),
+        duration: Span(WINDOW),
+        ..Options::default()
+    }
+}
+
+async fn stand_between(server: SocketAddr, plan: &Plan) -> Result<(Relay, DelayOf), LoadError> {
+    let delay_of: DelayOf = match plan.injection {
+        Injection::Delay(delay_of) => delay_of,
+        Injection::Freeze => |_| Duration::ZERO,
+    };
+    let relay = Relay::start(server, delay_of).await.map_err(|error| LoadError::Failed {
+        transport: plan.transport.name(),
+        why: format!("cannot start the relay: {error}"),
+    })?;
+    Ok((relay, delay_of))
+}
+
+fn is_time_to_freeze(plan: &Plan, phase: Phase) -> bool {
+    let is_late = matches!(phase, Phase::Measuring { elapsed, .. } if elapsed >= FREEZE_AFTER);
+    matches!(plan.injection, Injection::Freeze) && is_late
+}
+
+fn freeze_marks(
+    series: &Series,
+    options: &Options,
+    clock: Clock,
+    (from, until): (Instant, Instant),
+) -> Vec<Mark> {
+    let schedule = options.schedule();
+    let frozen = clock.reading_of(from)..clock.reading_of(until);
+    truth::freeze(&series.latency_us, &in_window(&schedule), &frozen)
+}
+
+/// The intended times of the messages that are measured.
+fn in_window(schedule: &Schedule) -> Vec<u64> {
+    let micros = |time: Duration| time.as_micros() as u64;
+    let window: Range<u64> = micros(WARM_UP)..micros(WARM_UP + WINDOW);
+    schedule.due.iter().map(|due| due.at_us).filter(|at_us| window.contains(at_us)).collect()
+}
