@@ -18,6 +18,7 @@ mod show;
 mod shrink;
 mod sim;
 mod tour;
+mod twin;
 mod world;
 
 use std::process::ExitCode;

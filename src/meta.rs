@@ -1,10 +1,12 @@
 //! `racetrack sim meta`: proof that a seed decides everything, by running it in two processes.
 //!
-//! The hash of a run covers its packets, entropy draws, clock reads and history. Where two
-//! processes, which take the seeds in opposite orders, differ, both run that seed again with the whole trace written down, and the first
-//! entry at which they part is named.
+//! The hash of a run covers its packets, entropy draws, clock reads, timers and history. The two
+//! processes take the seeds in opposite orders, and may be of two builds. Where they differ, both
+//! run that seed again with the whole trace written down, and the first entry at which they part
+//! is named. A run that reached past its seed fails, whatever its trace.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use ::sim::determinism::TraceReport;
@@ -23,6 +25,10 @@ pub(crate) struct Meta {
     /// The seeds to compare
     #[arg(long, value_name = "A..B", default_value = "0..50")]
     seeds: Seeds,
+    /// Run the second process from this program, another build of the same source [default: this
+    /// program]
+    #[arg(long, value_name = "PROGRAM")]
+    with: Option<PathBuf>,
     #[command(flatten)]
     world: World,
 }
@@ -68,12 +74,14 @@ impl Meta {
             Some((seed, _)) => Some((*seed, self.divergence(*seed)?)),
             None => None,
         };
-        let text = match &divergence {
-            None => format!("{equal} seeds, each run in two processes: every trace is equal"),
-            Some((seed, None)) => {
+        let escape = ours.iter().find_map(|(seed, trace)| Some((*seed, trace.escape.clone()?)));
+        let text = match (&divergence, &escape) {
+            (_, Some((seed, escape))) => format!("seed {seed} proves nothing: {escape}"),
+            (None, None) => self.describe_equal(equal),
+            (Some((seed, None)), None) => {
                 format!("seed {seed} gave two traces, but not when they were written down")
             }
-            Some((seed, Some(parting))) => {
+            (Some((seed, Some(parting))), None) => {
                 format!("seed {seed} gives two traces: they part at {parting}")
             }
         };
@@ -81,12 +89,25 @@ impl Meta {
             json!({
                 "seeds": ours.len(),
                 "equal": equal,
+                "with": self.with,
+                "escape": escape.as_ref().map(|(seed, how)| json!({ "seed": seed, "how": how })),
                 "first_divergence": divergence.as_ref().map(|(seed, parting)| {
                     json!({ "seed": seed, "at": parting })
                 }),
             })
         });
-        Ok(if divergence.is_none() { Outcome::Good } else { Outcome::Bad })
+        let is_good = divergence.is_none() && escape.is_none();
+        Ok(if is_good { Outcome::Good } else { Outcome::Bad })
+    }
+
+    fn describe_equal(&self, equal: usize) -> String {
+        match &self.with {
+            None => format!("{equal} seeds, each run in two processes: every trace is equal"),
+            Some(with) => format!(
+                "{equal} seeds, each run by this program and by {}: every trace is equal",
+                with.display()
+            ),
+        }
     }
 
     fn divergence(&self, seed: u64) -> anyhow::Result<Option<String>> {
@@ -102,22 +123,24 @@ impl Meta {
         seeds: &Seeds,
         entries: bool,
     ) -> anyhow::Result<(BTreeMap<u64, TraceReport>, BTreeMap<u64, TraceReport>)> {
-        let spawn = |reverse: Option<&str>| {
-            let mut command = Command::new(std::env::current_exe()?);
+        let this = std::env::current_exe().context("this program has no path")?;
+        let spawn = |program: &Path, reverse: Option<&str>| {
+            let mut command = Command::new(program);
             command.args(["sim", "trace", "--seeds", &seeds.to_string()]);
             command.args(self.world.arguments()).args(entries.then_some("--entries")).args(reverse);
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()
+            let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+            child.with_context(|| format!("cannot start {}", program.display()))
         };
-        let context = "cannot start this program again";
-        // In opposite orders, so that nothing that one seed leaves in its process goes unseen.
-        let one = spawn(None).context(context)?;
-        let other = spawn(Some("--reverse")).context(context)?;
+        // In opposite orders, so that nothing that one seed leaves in its process goes unseen. The
+        // one that may not be there comes first, so that none is left behind.
+        let other = spawn(self.with.as_deref().unwrap_or(&this), Some("--reverse"))?;
+        let one = spawn(&this, None)?;
         // Both are read to the end before either is judged, so that none is left behind.
         let outputs = [one, other].map(std::process::Child::wait_with_output);
         let [one, other] = outputs.map(|output| {
             let output = output.context("cannot read from the second process")?;
             ensure!(output.status.success(), "a process that traced seeds {seeds} failed");
-            parse(&output.stdout)
+            parse(&output.stdout).context("a program printed something else than traces")
         });
         Ok((one?, other?))
     }

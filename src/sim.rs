@@ -21,6 +21,7 @@ use crate::planted::Planted;
 use crate::seeds::Seeds;
 use crate::show::{Replay, show};
 use crate::shrink::{Shrink, first_of_each_kind};
+use crate::twin::RunTwin;
 use crate::world::World;
 
 /// Failures that are told in words; the rest is in the files.
@@ -68,6 +69,8 @@ enum SimCommand {
     Diff(Diff),
     /// Plant known bugs into copies of the server, and see how soon each is found
     Planted(Planted),
+    /// Run the same plans against real servers over loopback
+    Twin(RunTwin),
     /// Print each seed's trace, for `meta`
     #[command(hide = true)]
     Trace(crate::meta::Trace),
@@ -82,6 +85,7 @@ impl Sim {
             (Some(SimCommand::Shrink(shrink)), _) => shrink.run(output),
             (Some(SimCommand::Diff(diff)), _) => diff.run(output),
             (Some(SimCommand::Planted(planted)), _) => planted.run(output),
+            (Some(SimCommand::Twin(twin)), _) => twin.run(output),
             (None, Some(seed)) => {
                 show(&generate::plan(seed, &self.world.options()?), self.html.as_deref(), output)
             }

@@ -6,12 +6,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use client::TransportKind;
 use serde::{Deserialize, Serialize};
 use server::protocol::{self, MessageId, PairId, Refusal, Seq, ServerEvent, SessionId};
+use tokio::time::Instant;
 
-use crate::determinism::trace;
+use crate::determinism::{clock, trace};
 use crate::plan::FaultKind;
 
 /// One event of a run.
@@ -19,7 +21,7 @@ use crate::plan::FaultKind;
 pub struct Event {
     /// The place in the history, from 0; evidence names events by it.
     pub index: usize,
-    /// Simulated time since the start, in microseconds.
+    /// Time since the start, in microseconds: simulated, except in a twin.
     pub at_us: u64,
     /// Who: a person's name, `nemesis` or `simulation`.
     pub process: String,
@@ -158,9 +160,27 @@ pub(crate) const OTHER_CONNECTION: &str = "over another connection";
 
 /// Takes down events, in order; clones write into the same history.
 #[derive(Debug, Clone, Default)]
-pub struct Recorder(Rc<RefCell<Vec<Event>>>);
+pub struct Recorder {
+    events: Rc<RefCell<Vec<Event>>>,
+    /// When the run began, where time is real.
+    began: Option<Instant>,
+}
 
 impl Recorder {
+    /// A history of things that really happen, from now on.
+    pub(crate) fn in_real_time() -> Self {
+        Self { began: Some(Instant::now()), ..Self::default() }
+    }
+
+    /// The time since the start: that of the simulated host that asks, or between steps that of
+    /// the simulation; where time is real, that.
+    pub(crate) fn now(&self) -> Duration {
+        match self.began {
+            Some(began) => began.elapsed(),
+            None => turmoil::sim_elapsed().unwrap_or_else(clock::elapsed),
+        }
+    }
+
     /// Takes down one event, whose index and time are filled in here.
     pub(crate) fn record(&self, process: &str, session: Option<SessionId>, kind: Kind, op: Op) {
         self.record_with(process, session, kind, op, None);
@@ -174,9 +194,9 @@ impl Recorder {
         op: Op,
         detail: Option<String>,
     ) {
-        let mut events = self.0.borrow_mut();
+        let at_us = self.now().as_micros() as u64;
+        let mut events = self.events.borrow_mut();
         let index = events.len();
-        let at_us = now_us();
         let process = process.to_owned();
         let event = Event { index, at_us, process, session, kind, op, detail };
         let bytes = serde_json::to_vec(&event).expect("an event is plain data");
@@ -186,12 +206,6 @@ impl Recorder {
 
     /// The history so far.
     pub(crate) fn take(&self) -> Vec<Event> {
-        self.0.take()
+        self.events.take()
     }
-}
-
-/// Simulated time: that of the host that asks, or between steps that of the simulation.
-fn now_us() -> u64 {
-    let elapsed = turmoil::sim_elapsed().unwrap_or_else(crate::determinism::clock::elapsed);
-    elapsed.as_micros() as u64
 }

@@ -10,8 +10,8 @@ use server::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
-use crate::net::{Network, SimConnector, SimListener};
-use crate::workload::{PORT, SERVER};
+use crate::net::{Network, SimListener};
+use crate::workload::PORT;
 
 /// What the simulation does to the server's process, and learns of it.
 #[derive(Clone, Default)]
@@ -53,8 +53,7 @@ impl Process {
 }
 
 /// Asks the server for its gauges, as an operator would: what it holds at this moment.
-pub(crate) async fn scrape(network: Network) -> io::Result<Vec<(String, u64)>> {
-    let connector = SimConnector::new(network, (SERVER.to_owned(), PORT), "operator");
+pub(crate) async fn scrape(connector: impl Connect) -> io::Result<Vec<(String, u64)>> {
     let mut stream = connector.connect().await?;
     stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: server\r\nconnection: close\r\n\r\n").await?;
     let mut answer = String::new();

@@ -14,7 +14,8 @@
 //! [`words`] says it, [`watch`] is what the server said of itself, [`checker`] what must be true of
 //! it all, [`coverage`] how rare it was; [`mod@sequence`] is how it looks and [`transcript`] that in
 //! a terminal; [`sweep()`] runs many seeds, [`shrink`] makes a plan that fails small, and
-//! [`mod@diff`] says where two runs part. [`planted`] reads bugs that are planted on purpose.
+//! [`mod@diff`] says where two runs part, and [`mod@twin`] runs a plan against a real server.
+//! [`planted`] reads bugs that are planted on purpose.
 //!
 //! [`testbed`] is the way in for anybody's own servers and clients.
 
@@ -36,7 +37,9 @@ pub mod scenario;
 pub mod simulation;
 
 mod host;
+mod medium;
 mod nemesis;
+mod pulse;
 mod workload;
 
 pub mod history;
@@ -51,6 +54,7 @@ pub mod watch;
 pub mod diff;
 pub mod planted;
 pub mod shrink;
+pub mod twin;
 
 mod sweep;
 

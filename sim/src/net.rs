@@ -32,6 +32,7 @@ use tokio::sync::Notify;
 use turmoil::net::{TcpListener, TcpStream};
 
 use crate::determinism::trace::PacketEvent;
+use crate::workload::{PORT, SERVER};
 pub use faults::{Cut, Trap};
 pub use stream::SimStream;
 pub use wire::Side;
@@ -268,6 +269,11 @@ impl SimConnector {
     /// connections belong to `owner`, which is whom [`Network::cut`] names.
     pub fn new(network: Network, target: (String, u16), owner: impl Into<String>) -> Self {
         Self { network, target, owner: owner.into() }
+    }
+
+    /// The same, to the server of a plan.
+    pub(crate) fn to_server(network: Network, owner: &str) -> Self {
+        Self::new(network, (SERVER.to_owned(), PORT), owner)
     }
 }
 

@@ -233,6 +233,12 @@ impl Plan {
         serde_json::to_string_pretty(self).expect("a plan is plain data")
     }
 
+    /// The person whom a fault strikes, if it is one that strikes a person.
+    pub(crate) fn struck(&self, fault: Fault) -> String {
+        let person = self.people.get(fault.target % self.people.len().max(1));
+        person.map(|person| person.name.clone()).unwrap_or_default()
+    }
+
     fn person(&self, name: &str) -> Option<&Person> {
         self.people.iter().find(|person| person.name == name)
     }

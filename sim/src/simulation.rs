@@ -17,9 +17,11 @@ use crate::checker::{self, Violation};
 use crate::determinism::{self, TraceReport, clock};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::host::{self, Process};
+use crate::medium::Medium;
 use crate::nemesis::{Nemesis, Servers, Storm, Winds, client_host, host_names};
-use crate::net::{Limits, Network};
+use crate::net::{Limits, Network, SimConnector};
 use crate::plan::{FaultKind, Plan, Settings};
+use crate::pulse::Pulses;
 use crate::watch::{Sight, watching};
 use crate::workload;
 
@@ -31,7 +33,7 @@ const TCP_CAPACITY: usize = 4_096;
 /// learned yet that it was closed, which turmoil does not allow.
 const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 1_024..=u16::MAX;
 /// What the last question to the server may take, in milliseconds.
-const SCRAPE_MS: u64 = 1_000;
+pub(crate) const SCRAPE_MS: u64 = 1_000;
 /// Who asks it, and from which host.
 const OPERATOR: &str = "operator";
 
@@ -82,17 +84,29 @@ pub fn run(plan: &Plan, record_entries: bool) -> Report {
         Ok(outcome) => outcome,
         Err(panic) => ((Vec::new(), Some(panic)), Vec::new()),
     };
-    let mut violations = Vec::new();
-    let panics = trace.panics.iter().cloned();
-    violations.extend(error.into_iter().chain(panics).take(1).map(Violation::panic));
-    if violations.is_empty() {
-        violations = checker::check(plan, &history);
-    }
+    let violations = judge(plan, &history, error, &trace);
     let faults = strikes(plan, &history);
     Report { plan: plan.clone(), history, sights, violations, trace, faults }
 }
 
-fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {
+/// What is wrong with a run, the reason for it first.
+fn judge(
+    plan: &Plan,
+    history: &[Event],
+    error: Option<String>,
+    trace: &TraceReport,
+) -> Vec<Violation> {
+    // Whatever comes of reaching past the seed, a panic for one, is not the reason.
+    if let Some(escape) = &trace.escape {
+        return vec![Violation::escape(escape.clone())];
+    }
+    match error.or_else(|| trace.panics.first().cloned()) {
+        Some(panic) => vec![Violation::panic(panic)],
+        None => checker::check(plan, history),
+    }
+}
+
+pub(crate) fn strikes(plan: &Plan, history: &[Event]) -> BTreeMap<FaultKind, Strikes> {
     let mut strikes = BTreeMap::<_, Strikes>::new();
     for fault in &plan.faults {
         strikes.entry(fault.kind).or_default().planned += 1;
@@ -117,12 +131,13 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     });
     let duration = Duration::from_millis(settings.ended_ms() * 2);
     let mut sim = world(plan.seed, settings, duration);
-    let servers = serve(&mut sim, &plan, &network);
+    let pulses = Pulses::default();
+    let servers = serve(&mut sim, &plan, &network, &pulses);
     let (storm, winds) = Storm::new(network.clone());
-    populate(&mut sim, &plan, &network, winds, &recorder);
+    populate(&mut sim, &plan, &network, winds, &recorder, &pulses);
     let mut nemesis =
         Nemesis::new(Rc::clone(&plan), network.clone(), servers, storm, recorder.clone());
-    let result = phases(&mut sim, &plan, &network, &mut nemesis, &recorder);
+    let result = phases(&mut sim, &plan, &network, &mut nemesis, &recorder, &pulses);
     network.crash(|| drop(sim));
     (recorder.take(), result.err().map(|error| error.to_string()))
 }
@@ -147,12 +162,16 @@ fn epoch() -> SystemTime {
 }
 
 /// Starts the server; another one, where there is one, is down until it is needed.
-fn serve(sim: &mut Sim<'static>, plan: &Plan, network: &Network) -> Servers {
+fn serve(sim: &mut Sim<'static>, plan: &Plan, network: &Network, pulses: &Pulses) -> Servers {
     let names = host_names(plan);
     let processes: Vec<_> = names.into_iter().map(|name| (name, Process::default())).collect();
     for (name, process) in &processes {
         let (process, network, config) = (process.clone(), network.clone(), plan.server.clone());
-        sim.host(*name, move || process.start(network.clone(), config.clone()));
+        let (pulses, host) = (pulses.clone(), *name);
+        sim.host(*name, move || {
+            pulses.feel(host);
+            process.start(network.clone(), config.clone())
+        });
     }
     for (name, _) in processes.iter().skip(1) {
         sim.crash(*name);
@@ -166,12 +185,16 @@ fn populate(
     network: &Network,
     winds: Winds,
     recorder: &Recorder,
+    pulses: &Pulses,
 ) {
     let mut winds = Some(winds);
     for host in 0..plan.settings.client_hosts {
-        let people = workload::people(Rc::clone(plan), host, network.clone(), recorder.clone());
+        let medium = Medium::Simulated(network.clone());
+        let people = workload::people(Rc::clone(plan), host, medium, recorder.clone());
         let winds = winds.take();
+        let pulses = pulses.clone();
         sim.client(client_host(host), async move {
+            pulses.feel(&client_host(host));
             if let Some(winds) = winds {
                 tokio::task::spawn_local(winds.blow());
             }
@@ -183,9 +206,11 @@ fn populate(
 
 /// Lets an operator ask the server for its figures; everybody has been gone for long enough. The
 /// host is new, because each host slows every step for as long as something runs on it.
-fn operate(sim: &mut Sim<'static>, network: Network, recorder: Recorder) {
+fn operate(sim: &mut Sim<'static>, network: Network, recorder: Recorder, pulses: Pulses) {
     sim.client(OPERATOR, async move {
-        let gauges = host::scrape(network).await?.into_iter().collect();
+        pulses.feel(OPERATOR);
+        let gauges = host::scrape(SimConnector::to_server(network, OPERATOR)).await?;
+        let gauges = gauges.into_iter().collect();
         recorder.record(OPERATOR, None, Kind::Ok, Op::Gauges { gauges });
         Ok(())
     });
@@ -197,16 +222,21 @@ fn phases(
     network: &Network,
     nemesis: &mut Nemesis,
     recorder: &Recorder,
+    pulses: &Pulses,
 ) -> turmoil::Result {
     let settings = &plan.settings;
-    run_until(sim, settings.healed_ms(), |sim, now_ms| nemesis.act(sim, now_ms))?;
+    let disturb = |sim: &mut Sim<'_>, now_ms| {
+        pulses.record();
+        nemesis.act(sim, now_ms);
+    };
+    run_until(sim, settings.healed_ms(), disturb)?;
     nemesis.heal(sim);
     enter(recorder, Phase::Healed);
-    run_until(sim, settings.settled_ms(), |_, _| {})?;
+    run_until(sim, settings.settled_ms(), |_, _| pulses.record())?;
     enter(recorder, Phase::Settled);
-    run_until(sim, settings.ended_ms() - SCRAPE_MS, |_, _| {})?;
-    operate(sim, network.clone(), recorder.clone());
-    run_until(sim, settings.ended_ms(), |_, _| {})?;
+    run_until(sim, settings.ended_ms() - SCRAPE_MS, |_, _| pulses.record())?;
+    operate(sim, network.clone(), recorder.clone(), pulses.clone());
+    run_until(sim, settings.ended_ms(), |_, _| pulses.record())?;
     enter(recorder, Phase::Ended);
     Ok(())
 }
@@ -227,4 +257,31 @@ fn run_until(
 
 fn enter(recorder: &Recorder, phase: Phase) {
     recorder.record("simulation", None, Kind::Info, Op::Phase { phase });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_reached_past_its_seed_fails_for_that_and_for_nothing_that_came_of_it() {
+        let (outcome, trace) = determinism::simulated(0, EPOCH_MS, false, || {
+            let thread = std::thread::spawn(|| ());
+            thread.join().expect("it is never started");
+        });
+        let violations = judge(&Plan::new(0), &[], outcome.err(), &trace);
+        let [violation] = violations.as_slice() else { panic!("{violations:?}") };
+        let told = violation.to_string();
+        let expected = "determinism: simulated code reached past its seed: pthread_create";
+        assert!(told.starts_with(expected) && told.contains("simulation.rs"), "{told}");
+    }
+
+    #[test]
+    fn a_panic_comes_before_what_the_checkers_would_say() {
+        let (outcome, trace) =
+            determinism::simulated(0, EPOCH_MS, false, || panic!("out of the blue"));
+        let outcome: Result<(), String> = outcome;
+        let violations = judge(&Plan::new(0), &[], outcome.err(), &trace);
+        assert!(violations[0].to_string().starts_with("panic: out of the blue"), "{violations:?}");
+    }
 }

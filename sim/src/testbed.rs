@@ -42,6 +42,7 @@ use turmoil::Sim;
 use crate::determinism::{self, TraceReport, clock, trace};
 use crate::net::{Limits, Network, SimConnector, SimListener, SimStream};
 use crate::plan::Settings;
+use crate::pulse::Pulses;
 use crate::simulation::{self, EPOCH_MS};
 
 /// Where every server of a testbed listens.
@@ -182,12 +183,16 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
     ///
     /// # Errors
     ///
-    /// The text of a panic or of a client's error, or that the run took more than ten simulated
-    /// minutes.
+    /// The text of a panic or of a client's error, how anybody reached past the seed, or that the
+    /// run took more than ten simulated minutes.
     pub fn run(self) -> Result<Run<E>, String> {
         let seed = self.seed;
         let (outcome, trace) =
             determinism::simulated(seed, EPOCH_MS, false, move || self.simulate());
+        // What comes of it, a panic for one, is not the reason.
+        if let Some(escape) = trace.escape {
+            return Err(escape);
+        }
         let (history, struck) = outcome.and_then(|outcome| outcome)?;
         // A task of a server that panics takes nobody with it, and must not pass unseen.
         match trace.panics.first() {
@@ -199,10 +204,12 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
     fn simulate(self) -> Result<(Vec<Noted<E>>, Vec<usize>), String> {
         let network = Network::new(self.limits);
         let mut sim = simulation::world(self.seed, &self.settings, RUN_MAX);
+        let pulses = Pulses::default();
         for (name, service) in self.servers {
-            let network = network.clone();
+            let (network, pulses, host) = (network.clone(), pulses.clone(), name.clone());
             let service = Rc::new(service);
             sim.host(name, move || {
+                pulses.feel(&host);
                 let (network, service) = (network.clone(), Rc::clone(&service));
                 async move {
                     let listener = SimListener::bind(network, PORT).await?;
@@ -213,9 +220,14 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
         let history = History::default();
         for (name, visit) in self.clients {
             let (network, history) = (network.clone(), Rc::clone(&history));
-            sim.client(name.clone(), visit(Client { name, network, history }));
+            let (pulses, host) = (pulses.clone(), name.clone());
+            let visit = visit(Client { name: name.clone(), network, history });
+            sim.client(name, async move {
+                pulses.feel(&host);
+                visit.await
+            });
         }
-        let ended = steps(&mut sim, &network, self.troubles);
+        let ended = steps(&mut sim, &network, &pulses, self.troubles);
         network.crash(|| drop(sim));
         ended.map(|struck| (history.take(), struck)).map_err(|error| error.to_string())
     }
@@ -225,6 +237,7 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
 fn steps(
     sim: &mut Sim<'_>,
     network: &Network,
+    pulses: &Pulses,
     mut troubles: Vec<(Duration, Trouble)>,
 ) -> turmoil::Result<Vec<usize>> {
     troubles.sort_by_key(|(at, _)| *at);
@@ -232,6 +245,7 @@ fn steps(
     let mut troubles = troubles.into_iter().peekable();
     loop {
         clock::set_now(sim.elapsed());
+        pulses.record();
         while let Some((_, trouble)) = troubles.next_if(|(at, _)| *at <= sim.elapsed()) {
             struck.extend(trouble.strike(sim, network));
         }

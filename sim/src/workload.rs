@@ -16,7 +16,7 @@ use server::protocol::{MessageId, PairId, SessionId};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::history::{Kind, Op, Recorder};
-use crate::net::{Network, SimConnector};
+use crate::medium::{Medium, MediumConnector};
 use crate::plan::{Action, Person, Plan};
 
 /// The server's port.
@@ -35,8 +35,8 @@ const BACKOFF: Duration = Duration::from_millis(100);
 struct Shared {
     person: Person,
     recorder: Recorder,
-    network: Network,
-    connector: SimConnector,
+    network: Medium,
+    connector: MediumConnector,
     options: client::Options,
     /// The person wants to be in the chat.
     wanted: watch::Sender<bool>,
@@ -46,7 +46,7 @@ struct Shared {
     abort: Notify,
     /// The listener has a connection to read from.
     reading: watch::Sender<bool>,
-    sender: Mutex<Option<Sender<SimConnector>>>,
+    sender: Mutex<Option<Sender<MediumConnector>>>,
     session: Cell<Option<SessionId>>,
     pair: Cell<Option<PairId>>,
     resume: RefCell<Option<Resume>>,
@@ -56,7 +56,7 @@ struct Shared {
 }
 
 /// Starts everybody of one client host; returns when the last one has left.
-pub(crate) async fn people(plan: Rc<Plan>, host: usize, network: Network, recorder: Recorder) {
+pub(crate) async fn people(plan: Rc<Plan>, host: usize, network: Medium, recorder: Recorder) {
     let mut talkers = tokio::task::JoinSet::new();
     for person in plan.people.iter().filter(|person| person.host == host) {
         let shared = Rc::new(Shared::new(&plan, person.clone(), &network, &recorder));
@@ -79,8 +79,7 @@ pub(crate) async fn people(plan: Rc<Plan>, host: usize, network: Network, record
 }
 
 impl Shared {
-    fn new(plan: &Plan, person: Person, network: &Network, recorder: &Recorder) -> Self {
-        let target = (SERVER.to_owned(), PORT);
+    fn new(plan: &Plan, person: Person, network: &Medium, recorder: &Recorder) -> Self {
         let options = client::Options {
             poll_interval: Duration::from_millis(plan.settings.poll_interval_ms),
             poll_wait: Duration::from_millis(plan.settings.poll_wait_ms),
@@ -90,7 +89,7 @@ impl Shared {
             ..client::Options::new(SERVER)
         };
         Self {
-            connector: SimConnector::new(network.clone(), target, &person.name),
+            connector: network.connector(&person.name, person.host),
             person,
             recorder: recorder.clone(),
             network: network.clone(),

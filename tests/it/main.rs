@@ -3,7 +3,7 @@
 //! In reading order: `races` reproduces what happens at once, inside the simulated network;
 //! `determinism` proves that a seed is one run; `regressions` replays plans that once failed;
 //! `protocol` pins the wire, over real sockets; `matrix` lets every transport meet every other, in both worlds; `load` runs the load suite in small, `saturate` the measurement beside other servers, `readme` the example in the README,
-//! `planted` the bugs that are planted on purpose; `commands` is
+//! `planted` the bugs that are planted on purpose, `twin` plans against real servers; `commands` is
 //! the command line as its users see it; `tidy` holds the rules of the house. `http` asks and
 //! `served` answers, for those who need sockets.
 
@@ -25,3 +25,4 @@ mod saturate;
 
 mod commands;
 mod tidy;
+mod twin;

@@ -51,6 +51,16 @@ impl Violation {
         Self { checker: checker.to_owned(), what: what.into(), evidence: evidence.to_vec() }
     }
 
+    /// The run is no function of its seed.
+    pub(crate) fn escape(what: String) -> Self {
+        Self::new("determinism", what, &[])
+    }
+
+    /// A real server did what none may.
+    pub(crate) fn twin(what: String) -> Self {
+        Self::new("twin", what, &[])
+    }
+
     /// The program itself gave up.
     pub(crate) fn panic(what: String) -> Self {
         Self::new("panic", what, &[])

@@ -1,5 +1,4 @@
-//! The three functions of the C library that stand in for the real ones: the
-//! only unsafe code of this workspace.
+//! The three functions of the C library that stand in for the real ones.
 //!
 //! An executable's own definition of `getrandom`, `getentropy` or
 //! `clock_gettime` comes before the C library's, for std (linked statically)
@@ -140,14 +139,21 @@ fn fail(errno: c_int) -> c_int {
 }
 
 /// A function of the C library behind ours, looked up on first use.
-struct Real {
+pub(super) struct Real {
     name: &'static CStr,
     address: AtomicPtr<c_void>,
 }
 
 impl Real {
-    const fn named(name: &'static CStr) -> Self {
+    pub(super) const fn named(name: &'static CStr) -> Self {
         Self { name, address: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Where the next definition after ours stands, of a function that the C library has: or else
+    /// nobody could have been linked to it.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    pub(super) fn address_or_abort(&self) -> *mut c_void {
+        self.address().unwrap_or_else(|| std::process::abort())
     }
 
     /// Where the next definition after ours stands; `None` if there is none,

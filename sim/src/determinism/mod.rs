@@ -11,13 +11,22 @@
 //! thread and steps them with each map: on a used thread the first map of a
 //! run would hash differently from the first map of the run before it.
 //!
-//! Threads that the closure starts itself are not simulated.
+//! Whoever asks for entropy, the time or a thread in any other way trips a wire: the run goes on
+//! and has failed, with [`TraceReport::escape`] to say why. `tripwire` watches the other functions
+//! of the GNU C library, `trap` system calls and the time stamp counter. Neither sees random numbers
+//! of the processor (`rdrand`), addresses of memory, process and thread ids, the auxiliary vector
+//! or what is in files: who lets them decide anything is found by comparing traces only.
 
 pub mod clock;
+mod escape;
 mod interpose;
 mod panics;
 mod state;
 pub mod trace;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod trap;
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod tripwire;
 
 #[cfg(test)]
 mod tests;
@@ -26,6 +35,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -84,14 +94,42 @@ where
         .name(format!("seed-{seed}"))
         .stack_size(STACK_BYTES)
         .spawn(move || {
+            set_traps(true);
             state::begin(seed, epoch_ms, record_entries);
             let outcome = catch_unwind(AssertUnwindSafe(body));
-            let report = state::end();
+            let (report, escape) = state::end();
+            set_traps(false);
             let outcome = outcome.map_err(|payload| panics::describe(&report.panics, &*payload));
-            (outcome, report)
+            (outcome, report, escape)
         })
         .expect("the system can start one more thread");
-    simulated.join().expect("panics of the body are caught on its own thread")
+    let (outcome, mut report, escape) =
+        simulated.join().expect("panics of the body are caught on its own thread");
+    report.escape = escape.map(|escape| escape.describe());
+    (outcome, report)
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn set_traps(are_set: bool) {
+    if are_set {
+        let armed = trap::arm();
+        TRAPS_ARE_SET.store(armed, Ordering::Relaxed);
+    } else {
+        trap::disarm();
+    }
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn set_traps(_are_set: bool) {}
+
+static TRAPS_ARE_SET: AtomicBool = AtomicBool::new(false);
+
+/// True when system calls and the time stamp counter are watched too, and not only the functions
+/// of the C library: on Linux on x86-64 that allows filters of system calls. Known after the first
+/// run.
+#[must_use]
+pub fn watches_system_calls() -> bool {
+    TRAPS_ARE_SET.load(Ordering::Relaxed)
 }
 
 /// Proves once a process that std and the crates around it reach the
@@ -110,10 +148,25 @@ fn assert_effective() {
         (hash, now)
     });
     let (_, now) = probe.expect("the probe does not panic");
+    assert_eq!(report.escape, None, "a run that does nothing else trips no wire");
     assert_eq!(report.counts.entropy, 1, "std does not draw its entropy from the simulation");
     assert_eq!(
         now,
         UNIX_EPOCH + Duration::from_millis(EPOCH_MS),
         "std does not read its clocks from the simulation"
+    );
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    assert_watched(EPOCH_MS);
+}
+
+/// The same of the functions that are watched.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+fn assert_watched(epoch_ms: u64) {
+    assert!(tripwire::count() > 0, "the watched functions are a part of this program");
+    let (is_refused, report) =
+        run(0, epoch_ms, false, || thread::Builder::new().spawn(|| ()).is_err());
+    assert!(
+        is_refused == Ok(true) && report.escape.is_some(),
+        "std starts threads in a way that the simulation does not see"
     );
 }

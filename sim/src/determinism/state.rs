@@ -1,7 +1,7 @@
 //! The state of one simulated thread: its entropy, its clock, its trace.
 //!
 //! Reached from inside the C library's functions, so it never blocks, never
-//! panics, and allocates only while the entries of a trace are listed.
+//! panics, and allocates only while the entries of a trace are listed and when the run has failed.
 
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::clock::Clock;
+use super::escape::Escape;
 use super::trace::{self, Kind, Trace, TraceReport};
 
 /// Keeps what the simulated programs draw apart from what a plan draws when
@@ -17,10 +18,11 @@ use super::trace::{self, Kind, Trace, TraceReport};
 const ENTROPY_STREAM: u64 = u64::from_be_bytes(*b"entropy\0");
 
 thread_local! {
-    // Two cells: this one has no destructor, so asking it is one load on every
-    // thread of the process, at any time of the thread's life. The other is
-    // touched on simulated threads only.
+    // This one has no destructor, so asking it is one load on every thread of the process, at any
+    // time of the thread's life. The others are touched on simulated threads only, and the next
+    // one by handlers of signals too.
     static IS_SIMULATED: Cell<bool> = const { Cell::new(false) };
+    static TRAPPED: Cell<Option<&'static str>> = const { Cell::new(None) };
     static STATE: RefCell<Option<Box<State>>> = const { RefCell::new(None) };
 }
 
@@ -32,6 +34,7 @@ pub(super) struct State {
     /// Readings that are not in the trace yet.
     reading: Option<Reading>,
     pub(super) panics: Vec<String>,
+    escape: Option<Escape>,
 }
 
 /// The same clock read again and again with nothing in between: one entry of the trace. Tokio
@@ -52,23 +55,54 @@ pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool) {
         trace: Trace::new(record_entries),
         reading: None,
         panics: Vec::new(),
+        escape: None,
     };
     STATE.with_borrow_mut(|slot| *slot = Some(Box::new(state)));
+    TRAPPED.set(None);
     IS_SIMULATED.set(true);
 }
 
-/// Makes the calling thread an ordinary one again.
-pub(super) fn end() -> TraceReport {
+/// Makes the calling thread an ordinary one again; says how the run left the simulation, if it did.
+pub(super) fn end() -> (TraceReport, Option<Escape>) {
     IS_SIMULATED.set(false);
     let mut state = STATE.take().expect("`begin` came before `end` on this thread");
     state.note_reading();
-    state.trace.into_report(state.panics)
+    let escape = state.escape.or_else(|| TRAPPED.take().map(Escape::past));
+    (state.trace.into_report(state.panics), escape)
+}
+
+/// True between [`begin`] and [`end`].
+pub(super) fn is_simulated() -> bool {
+    IS_SIMULATED.try_with(Cell::get).unwrap_or(false)
+}
+
+/// Notes that a function of the C library was called that is not served; false on an ordinary
+/// thread, where it may be.
+pub(super) fn trip(function: &'static str) -> bool {
+    if !is_simulated() {
+        return false;
+    }
+    let is_first = with(|state| state.escape.is_none()).unwrap_or(false);
+    if is_first {
+        // Made outside, because it allocates a lot.
+        let escape = Escape::through(function);
+        with(|state| state.escape = Some(escape));
+    }
+    true
+}
+
+/// As [`trip`], for a handler of signals: nothing is allocated.
+pub(super) fn trap(way: &'static str) -> bool {
+    if is_simulated() && TRAPPED.get().is_none() {
+        TRAPPED.set(Some(way));
+    }
+    is_simulated()
 }
 
 /// Runs `f` on the state of this thread, or returns `None` on an ordinary
 /// thread and when `f` itself, or an allocation below it, comes back here.
 pub(super) fn with<R>(f: impl FnOnce(&mut State) -> R) -> Option<R> {
-    if !IS_SIMULATED.try_with(Cell::get).unwrap_or(false) {
+    if !is_simulated() {
         return None;
     }
     STATE.try_with(|slot| slot.try_borrow_mut().ok()?.as_deref_mut().map(f)).ok().flatten()

@@ -3,6 +3,8 @@
 
 #![allow(clippy::disallowed_methods, reason = "real clocks and real entropy are the subject")]
 
+mod escapes;
+
 use std::collections::HashMap;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -133,15 +135,26 @@ fn draw_outside() -> Outside {
 
 #[test]
 fn outside_entropy_and_clocks_are_the_systems_even_while_a_run_is_under_way() {
-    let (outside, report) = simulated(7, 0, false, || thread::spawn(draw_outside).join());
-    let (outside, again) = (outside.expect("no panic").expect("joins"), draw_outside());
+    let (ask, asked) = std::sync::mpsc::channel();
+    let (tell, told) = std::sync::mpsc::channel();
+    let beside = thread::spawn(move || {
+        asked.recv().expect("the run asks once");
+        let outside = draw_outside();
+        tell.send(()).expect("the run waits for it");
+        outside
+    });
+    let (_, report) = simulated(7, 0, false, move || {
+        ask.send(()).expect("the other thread waits for it");
+        told.recv().expect("the other thread answers");
+    });
+    let (outside, again) = (beside.join().expect("joins"), draw_outside());
     assert_ne!(outside.bytes, again.bytes);
     for Outside { bytes, numbers, wall } in [outside, again] {
         assert_ne!(bytes[0], bytes[1]);
         assert_ne!(numbers[0], numbers[1]);
         assert!(wall > UNIX_EPOCH + Duration::from_secs(1_700_000_000));
     }
-    assert_eq!(report.counts.total(), 0, "a thread of its own is not simulated");
+    assert_eq!(report.counts.total(), 0, "another thread is not simulated");
     let before = Instant::now();
     while before.elapsed() == Duration::ZERO {}
 }

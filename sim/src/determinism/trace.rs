@@ -1,7 +1,7 @@
 //! The fingerprint of a run: a running hash over everything that could tell
 //! two runs apart.
 //!
-//! Entropy draws and clock reads enter by themselves; packets, history events
+//! Entropy draws and clock reads enter by themselves; packets, timers, history events
 //! and faults are told by those who see them, through the functions below.
 //! Each entry is hashed together with the hash before it, so that the last
 //! hash stands for the whole run and a listed trace names the first entry at
@@ -28,6 +28,8 @@ pub enum Kind {
     Entropy,
     /// A clock was read.
     Clock,
+    /// The timers and tasks of a host went on otherwise than before.
+    Timer,
     /// A client invoked, observed or completed an operation.
     History,
     /// The nemesis did something.
@@ -76,6 +78,9 @@ pub struct Counts {
     /// Entries of [`Kind::Clock`]; the same reading again, with nothing in between, is counted in
     /// the entry of the first.
     pub clock: u64,
+    /// Entries of [`Kind::Timer`].
+    #[serde(default)]
+    pub timer: u64,
     /// Entries of [`Kind::History`].
     pub history: u64,
     /// Entries of [`Kind::Fault`].
@@ -96,6 +101,10 @@ pub struct TraceReport {
     /// place)". Not part of the hash.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub panics: Vec<String>,
+    /// How the simulated code reached past its seed, in one line, if it did: the run proves
+    /// nothing then. Not part of the hash.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub escape: Option<String>,
 }
 
 /// The first entry at which two traces differ.
@@ -116,6 +125,16 @@ pub fn packet(at_us: u64, event: PacketEvent, local: SocketAddr, peer: SocketAdd
         let (local, peer) = (address_bytes(local), address_bytes(peer));
         let digest = digest(&[&[event as u8], &local, &peer, bytes]);
         state.record(Kind::Packet, at_us, digest);
+    });
+}
+
+/// Records what the runtime of `host` has done since it was recorded last: `beats` are how often
+/// it slept until its next timer, how often it went on with a task, how many tasks it gained.
+pub(crate) fn timers(at_us: u64, host: &str, beats: [u64; 3]) {
+    state::with(|state| {
+        let [slept, went_on, tasks] = beats.map(u64::to_le_bytes);
+        let digest = digest(&[host.as_bytes(), &slept, &went_on, &tasks]);
+        state.record(Kind::Timer, at_us, digest);
     });
 }
 
@@ -150,7 +169,7 @@ impl Counts {
     /// All entries together.
     #[must_use]
     pub fn total(&self) -> u64 {
-        self.packet + self.entropy + self.clock + self.history + self.fault
+        self.packet + self.entropy + self.clock + self.timer + self.history + self.fault
     }
 
     fn of(&mut self, kind: Kind) -> &mut u64 {
@@ -158,6 +177,7 @@ impl Counts {
             Kind::Packet => &mut self.packet,
             Kind::Entropy => &mut self.entropy,
             Kind::Clock => &mut self.clock,
+            Kind::Timer => &mut self.timer,
             Kind::History => &mut self.history,
             Kind::Fault => &mut self.fault,
         }
@@ -190,7 +210,13 @@ impl Trace {
     }
 
     pub(super) fn into_report(self, panics: Vec<String>) -> TraceReport {
-        TraceReport { hash: self.hash, entries: self.entries, counts: self.counts, panics }
+        TraceReport {
+            hash: self.hash,
+            entries: self.entries,
+            counts: self.counts,
+            panics,
+            escape: None,
+        }
     }
 }
 

@@ -21,14 +21,14 @@ use crate::plan::{Fault, FaultKind, Plan};
 
 use servers::Life;
 pub(crate) use servers::{Servers, host_names};
-pub(crate) use storm::{Storm, Winds};
+pub(crate) use storm::{Storm, Winds, rage};
 
 /// How far the wall clock jumps, in nanoseconds.
 const JUMP_NS: i64 = 3_600 * 1_000_000_000;
 /// What a packet takes at most during [`FaultKind::LatencyStep`].
 const SLOW_LATENCY: Duration = Duration::from_millis(500);
 /// After how long without a byte a proxy ends a connection.
-const QUIET_MIN: Duration = Duration::from_millis(250);
+pub(crate) const QUIET_MIN: Duration = Duration::from_millis(250);
 
 pub(crate) struct Nemesis {
     plan: Rc<Plan>,
@@ -215,9 +215,7 @@ impl Nemesis {
     }
 
     fn person(&self, fault: Fault) -> String {
-        let people = &self.plan.people;
-        let person = people.get(fault.target % people.len().max(1));
-        person.map(|person| person.name.clone()).unwrap_or_default()
+        self.plan.struck(fault)
     }
 
     fn host(&self, fault: Fault) -> String {

@@ -9,7 +9,6 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::net::{Network, SimConnector};
-use crate::workload::{PORT, SERVER};
 
 /// Connections in one storm.
 const CONNECTIONS: usize = 50;
@@ -43,18 +42,23 @@ impl Storm {
 impl Winds {
     /// Makes the storms that are asked for, until it is dropped.
     pub(crate) async fn blow(mut self) {
-        let connector = SimConnector::new(self.network.clone(), (SERVER.to_owned(), PORT), "storm");
-        loop {
-            let Some(lasts) = self.storms.recv().await else { return };
-            for number in 0..CONNECTIONS {
-                let words = WORDS[number % WORDS.len()];
-                tokio::task::spawn_local(gust(connector.clone(), words, lasts));
-            }
+        let connector = SimConnector::to_server(self.network.clone(), "storm");
+        while let Some(lasts) = self.storms.recv().await {
+            rage(&connector, lasts);
         }
     }
 }
 
-async fn gust(connector: SimConnector, words: &'static str, lasts: Duration) {
+/// One storm; returns how many connections it opens.
+pub(crate) fn rage(connector: &impl Connect, lasts: Duration) -> usize {
+    for number in 0..CONNECTIONS {
+        let words = WORDS[number % WORDS.len()];
+        tokio::task::spawn_local(gust(connector.clone(), words, lasts));
+    }
+    CONNECTIONS
+}
+
+async fn gust(connector: impl Connect, words: &'static str, lasts: Duration) {
     let connection = async {
         let mut stream = connector.connect().await?;
         stream.write_all(words.as_bytes()).await?;

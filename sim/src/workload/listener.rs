@@ -8,7 +8,7 @@ use server::protocol::{Problem, ServerEvent, SessionId};
 
 use super::{BACKOFF, Shared};
 use crate::history::{Kind, Op};
-use crate::net::SimConnector;
+use crate::medium::MediumConnector;
 use crate::watch;
 
 /// How reading from one connection came to its end.
@@ -64,7 +64,7 @@ async fn attend(shared: &Shared) -> End {
     }
 }
 
-async fn read(shared: &Shared, mut receiver: Receiver<SimConnector>) -> End {
+async fn read(shared: &Shared, mut receiver: Receiver<MediumConnector>) -> End {
     let mut was_upgraded = false;
     loop {
         if receiver.is_upgraded() && !std::mem::replace(&mut was_upgraded, true) {

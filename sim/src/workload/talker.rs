@@ -8,7 +8,7 @@ use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
-use crate::history::{Kind, OTHER_CONNECTION, Op};
+use crate::history::{Kind, OTHER_CONNECTION, Op, Recorder};
 use crate::net::Trap;
 use crate::plan::{Action, Settings};
 
@@ -26,10 +26,11 @@ const SLOWNESS: Duration = Duration::from_millis(600);
 
 pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings: &Settings) {
     for (at_ms, action) in steps {
-        until(*at_ms).await;
+        until(&shared.recorder, *at_ms).await;
         // What a slow network has held up until after the trouble is not done any more: people
         // come to rest with everything else.
-        let is_late = *at_ms < settings.healed_ms() && now_ms() >= settings.healed_ms();
+        let now_ms = shared.recorder.now().as_millis() as u64;
+        let is_late = *at_ms < settings.healed_ms() && now_ms >= settings.healed_ms();
         if is_late && *action != Action::Join {
             continue;
         }
@@ -60,20 +61,12 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             Action::Vanish => vanish(shared).await,
         }
     }
-    until(settings.settled_ms()).await;
+    until(&shared.recorder, settings.settled_ms()).await;
     leave(shared).await;
 }
 
-async fn until(at_ms: u64) {
-    tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(now())).await;
-}
-
-fn now() -> Duration {
-    turmoil::sim_elapsed().expect("people live on a host")
-}
-
-fn now_ms() -> u64 {
-    now().as_millis() as u64
+async fn until(recorder: &Recorder, at_ms: u64) {
+    tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(recorder.now())).await;
 }
 
 /// The next message, unless there is nobody to say it to.

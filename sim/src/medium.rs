@@ -1,0 +1,125 @@
+//! What carries the bytes between people and their server: the simulated network or, in a twin,
+//! the loopback of this machine. People do not know which.
+//!
+//! It only passes on; what either does is in `net` and in `twin::loopback`.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::task::{Context, Poll};
+
+use client::Connect;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::{Network, SimConnector, SimStream, Trap};
+use crate::twin::loopback::{Loopback, LoopbackConnector, LoopbackStream};
+
+/// Clones share everything.
+#[derive(Clone)]
+pub(crate) enum Medium {
+    Simulated(Network),
+    Real(Loopback),
+}
+
+/// Opens connections on behalf of one person.
+#[derive(Clone)]
+pub(crate) enum MediumConnector {
+    Simulated(SimConnector),
+    Real(LoopbackConnector),
+}
+
+/// The client's end of a connection.
+#[expect(clippy::large_enum_variant, reason = "there are thousands of the large one, for speed")]
+pub(crate) enum MediumStream {
+    Simulated(SimStream),
+    Real(LoopbackStream),
+}
+
+impl Medium {
+    /// Connections of `owner`, who lives on that host. A simulated one opens them from the host
+    /// that it is asked on.
+    pub(crate) fn connector(&self, owner: &str, host: usize) -> MediumConnector {
+        match self {
+            Self::Simulated(network) => {
+                MediumConnector::Simulated(SimConnector::to_server(network.clone(), owner))
+            }
+            Self::Real(loopback) => MediumConnector::Real(loopback.connector(owner, host)),
+        }
+    }
+
+    /// Sets a trap on every live connection of `owner`; the counter tells how many were sprung.
+    pub(crate) fn trap(&self, owner: &str, trap: Trap) -> Arc<AtomicUsize> {
+        match self {
+            Self::Simulated(network) => network.trap(owner, trap),
+            Self::Real(loopback) => loopback.trap(owner, trap),
+        }
+    }
+
+    /// `owner` reads nothing from the connections of this moment; returns how many there are.
+    pub(crate) fn stall(&self, owner: &str) -> usize {
+        match self {
+            Self::Simulated(network) => network.stall(owner),
+            Self::Real(loopback) => loopback.stall(owner),
+        }
+    }
+
+    /// `owner` reads again; returns on how many connections something had come in meanwhile.
+    pub(crate) fn go_on_reading(&self, owner: &str) -> usize {
+        match self {
+            Self::Simulated(network) => network.go_on_reading(owner),
+            Self::Real(loopback) => loopback.go_on_reading(owner),
+        }
+    }
+}
+
+impl Connect for MediumConnector {
+    type Stream = MediumStream;
+
+    async fn connect(&self) -> io::Result<MediumStream> {
+        match self {
+            Self::Simulated(connector) => connector.connect().await.map(MediumStream::Simulated),
+            Self::Real(connector) => connector.connect().await.map(MediumStream::Real),
+        }
+    }
+}
+
+impl AsyncRead for MediumStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Simulated(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Real(stream) => Pin::new(stream).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for MediumStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Simulated(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Real(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Simulated(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Real(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Simulated(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Real(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}

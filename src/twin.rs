@@ -1,0 +1,196 @@
+//! `racetrack sim twin`: the plans of seeds against real servers on this machine's loopback.
+//!
+//! Each server is a child of this program, and none is left when it ends: not after Ctrl-C either.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use ::sim::generate;
+use ::sim::plan::FaultKind;
+use ::sim::transcript::Names;
+use ::sim::twin::{Twin, twin};
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::outcome::Outcome;
+use crate::output::{self, Output};
+use crate::runtime;
+use crate::seeds::Seeds;
+use crate::world::World;
+
+/// Runs at once at most: more would get into each other's way, and be late.
+const JOBS_MAX: u64 = 32;
+
+#[derive(Debug, Args)]
+pub(crate) struct RunTwin {
+    /// The seeds whose plans are run
+    #[arg(long, value_name = "A..B", default_value = "0..20")]
+    seeds: Seeds,
+    /// Runs at once; each takes its plan's time, and is mostly idle
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    jobs: u64,
+    /// A program whose command `serve` is the server [default: this program]
+    #[arg(long, value_name = "PROGRAM")]
+    server: Option<PathBuf>,
+    #[command(flatten)]
+    world: World,
+}
+
+impl RunTwin {
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        ensure!(
+            (1..=JOBS_MAX).contains(&self.jobs),
+            "--jobs {}: 1 to {JOBS_MAX} runs at once are possible",
+            self.jobs
+        );
+        self.world.options()?;
+        let runtime = runtime()?;
+        let (stop, stopped) = watch::channel(false);
+        let interrupted = runtime.block_on(async {
+            let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+            Ok::<_, io::Error>(signals)
+        });
+        let (mut interrupted, mut terminated) = interrupted?;
+        runtime.spawn(async move {
+            tokio::select! {
+                _ = interrupted.recv() => {}
+                _ = terminated.recv() => {}
+            }
+            stop.send_replace(true);
+        });
+        let twins = self.run_all(&stopped)?;
+        if *stopped.borrow() {
+            bail!("interrupted; every server that was started is gone");
+        }
+        let result = Twins(twins);
+        output.result(&result.describe(), || result.to_json());
+        Ok(if result.failures().next().is_none() { Outcome::Good } else { Outcome::Bad })
+    }
+
+    fn run_all(&self, stopped: &watch::Receiver<bool>) -> anyhow::Result<BTreeMap<u64, Twin>> {
+        let options = self.world.options()?;
+        let program = match &self.server {
+            Some(program) => program.clone(),
+            None => std::env::current_exe().context("this program has no path")?,
+        };
+        let bar = output::progress(self.seeds.len(), "running for real");
+        let next = AtomicU64::new(self.seeds.0.start);
+        let twins = Mutex::new(BTreeMap::new());
+        let work = || -> io::Result<()> {
+            loop {
+                let seed = next.fetch_add(1, Ordering::Relaxed);
+                if seed >= self.seeds.0.end {
+                    return Ok(());
+                }
+                let ran = twin(&generate::plan(seed, &options), &program, stopped.clone());
+                let ran = ran.inspect_err(|_| next.store(self.seeds.0.end, Ordering::Relaxed))?;
+                let Some(ran) = ran else { return Ok(()) };
+                bar.inc(1);
+                twins.lock().expect("no thread panics here").insert(seed, ran);
+            }
+        };
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..self.jobs).map(|_| scope.spawn(work)).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panics"))
+        })?;
+        bar.finish_and_clear();
+        Ok(twins.into_inner().expect("all threads have ended"))
+    }
+}
+
+/// What came of each seed.
+struct Twins(BTreeMap<u64, Twin>);
+
+impl Twins {
+    fn failures(&self) -> impl Iterator<Item = (&u64, &Twin)> {
+        self.0.iter().filter(|(_, twin)| !twin.violations.is_empty())
+    }
+
+    fn left_out(&self) -> BTreeMap<FaultKind, u64> {
+        let mut all = BTreeMap::new();
+        for (kind, count) in self.0.values().flat_map(|twin| &twin.left_out) {
+            *all.entry(*kind).or_default() += count;
+        }
+        all
+    }
+
+    fn describe(&self) -> String {
+        let mut text = String::new();
+        for (seed, twin) in &self.0 {
+            let (mut planned, mut effective) = (0, 0);
+            for strikes in twin.faults.values() {
+                planned += strikes.planned;
+                effective += strikes.effective;
+            }
+            let events = twin.history.len();
+            let verdict = if twin.violations.is_empty() { "ok" } else { "FAILED" };
+            let _infallible = writeln!(
+                text,
+                "seed {seed}: {verdict}, {events} events, {planned} faults ({effective} with effect)"
+            );
+            for line in evidence(twin) {
+                let _infallible = writeln!(text, "    {line}");
+            }
+        }
+        let left_out = self.left_out();
+        if !left_out.is_empty() {
+            let left_out = left_out.iter().map(|(kind, count)| format!("{kind} {count}"));
+            let left_out = left_out.collect::<Vec<_>>().join(", ");
+            let _infallible =
+                writeln!(text, "left out, as a loopback has no such thing: {left_out}");
+        }
+        let (seeds, failed) = (self.0.len(), self.failures().count());
+        let verdict = match failed {
+            0 => "every promise kept".to_owned(),
+            _ => format!("{failed} FAILED"),
+        };
+        let _infallible = writeln!(text, "{seeds} plans against real servers: {verdict}");
+        text
+    }
+
+    fn to_json(&self) -> Value {
+        let failures = self.failures().map(|(seed, twin)| {
+            let first = twin.violations.first();
+            json!({
+                "seed": seed,
+                "checker": first.map(|violation| &violation.checker),
+                "evidence": evidence(twin),
+                "plan": twin.plan,
+            })
+        });
+        let mut faults: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for (kind, strikes) in self.0.values().flat_map(|twin| &twin.faults) {
+            let (planned, effective) = faults.entry(kind.to_string()).or_default();
+            *planned += strikes.planned;
+            *effective += strikes.effective;
+        }
+        let faults = faults.into_iter().map(|(kind, (planned, effective))| {
+            (kind, json!({ "planned": planned, "effective": effective }))
+        });
+        let left_out = self.left_out().into_iter();
+        let left_out = left_out.map(|(kind, count)| (kind.to_string(), count));
+        json!({
+            "seeds": self.0.len(),
+            "failures": failures.collect::<Vec<_>>(),
+            "events": self.0.values().map(|twin| twin.history.len()).sum::<usize>(),
+            "faults": faults.collect::<serde_json::Map<_, _>>(),
+            "left_out": left_out.collect::<BTreeMap<_, _>>(),
+        })
+    }
+}
+
+/// The first violation and the events that contradict the promise, a line each.
+fn evidence(twin: &Twin) -> Vec<String> {
+    let Some(violation) = twin.violations.first() else { return Vec::new() };
+    let names = Names::of(&twin.history);
+    let events = violation.evidence.iter().filter_map(|index| twin.history.get(*index));
+    let events = events.map(|event| names.shorten(&event.to_string()));
+    std::iter::once(names.shorten(&violation.to_string())).chain(events).collect()
+}
