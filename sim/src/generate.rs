@@ -35,6 +35,7 @@ enum Stream {
     Answers = 6,
     PowerCuts = 7,
     Bursts = 8,
+    Calm = 9,
 }
 
 /// The plan of a seed.
@@ -47,6 +48,7 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let (people, steps) = people(&mut stream(seed, Stream::People), options, &world);
     let steps = power_cuts(&mut stream(seed, Stream::PowerCuts), steps);
     let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings);
+    let faults = calm(&mut stream(seed, Stream::Calm), faults);
     let people = upgrades(&mut stream(seed, Stream::Upgrades), people);
     let people = answers(&mut stream(seed, Stream::Answers), people);
     let World { settings, server } = world;
@@ -250,6 +252,17 @@ fn faults(rng: &mut impl Rng, options: &Options, settings: &Settings) -> Vec<Fau
     let count = (settings.disturb_ms as f64 / 1_000.0 * per_second).ceil() as usize;
     let mut faults: Vec<_> = (0..count).map(|_| fault(rng, &kinds, settings)).collect();
     faults.sort_by_key(|fault| fault.at_ms);
+    faults
+}
+
+/// In one run of three at most one thing goes wrong: what a fault does by itself, and what people do
+/// to each other without one, is hidden where something else goes wrong meanwhile.
+fn calm(rng: &mut impl Rng, mut faults: Vec<Fault>) -> Vec<Fault> {
+    if !faults.is_empty() && rng.random_ratio(1, 3) {
+        let only = faults.swap_remove(rng.random_range(0..faults.len()));
+        faults.clear();
+        faults.extend(rng.random::<bool>().then_some(only));
+    }
     faults
 }
 
