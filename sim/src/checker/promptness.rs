@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use client::TransportKind;
 use jiff::Timestamp;
+use server::config::Config;
 
 use super::Violation;
 use super::view::View;
@@ -87,14 +88,14 @@ impl<'a> Quiet<'a> {
             let earliest = first_trouble_us.entry(step.who.as_str()).or_insert(u64::MAX);
             *earliest = (*earliest).min(step.at_ms * 1_000);
         }
+        // More than one answer holds, where people may say more at once than usual: the partner waits.
+        let overflows = plan.server.messages_burst_max > Config::default().messages_burst_max;
+        let floods = plan.steps.iter().filter(|step| overflows && step.action == Action::Flood);
+        let disturbed_ms = plan.faults.iter().map(|fault| fault.at_ms);
+        let first_ms = disturbed_ms.chain(floods.map(|step| step.at_ms)).min();
         Self {
             plan,
-            first_fault_us: plan
-                .faults
-                .iter()
-                .map(|fault| fault.at_ms * 1_000)
-                .min()
-                .unwrap_or(u64::MAX),
+            first_fault_us: first_ms.map_or(u64::MAX, |at_ms| at_ms * 1_000),
             healed_us: at_us(Phase::Healed),
             settled_us: at_us(Phase::Settled),
             first_trouble_us,
