@@ -5,6 +5,8 @@
 
 use server::protocol::{Event, Seq};
 
+use crate::Received;
+
 /// The last event that was given out.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cursor(Seq);
@@ -28,5 +30,18 @@ impl Cursor {
     /// Moves forward to `seq`, never back.
     pub(crate) fn advance(&mut self, seq: Seq) {
         self.0 = self.0.max(seq);
+    }
+}
+
+impl Received {
+    /// Takes one event from the wire; says whether it is new to the application.
+    pub(crate) fn take(&mut self, event: Event, cursor: &mut Cursor) -> bool {
+        let is_new = cursor.admits(&event);
+        if is_new {
+            self.events.push(event);
+        } else {
+            self.repeated.push(event.seq);
+        }
+        is_new
     }
 }

@@ -44,6 +44,7 @@ mod tests;
 mod websocket;
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -159,6 +160,9 @@ pub struct Options {
     pub answer_max: Duration,
     /// Socket.IO by polling: change to a WebSocket once so many events have been received.
     pub upgrade_after_events: Option<u64>,
+    /// Socket.IO: ask for an answer to every so-many-th command; a refusal in it is given out as
+    /// any other.
+    pub answer_every: Option<NonZeroU64>,
     /// The session to take up again; without it, a new one is opened.
     pub resume: Option<Resume>,
 }
@@ -175,6 +179,7 @@ impl Options {
             silence_max: Duration::from_secs(50),
             answer_max: ANSWER_WAIT_MAX,
             upgrade_after_events: None,
+            answer_every: None,
             resume: None,
         }
     }
@@ -338,6 +343,9 @@ pub struct Received {
     /// Events that this receiver has not given out before, in order; none where a poll was
     /// answered without any.
     pub events: Vec<Event>,
+    /// The places of events that the server sent though it had been told that they were given out;
+    /// a server in good order never does.
+    pub repeated: Vec<Seq>,
     /// Commands that a socket transport refused; always none over HTTP.
     pub refused: Vec<Refusal>,
 }

@@ -15,6 +15,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -216,6 +217,17 @@ fn argument<'de, T: Deserialize<'de>, A: SeqAccess<'de>>(array: &mut A) -> Resul
     array.next_element()?.ok_or_else(|| A::Error::custom("an argument is missing"))
 }
 
+/// What the answer to a command says against it, if it does.
+pub(crate) fn refused_by(payload: &str) -> Result<Option<Refusal>, ClientError> {
+    #[derive(Deserialize)]
+    struct Answer {
+        refused: Option<Refusal>,
+    }
+    let answer: Result<[Answer; 1], _> = serde_json::from_str(payload);
+    let [answer] = answer.map_err(|error| ClientError::unreadable("ACK", &error))?;
+    Ok(answer.refused)
+}
+
 /// CONNECT to [`NAMESPACE`], for a new session or an old one.
 pub(crate) fn connect(resume: Option<&Resume>) -> String {
     let auth = match resume {
@@ -226,8 +238,32 @@ pub(crate) fn connect(resume: Option<&Resume>) -> String {
     format!("40{NAMESPACE},{auth}")
 }
 
-/// One command as an EVENT.
+/// One command as an EVENT that wants no answer.
 pub(crate) fn command(event: &ClientEvent) -> String {
+    numbered_command(event, None)
+}
+
+/// The commands of one client, some of which ask for an answer.
+pub(crate) struct Commands {
+    /// Every so-many-th asks for one; none where this is nothing.
+    answer_every: Option<NonZeroU64>,
+    count: u64,
+}
+
+impl Commands {
+    pub(crate) fn new(answer_every: Option<NonZeroU64>) -> Self {
+        Self { answer_every, count: 0 }
+    }
+
+    /// One command as an EVENT, which asks for an answer where it is the turn of that.
+    pub(crate) fn frame(&mut self, event: &ClientEvent) -> String {
+        self.count += 1;
+        let is_due = self.answer_every.is_some_and(|every| self.count.is_multiple_of(every.get()));
+        numbered_command(event, is_due.then_some(self.count))
+    }
+}
+
+fn numbered_command(event: &ClientEvent, number: Option<u64>) -> String {
     let arguments = match event {
         ClientEvent::Say(say) => serde_json::to_string(&("say", say)),
         ClientEvent::Next { pair: None } => serde_json::to_string(&["next"]),
@@ -239,7 +275,8 @@ pub(crate) fn command(event: &ClientEvent) -> String {
             serde_json::to_string(&("ack", serde_json::json!({ "seq": seq })))
         }
     };
-    format!("42{NAMESPACE},{}", arguments.expect("text and numbers are JSON"))
+    let number = number.map_or_else(String::new, |number| number.to_string());
+    format!("42{NAMESPACE},{number}{}", arguments.expect("text and numbers are JSON"))
 }
 
 #[cfg(test)]
@@ -293,5 +330,24 @@ mod tests {
         assert_eq!(command(&ClientEvent::Leave), r#"42/chat,["leave"]"#);
         let seq = server::protocol::Seq(7);
         assert_eq!(command(&ClientEvent::Ack { seq }), r#"42/chat,["ack",{"seq":7}]"#);
+    }
+
+    #[test]
+    fn every_second_command_asks_for_an_answer_where_that_is_wanted() {
+        let mut commands = Commands::new(NonZeroU64::new(2));
+        let frames: Vec<_> = (0..4).map(|_| commands.frame(&ClientEvent::Leave)).collect();
+        let (bare, second) = (r#"42/chat,["leave"]"#, r#"42/chat,2["leave"]"#);
+        assert_eq!(frames, [bare, second, bare, r#"42/chat,4["leave"]"#]);
+        assert_eq!(Commands::new(None).frame(&ClientEvent::Leave), bare);
+    }
+
+    #[test]
+    fn an_answer_says_whether_the_command_was_refused() {
+        assert_eq!(refused_by(r#"[{"accepted":true}]"#).expect("an answer"), None);
+        let problem = r#"{"type":"/closed","title":"Closed","status":409,"detail":"over"}"#;
+        let answer = format!(r#"[{{"refused":{{"id":"a","problem":{problem}}}}}]"#);
+        let refusal = refused_by(&answer).expect("an answer").expect("a refusal");
+        assert_eq!(refusal.problem.kind, "/closed");
+        assert!(matches!(refused_by("[]"), Err(ClientError::Protocol(_))));
     }
 }

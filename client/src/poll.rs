@@ -98,11 +98,13 @@ impl<C: Connect> Receiver<C> {
     }
 
     fn take(&mut self, batch: Batch) -> Received {
-        let mut events = batch.events;
-        events.retain(|event| self.cursor.admits(event));
+        let mut received = Received::default();
+        for event in batch.events {
+            self.closed |= matches!(event.body, ServerEvent::Closing { .. });
+            received.take(event, &mut self.cursor);
+        }
         self.cursor.advance(batch.next);
-        self.closed = events.iter().any(|event| matches!(event.body, ServerEvent::Closing { .. }));
-        Received { events, refused: Vec::new() }
+        received
     }
 
     pub(crate) fn cursor(&self) -> Seq {

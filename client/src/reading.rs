@@ -61,7 +61,10 @@ impl Reading {
             Kind::Disconnect => Err(self.end()),
             Kind::ConnectError => Err(packet::connect_error(packet.payload)),
             Kind::Connect => Err(ClientError::Protocol("a second CONNECT".to_owned())),
-            Kind::Ack => Ok(()),
+            Kind::Ack => {
+                received.refused.extend(packet::refused_by(packet.payload)?);
+                Ok(())
+            }
         }
     }
 
@@ -69,9 +72,8 @@ impl Reading {
         match emitted {
             Emitted::Message(event) => {
                 self.over |= matches!(event.body, ServerEvent::Closing { .. });
-                if self.cursor.admits(&event) {
+                if received.take(event, &mut self.cursor) {
                     self.acknowledge_in_time();
-                    received.events.push(event);
                 }
             }
             Emitted::Refused(refusal) if refusal.problem.kind == Problem::SUPERSEDED => {

@@ -22,7 +22,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::packet::{self, Frame, NAMESPACE, OpenParameters};
+use crate::packet::{self, Commands, Frame, NAMESPACE, OpenParameters};
 use crate::reading::{Owed, Reading, joined};
 use crate::socket::{self, Listener, Sink};
 use crate::{ClientError, Connect, Options, Received, Resume, Sent};
@@ -46,10 +46,11 @@ pub(crate) async fn open<C: Connect>(
             .await
             .map_err(|_| ClientError::Unanswered(options.answer_max))??;
     let identity = socket::identify(opened, options.resume)?;
+    let commands = Commands::new(options.answer_every);
     let (sink, listener) = socket::split(socket);
     let reading = Reading::owing(identity.after, Owed::default());
     let receiver = Receiver::new(Arc::clone(&sink), listener, reading, parameters.silence_max());
-    Ok((identity, Sender { sink, requests: OPENING_REQUESTS }, receiver))
+    Ok((identity, Sender { sink, commands, requests: OPENING_REQUESTS }, receiver))
 }
 
 /// The upgrade and the CONNECT packet.
@@ -87,12 +88,13 @@ where
 /// Commands, one frame each.
 pub(crate) struct Sender<S> {
     sink: Sink<S>,
+    commands: Commands,
     requests: u64,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Sender<S> {
     pub(crate) async fn send(&mut self, event: ClientEvent) -> Result<Sent, ClientError> {
-        let message = Message::text(packet::command(&event));
+        let message = Message::text(self.commands.frame(&event));
         self.sink.lock().await.send(message).await?;
         self.requests += 1;
         Ok(Sent::Written)

@@ -32,7 +32,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::http::{Ask, HttpConnection};
-use crate::packet::{self, Frame, NAMESPACE, OpenParameters};
+use crate::packet::{self, Commands, Frame, NAMESPACE, OpenParameters};
 use crate::reading::{Owed, Reading, joined};
 use crate::socket::{self, Listener, Sink};
 use crate::{ClientError, Connect, Options, Received, Resume, Sent, socketio};
@@ -74,6 +74,7 @@ pub(crate) async fn open<C: Connect>(
     };
     let answers = HttpConnection::new(connector.clone(), &options)?;
     let way = Arc::new(Mutex::new(Way::Posts(posts, target)));
+    let commands = Commands::new(options.answer_every);
     let receiver = Receiver {
         taken,
         way: Reads::Polls(Box::new(Polls {
@@ -89,7 +90,7 @@ pub(crate) async fn open<C: Connect>(
         })),
         requests: 0,
     };
-    Ok((identity, Sender { way, requests: OPENING_REQUESTS }, receiver))
+    Ok((identity, Sender { way, commands, requests: OPENING_REQUESTS }, receiver))
 }
 
 /// OPEN, CONNECT and the poll for its answer.
@@ -145,12 +146,13 @@ enum Way<C: Connect> {
 /// Commands, one request or frame each.
 pub(crate) struct Sender<C: Connect> {
     way: Arc<Mutex<Way<C>>>,
+    commands: Commands,
     requests: u64,
 }
 
 impl<C: Connect> Sender<C> {
     pub(crate) async fn send(&mut self, event: ClientEvent) -> Result<Sent, ClientError> {
-        let frame = packet::command(&event);
+        let frame = self.commands.frame(&event);
         match &mut *self.way.lock().await {
             Way::Posts(connection, target) => {
                 // All but `next` may arrive twice without harm.

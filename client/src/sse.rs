@@ -75,10 +75,8 @@ impl<C: Connect> Receiver<C> {
         loop {
             // There is no await between taking an event and returning it, so a dropped call loses
             // nothing.
-            while let Some(event) = self.parser.pop() {
-                if let Some(received) = self.take(&event)? {
-                    return Ok(received);
-                }
+            if let Some(event) = self.parser.pop() {
+                return self.take(&event);
             }
             let heard = match self.next_bytes().await {
                 Ok(bytes) => self.parser.push(&bytes),
@@ -123,7 +121,7 @@ impl<C: Connect> Receiver<C> {
         Ask { method: Method::GET, target, body: Bytes::new(), repeatable: true, wait }
     }
 
-    fn take(&mut self, event: &StreamEvent) -> Result<Option<Received>, ClientError> {
+    fn take(&mut self, event: &StreamEvent) -> Result<Received, ClientError> {
         if event.event == REFUSED {
             return match parse("the end of a stream", event.data.as_bytes())? {
                 ServerFrame::Refused(refusal) => Err(ClientError::Refused(refusal.problem)),
@@ -132,11 +130,11 @@ impl<C: Connect> Receiver<C> {
         }
         let event: Event = parse("an event", event.data.as_bytes())?;
         self.closed |= matches!(event.body, ServerEvent::Closing { .. });
-        if !self.cursor.admits(&event) {
-            return Ok(None);
+        let mut received = Received::default();
+        if received.take(event, &mut self.cursor) {
+            self.acknowledger.arrived(self.cursor.seq());
         }
-        self.acknowledger.arrived(event.seq);
-        Ok(Some(Received { events: vec![event], refused: Vec::new() }))
+        Ok(received)
     }
 
     pub(crate) fn cursor(&self) -> Seq {

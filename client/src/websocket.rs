@@ -140,14 +140,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Receiver<S> {
         match frame {
             ServerFrame::Event(event) => {
                 self.closed |= matches!(event.body, ServerEvent::Closing { .. });
-                let new = self.cursor.admits(&event);
-                Ok(new.then(|| Received { events: vec![event], refused: Vec::new() }))
+                let mut received = Received::default();
+                received.take(event, &mut self.cursor);
+                Ok(Some(received))
             }
             ServerFrame::Refused(refusal) if refusal.problem.kind == Problem::SUPERSEDED => {
                 Err(ClientError::Refused(refusal.problem))
             }
             ServerFrame::Refused(refusal) => {
-                Ok(Some(Received { events: Vec::new(), refused: vec![refusal] }))
+                Ok(Some(Received { refused: vec![refusal], ..Received::default() }))
             }
             ServerFrame::Opened(_) => Err(ClientError::Protocol("a second opening".to_owned())),
         }

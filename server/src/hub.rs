@@ -488,6 +488,11 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
+        // Where the panic of somebody who held the hub unwinds this task too, a second one would
+        // abort the process, and nobody would learn of the first.
+        if std::thread::panicking() && self.hub.state.is_poisoned() {
+            return;
+        }
         self.detach(Detach::Dropped);
     }
 }
@@ -496,4 +501,25 @@ impl Drop for Reader {
 /// earlier process comes back, and all stay below 2^53, which JavaScript can hold.
 fn first_id() -> Result<u64, getrandom::Error> {
     Ok((getrandom::u32()? as u64 >> 8 << 28) + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_with_the_hub_held_unwinds_past_a_reader() {
+        let hub = Hub::new(Config::default()).expect("the system has entropy");
+        let opened = hub.open().await.expect("there is room");
+        let reader = hub.attach(opened.session).await.expect("it was just opened");
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            let _reader = reader;
+            let _held = hub.lock();
+            panic!("an invariant broke");
+        }));
+        let message = unwound.expect_err("it panicked");
+        assert_eq!(message.downcast_ref(), Some(&"an invariant broke"));
+    }
 }

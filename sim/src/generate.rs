@@ -4,6 +4,8 @@
 //! as they were. Which features a run has is drawn too (swarm testing): a feature that is always
 //! on hides the bugs that need it to be off.
 
+use std::num::NonZeroU64;
+
 use client::TransportKind;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, RngExt, SeedableRng};
@@ -43,6 +45,10 @@ const CONNECTIONS_MIN: u64 = 40;
 /// for a second tab.
 const CONNECTIONS_A_PERSON: u64 = 5;
 
+/// What somebody may say at once where that is a lot: more packets than Socket.IO keeps for a
+/// connection that is full.
+const BURST_MESSAGES: u32 = 160;
+
 /// The streams of a seed; a new one goes to the end, so that old seeds keep their runs.
 #[derive(Clone, Copy)]
 enum Stream {
@@ -51,6 +57,10 @@ enum Stream {
     Faults = 3,
     Upgrades = 4,
     Limits = 5,
+    Answers = 6,
+    PowerCuts = 7,
+    Bursts = 8,
+    Calm = 9,
 }
 
 /// The plan of a seed.
@@ -58,10 +68,14 @@ enum Stream {
 pub fn plan(seed: u64, options: &Options) -> Plan {
     let settings = settings(&mut stream(seed, Stream::Settings), options);
     let server = limits(&mut stream(seed, Stream::Limits), options);
+    let server = bursts(&mut stream(seed, Stream::Bursts), server);
     let world = World { settings, server };
     let (people, steps) = people(&mut stream(seed, Stream::People), options, &world);
+    let steps = power_cuts(&mut stream(seed, Stream::PowerCuts), steps);
     let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings);
+    let faults = calm(&mut stream(seed, Stream::Calm), faults);
     let people = upgrades(&mut stream(seed, Stream::Upgrades), people);
+    let people = answers(&mut stream(seed, Stream::Answers), people);
     let World { settings, server } = world;
     Plan { settings, server, people, steps, faults, ..Plan::new(seed) }
 }
@@ -131,6 +145,7 @@ fn people(rng: &mut impl Rng, options: &Options, world: &World) -> (Vec<Person>,
             transport: pick(rng, &transports),
             host: rng.random_range(0..world.settings.client_hosts),
             upgrade_after_events: None,
+            answer_every: None,
         };
         habits.act(rng, &person.name, world, &mut steps);
         people.push(person);
@@ -141,12 +156,47 @@ fn people(rng: &mut impl Rng, options: &Options, world: &World) -> (Vec<Person>,
     (people, steps)
 }
 
+/// A server that lets people say more at once than a connection takes, now and then.
+fn bursts(rng: &mut impl Rng, server: Config) -> Config {
+    let is_usual = server.messages_burst_max == plan::quick_server().messages_burst_max;
+    if !is_usual || !rng.random_ratio(1, 4) {
+        return server;
+    }
+    Config { messages_burst_max: BURST_MESSAGES, ..server }
+}
+
+/// Half of those who vanish do so without a sign of it.
+fn power_cuts(rng: &mut impl Rng, mut steps: Vec<Step>) -> Vec<Step> {
+    for step in steps.iter_mut().filter(|step| step.action == Action::Vanish) {
+        if rng.random() {
+            step.action = Action::PowerCut;
+        }
+    }
+    steps
+}
+
 /// Half of those who can change to a WebSocket do so, before they are paired or while they talk.
 fn upgrades(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
     for person in &mut people {
         let events = rng.random::<bool>().then(|| rng.random_range(0..30));
         if person.transport == TransportKind::SocketioPolling {
             person.upgrade_after_events = events;
+        }
+    }
+    people
+}
+
+/// Some of those who speak Socket.IO want an answer now and then, which makes a command wait for
+/// its turn: the next one must not overtake it.
+fn answers(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
+    for person in &mut people {
+        let every = pick(rng, &[0, 0, 1, 2, 3]);
+        let speaks_it = matches!(
+            person.transport,
+            TransportKind::SocketioWebsocket | TransportKind::SocketioPolling
+        );
+        if speaks_it {
+            person.answer_every = NonZeroU64::new(every);
         }
     }
     people
@@ -238,6 +288,17 @@ fn faults(rng: &mut impl Rng, options: &Options, settings: &Settings) -> Vec<Fau
     let count = (settings.disturb_ms as f64 / 1_000.0 * per_second).ceil() as usize;
     let mut faults: Vec<_> = (0..count).map(|_| fault(rng, &kinds, settings)).collect();
     faults.sort_by_key(|fault| fault.at_ms);
+    faults
+}
+
+/// In one run of three at most one thing goes wrong: what a fault does by itself, and what people do
+/// to each other without one, is hidden where something else goes wrong meanwhile.
+fn calm(rng: &mut impl Rng, mut faults: Vec<Fault>) -> Vec<Fault> {
+    if !faults.is_empty() && rng.random_ratio(1, 3) {
+        let only = faults.swap_remove(rng.random_range(0..faults.len()));
+        faults.clear();
+        faults.extend(rng.random::<bool>().then_some(only));
+    }
     faults
 }
 

@@ -87,6 +87,11 @@ pub enum Op {
         /// The event.
         event: protocol::Event,
     },
+    /// An event came over the wire that the person had been given before, and said so.
+    Repeated {
+        /// Its place in the mailbox.
+        seq: Seq,
+    },
     /// A socket's command was refused.
     Refused {
         /// What and why.
@@ -157,6 +162,9 @@ impl Event {
 
 /// What is noted of a message that is sent over a connection beside the person's own.
 pub(crate) const OTHER_CONNECTION: &str = "over another connection";
+
+/// What is noted of somebody who vanishes without so much as the end of a connection.
+pub(crate) const POWER_CUT: &str = "power cut";
 
 /// Takes down events, in order; clones write into the same history.
 #[derive(Debug, Clone, Default)]

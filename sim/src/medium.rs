@@ -56,6 +56,15 @@ impl Medium {
         }
     }
 
+    /// From now on, nothing arrives on any live connection of `owner`, and neither end is told;
+    /// returns how many there were: none of real ones, whose kernel always tells.
+    pub(crate) fn lose(&self, owner: &str) -> usize {
+        match self {
+            Self::Simulated(network) => network.lose(owner),
+            Self::Real(_) => 0,
+        }
+    }
+
     /// `owner` reads nothing from the connections of this moment; returns how many there are.
     pub(crate) fn stall(&self, owner: &str) -> usize {
         match self {

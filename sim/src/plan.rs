@@ -6,6 +6,8 @@
 mod describe;
 mod fault;
 
+use std::num::NonZeroU64;
+
 use client::TransportKind;
 use serde::{Deserialize, Serialize};
 use server::config::Config;
@@ -79,6 +81,9 @@ pub struct Person {
     /// Socket.IO by polling: after how many events the connection becomes a WebSocket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade_after_events: Option<u64>,
+    /// Socket.IO: every so-many-th command asks for an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer_every: Option<NonZeroU64>,
 }
 
 /// One thing that one person does.
@@ -128,6 +133,8 @@ pub enum Action {
     Leave,
     /// Let go of every connection without a word, and forget the session.
     Vanish,
+    /// As [`Action::Vanish`], by a device that loses its power: the server is told nothing.
+    PowerCut,
 }
 
 /// One thing that goes wrong.

@@ -60,7 +60,8 @@ impl Scenario {
         let host = self.0.people.len();
         self.0.settings.client_hosts = host + 1;
         let name = name.to_owned();
-        self.0.people.push(Person { name, transport, host, upgrade_after_events: None });
+        let (upgrade_after_events, answer_every) = (None, None);
+        self.0.people.push(Person { name, transport, host, upgrade_after_events, answer_every });
         self
     }
 

@@ -53,6 +53,8 @@ struct Shared {
     last_said: RefCell<Option<(MessageId, PairId)>>,
     /// Messages so far.
     said: Cell<usize>,
+    /// What the server lets one person say at once.
+    burst_messages_max: usize,
 }
 
 /// Starts everybody of one client host; returns when the last one has left.
@@ -86,6 +88,7 @@ impl Shared {
             silence_max: SILENCE_MAX,
             answer_max: ANSWER_MAX,
             upgrade_after_events: person.upgrade_after_events,
+            answer_every: person.answer_every,
             ..client::Options::new(SERVER)
         };
         Self {
@@ -104,6 +107,7 @@ impl Shared {
             resume: RefCell::new(None),
             last_said: RefCell::new(None),
             said: Cell::new(0),
+            burst_messages_max: plan.server.messages_burst_max as usize,
         }
     }
 

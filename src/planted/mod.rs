@@ -15,7 +15,7 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::json;
 
-use self::workshop::Workshop;
+use self::workshop::{End, Workshop};
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::seeds::Seeds;
@@ -24,7 +24,7 @@ use crate::world::World;
 
 /// Where the patches lie, from the root of the sources.
 const PATCHES: &str = "sim/planted";
-/// Who finds a run that does not come to an end.
+/// Who finds a run that does not come to an end, or takes the whole program with it.
 const WATCHDOG: &str = "watchdog";
 
 #[derive(Debug, Args)]
@@ -118,11 +118,10 @@ impl Planted {
         workshop.build().await?;
         let mut row =
             Row { name: bug.name.clone(), about: bug.patch.about.clone(), ..Row::default() };
-        let Some(sweep) = workshop.sweep(&bug.name, &self.seeds, &self.world).await? else {
-            row.found = true;
-            row.checker = Some(WATCHDOG.to_owned());
-            row.what = Some("a run goes on for ever".to_owned());
-            return Ok(row);
+        let sweep = match workshop.sweep(&bug.name, &self.seeds, &self.world).await? {
+            End::Report(sweep) => sweep,
+            End::Endless => return Ok(row.found_by_watchdog("a run goes on for ever")),
+            End::Aborted => return Ok(row.found_by_watchdog("a run aborts the whole program")),
         };
         let failure = &sweep["failures"][0];
         row.found = !failure.is_null();
@@ -133,13 +132,20 @@ impl Planted {
         let Some(seed) = failure["seed"].as_u64().filter(|_| self.shrink_runs > 0) else {
             return Ok(row);
         };
-        // Where a smaller plan does not come to an end, the bug is found all the same.
-        if let Some(shrunk) = workshop.shrink(&bug.name, seed, self.shrink_runs).await? {
+        // Where a smaller plan does not come to a good end, the bug is found all the same.
+        if let End::Report(shrunk) = workshop.shrink(&bug.name, seed, self.shrink_runs).await? {
             row.shrunk_steps = shrunk["steps_after"].as_u64();
             row.shrunk_people = shrunk["people_after"].as_u64();
             row.shrunk_faults = shrunk["faults_after"].as_u64();
         }
         Ok(row)
+    }
+}
+
+impl Row {
+    fn found_by_watchdog(self, what: &str) -> Self {
+        let (checker, what) = (Some(WATCHDOG.to_owned()), Some(what.to_owned()));
+        Self { found: true, checker, what, ..self }
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   target/planted/checkout/   the sources; what a patch changed is put back before the next
-//!   target/planted/target/     what cargo makes of them; dependencies are built once
+//!   target/planted/target/     what cargo makes of them; dependencies are taken over from the
+//!                              checkout's own target directory, or built once
 //!   OUT/NAME/                  the failing plan of a bug, the smallest one and its picture
 //! ```
 //!
@@ -39,6 +40,12 @@ const RUNS_A_CPU_SECOND_MIN: u64 = 3;
 const LIMITED: &str = r#"ulimit -S -t "$0" && exec "$@""#;
 /// What the system ends a program with that took more.
 const SIGXCPU: i32 = 24;
+/// What a program ends itself with.
+const SIGABRT: i32 = 6;
+/// Files as large as this, in bytes, are written once and never changed.
+const LARGE_BYTES_MIN: u64 = 64 << 10;
+/// What a target directory has of dependencies, beside what is remade for every build.
+const TAKEN_OVER: [&str; 3] = [".fingerprint", "build", "deps"];
 
 /// The root of the sources that the current directory belongs to.
 pub(super) fn checkout() -> anyhow::Result<PathBuf> {
@@ -68,6 +75,7 @@ impl Workshop {
     pub(super) fn open(root: PathBuf, plans: &Path, jobs: usize) -> anyhow::Result<Self> {
         let place = root.join("target").join("planted");
         let cannot_write = || format!("cannot write to {}", place.display());
+        let is_first = !place.join("target").exists();
         fs::create_dir_all(&place).with_context(cannot_write)?;
         let lock = File::create(place.join("lock")).with_context(cannot_write)?;
         match lock.try_lock() {
@@ -79,6 +87,10 @@ impl Workshop {
         }
         let plans = std::path::absolute(plans).context("--out is no path")?;
         let (sources, target) = (place.join("checkout"), place.join("target"));
+        if is_first {
+            // Cargo looks at what it finds there, and builds what is missing or does not fit.
+            let _what_fits = take_over(&root.join("target").join("debug"), &target.join("debug"));
+        }
         Ok(Self { root, sources, target, plans, jobs, _lock: lock })
     }
 
@@ -94,38 +106,38 @@ impl Workshop {
 
     pub(super) async fn build(&self) -> anyhow::Result<()> {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--quiet", "--package", "racetrack", "--bin", "racetrack"]);
+        // Without `--package`, so that dependencies have the features that `cargo build` gives them.
+        cargo.args(["build", "--quiet", "--bin", "racetrack"]);
         cargo.current_dir(&self.sources).env("CARGO_TARGET_DIR", &self.target);
         let built = output_of(&mut cargo).await.context("cannot start cargo")?;
         if !built.status.success() {
             let complaint = String::from_utf8_lossy(&built.stderr);
             let lines: Vec<_> = complaint.lines().take(COMPLAINT_LINES_MAX).collect();
-            bail!("it does not compile:\n{}", lines.join("\n"));
+            bail!(
+                "the sources with it do not compile. If they do without it, it no longer fits: look \
+                 at {} and change the patch\n{}",
+                self.sources.display(),
+                lines.join("\n")
+            );
         }
         Ok(())
     }
 
-    /// What the build says of the seeds, up to the first that fails; nothing when one of them does
-    /// not come to an end.
+    /// What the build says of the seeds, up to the first that fails.
     pub(super) async fn sweep(
         &self,
         name: &str,
         seeds: &Seeds,
         world: &World,
-    ) -> anyhow::Result<Option<Value>> {
+    ) -> anyhow::Result<End> {
         let mut command = self.simulate(name, seeds.len());
         command.args(["--first", "--shrink-runs", "0", "--seeds", &seeds.to_string()]);
         command.args(["--jobs", &self.jobs.to_string()]).args(world.arguments());
         found(&mut command).await
     }
 
-    /// What is left of the plan of a failing seed; nothing when a run does not come to an end.
-    pub(super) async fn shrink(
-        &self,
-        name: &str,
-        seed: u64,
-        runs: u64,
-    ) -> anyhow::Result<Option<Value>> {
+    /// What is left of the plan of a failing seed.
+    pub(super) async fn shrink(&self, name: &str, seed: u64, runs: u64) -> anyhow::Result<End> {
         let plan = self.plans.join(name).join(crate::sim::plan_file(seed));
         let mut command = self.simulate(name, runs);
         command.arg("shrink").arg(plan).args(["--runs", &runs.to_string()]);
@@ -145,24 +157,61 @@ impl Workshop {
     }
 }
 
+/// How the simulation of a build came to its end.
+pub(super) enum End {
+    /// By itself, with what it has to say.
+    Report(Value),
+    /// A run did not: it was stopped.
+    Endless,
+    /// It panicked while it panicked, and took everything with it.
+    Aborted,
+}
+
 /// Runs a command to its end; it ends with this program.
 async fn output_of(command: &mut Command) -> io::Result<Output> {
     command.stdin(Stdio::null()).kill_on_drop(true).output().await
 }
 
-/// The JSON that a command of ours leaves, whether it found something (1) or not (0); nothing where
-/// it did not come to an end.
-async fn found(command: &mut Command) -> anyhow::Result<Option<Value>> {
+/// How a command of ours came to its end: it found something (1) or not (0), or did not end well.
+async fn found(command: &mut Command) -> anyhow::Result<End> {
     let output = output_of(command).await.context("cannot start the build with the bug in it")?;
-    if output.status.signal() == Some(SIGXCPU) {
-        return Ok(None);
+    match output.status.signal() {
+        Some(SIGXCPU) => return Ok(End::Endless),
+        Some(SIGABRT) => return Ok(End::Aborted),
+        _ => {}
     }
     let Some(0 | 1) = output.status.code() else {
         let complaint = String::from_utf8_lossy(&output.stderr);
         bail!("the build with the bug in it ended with {}: {}", output.status, complaint.trim());
     };
     let json = serde_json::from_slice(&output.stdout);
-    json.map(Some).context("the build with the bug in it gave no JSON")
+    json.map(End::Report).context("the build with the bug in it gave no JSON")
+}
+
+/// Fills a new target directory with what another one has, so that dependencies need not be built
+/// again. Large files are the same in both, which costs no space; cargo replaces such a file and
+/// never changes it. The small ones it writes in place, so each has its own.
+fn take_over(from: &Path, to: &Path) -> io::Result<()> {
+    let mut folders: Vec<_> = TAKEN_OVER.map(PathBuf::from).into();
+    while let Some(folder) = folders.pop() {
+        fs::create_dir_all(to.join(&folder))?;
+        for entry in fs::read_dir(from.join(&folder))? {
+            let entry = entry?;
+            let path = folder.join(entry.file_name());
+            let metadata = entry.metadata()?;
+            if metadata.is_dir() {
+                folders.push(path);
+            } else if metadata.len() >= LARGE_BYTES_MIN {
+                fs::hard_link(entry.path(), to.join(path))?;
+            } else {
+                fs::copy(entry.path(), to.join(&path))?;
+                let file = File::options().append(true).open(to.join(path))?;
+                // Cargo compares times.
+                file.set_modified(metadata.modified()?)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Makes `copy` equal to `original`, file by file, below `folder`; `replace` gives what stands

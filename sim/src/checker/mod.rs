@@ -4,6 +4,7 @@
 //! | checker | promise |
 //! |---|---|
 //! | [`pairing`] | a conversation has two members, each has one partner at a time, and is told once |
+//! | [`log`] | each place of a mailbox is given out once, in order, and none is left out unsaid |
 //! | [`delivery`] | what was accepted arrives once, in order, and nothing else arrives |
 //! | [`isolation`] | a message reaches the partner that it was meant for, or nobody |
 //! | [`liveness`] | after the network has healed, everybody talks or one person waits |
@@ -12,15 +13,21 @@
 //! | [`echo`] | whoever says something that is accepted reads it in the own mailbox |
 //! | [`resume`] | whoever keeps a cursor can go on from it |
 //! | [`census`] | the head count lies within what it can be |
+//! | [`drain`] | whoever reads when the server drains is told that it closes |
+//! | [`presence`] | whoever is gone for good is missed, and that soon |
 //! | [`leaks`] | after everybody has left, the server holds nothing |
 
 pub mod census;
+mod connections;
 pub mod delivery;
+pub mod drain;
 pub mod echo;
 pub mod isolation;
 pub mod leaks;
 pub mod liveness;
+pub mod log;
 pub mod pairing;
+pub mod presence;
 pub mod promptness;
 pub mod resume;
 #[cfg(test)]
@@ -79,6 +86,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let view = view::View::new(history);
     let mut violations = Vec::new();
     violations.extend(pairing::check(&view));
+    violations.extend(log::check(&view));
     violations.extend(delivery::check(&view));
     violations.extend(isolation::check(&view));
     violations.extend(liveness::check(&view));
@@ -87,6 +95,8 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations.extend(census::check(history));
     violations.extend(timeouts::check(plan, history));
     violations.extend(promptness::check(plan, &view));
+    violations.extend(drain::check(plan, history));
+    violations.extend(presence::check(plan, &view));
     violations.extend(leaks::check(history));
     violations
 }

@@ -8,11 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use client::TransportKind;
 use jiff::Timestamp;
+use server::config::Config;
 
 use super::Violation;
 use super::view::View;
 use crate::history::{Event, Kind, Op, Phase};
-use crate::plan::{Action, Person, Plan};
+use crate::plan::{Action, Person, Plan, Settings};
 use crate::simulation::EPOCH_MS;
 
 const NAME: &str = "promptness";
@@ -87,14 +88,14 @@ impl<'a> Quiet<'a> {
             let earliest = first_trouble_us.entry(step.who.as_str()).or_insert(u64::MAX);
             *earliest = (*earliest).min(step.at_ms * 1_000);
         }
+        // More than one answer holds, where people may say more at once than usual: the partner waits.
+        let overflows = plan.server.messages_burst_max > Config::default().messages_burst_max;
+        let floods = plan.steps.iter().filter(|step| overflows && step.action == Action::Flood);
+        let disturbed_ms = plan.faults.iter().map(|fault| fault.at_ms);
+        let first_ms = disturbed_ms.chain(floods.map(|step| step.at_ms)).min();
         Self {
             plan,
-            first_fault_us: plan
-                .faults
-                .iter()
-                .map(|fault| fault.at_ms * 1_000)
-                .min()
-                .unwrap_or(u64::MAX),
+            first_fault_us: first_ms.map_or(u64::MAX, |at_ms| at_ms * 1_000),
             healed_us: at_us(Phase::Healed),
             settled_us: at_us(Phase::Settled),
             first_trouble_us,
@@ -104,11 +105,7 @@ impl<'a> Quiet<'a> {
 
     /// What an event may take to a person.
     fn limit_us(&self, who: &str) -> u64 {
-        let settings = &self.plan.settings;
-        let polls = self.short_pollers.contains(who);
-        let asks_every_ms = if polls { settings.poll_interval_ms } else { 0 };
-        let way_ms = TRIPS * (settings.latency_ms_max + settings.tick_ms);
-        (asks_every_ms + way_ms) * 1_000 + SLACK_US
+        limit_us(&self.plan.settings, self.short_pollers.contains(who))
     }
 
     /// True when nothing is in the way of an event that is put into the mailbox of `who` at `put_us`.
@@ -121,8 +118,15 @@ impl<'a> Quiet<'a> {
     }
 }
 
+/// What an event may take to somebody who reads, in microseconds.
+pub(super) fn limit_us(settings: &Settings, is_short_poller: bool) -> u64 {
+    let asks_every_ms = if is_short_poller { settings.poll_interval_ms } else { 0 };
+    let way_ms = TRIPS * (settings.latency_ms_max + settings.tick_ms);
+    (asks_every_ms + way_ms) * 1_000 + SLACK_US
+}
+
 /// True for what people do to their own connections.
-fn is_trouble(action: Action) -> bool {
+pub(super) fn is_trouble(action: Action) -> bool {
     match action {
         Action::Join | Action::Say | Action::Repeat | Action::Next => false,
         // A burst takes its time on a narrow way.
@@ -136,12 +140,13 @@ fn is_trouble(action: Action) -> bool {
         | Action::GoAway
         | Action::ComeBack
         | Action::Leave
-        | Action::Vanish => true,
+        | Action::Vanish
+        | Action::PowerCut => true,
     }
 }
 
 /// When the server put an event into the mailbox, by a wall clock that does not jump.
-fn put_us(at: &str) -> Option<u64> {
+pub(super) fn put_us(at: &str) -> Option<u64> {
     let at: Timestamp = at.parse().ok()?;
     let since_start = at.as_millisecond().checked_sub(i64::try_from(EPOCH_MS).ok()?)?;
     u64::try_from(since_start).ok().map(|ms| ms * 1_000)

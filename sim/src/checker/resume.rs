@@ -1,14 +1,18 @@
 //! A client that keeps its cursor can go on from it.
 //!
 //! The server may forget a session, and says so by another refusal. It never says that the cursor of
-//! a session that it knows is out of bounds, because it forgets only what was acknowledged.
+//! a session that it knows is out of bounds, because it forgets only what was acknowledged. There is
+//! one exception: where a mailbox is full, and its person has never acknowledged anything, it forgets
+//! what it has handed out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use client::TransportKind;
 use server::config::Config;
+use server::protocol::{Seq, SessionId};
 
 use super::Violation;
-use crate::history::{Event, Op};
+use crate::history::{Event, Kind, Op};
 use crate::plan::{Action, Plan};
 
 const NAME: &str = "resume";
@@ -19,24 +23,75 @@ const OUT_OF_BOUNDS: &str = "The cursor is out of bounds";
 /// first one.
 #[must_use]
 pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
-    // A full mailbox forgets what was handed out to somebody who has never acknowledged anything, and
-    // then says so. Only one that holds less than usual is ever full here.
-    if plan.server.mailbox_events_max < Config::default().mailbox_events_max {
-        return Vec::new();
-    }
     let is_tab =
         |action| matches!(action, Action::SecondTab | Action::SecondPoll | Action::DoublePost);
     let tabs = plan.steps.iter().filter(|step| is_tab(step.action));
     let with_tabs: BTreeSet<_> = tabs.map(|step| step.who.as_str()).collect();
-    let refused = history.iter().filter(|event| {
+    let mut acknowledged = Acknowledged::of(plan);
+    let mut violations = Vec::new();
+    for event in history {
+        acknowledged.take(event);
         let detail = event.detail.as_deref().unwrap_or_default();
         let is_reading = matches!(event.op, Op::Open { .. } | Op::Lost | Op::Poll { .. });
-        is_reading && detail.contains(OUT_OF_BOUNDS) && !with_tabs.contains(event.process.as_str())
-    });
-    refused
-        .map(|event| {
+        let is_refused = is_reading && detail.contains(OUT_OF_BOUNDS);
+        let is_promised = acknowledged.by(event) && !with_tabs.contains(event.process.as_str());
+        if is_refused && is_promised {
             let what = format!("{} could not go on from its own cursor", event.process);
-            Violation::new(NAME, what, &[event.index])
-        })
-        .collect()
+            violations.push(Violation::new(NAME, what, &[event.index]));
+        }
+    }
+    violations
+}
+
+/// Who is known to have acknowledged something, in which session.
+struct Acknowledged<'a> {
+    /// Nobody's mailbox is ever full, so that it does not matter.
+    by_all: bool,
+    short_pollers: BTreeSet<&'a str>,
+    sessions: BTreeSet<SessionId>,
+    /// When each session was last told something, in microseconds since the start.
+    told_us: BTreeMap<SessionId, u64>,
+}
+
+impl<'a> Acknowledged<'a> {
+    fn of(plan: &'a Plan) -> Self {
+        let usual = Config::default();
+        let Config { mailbox_events_max, mailbox_bytes_max, messages_burst_max, .. } = plan.server;
+        let people = plan.people.iter();
+        let short = people.filter(|person| person.transport == TransportKind::ShortPoll);
+        Self {
+            // Only one that holds less than usual, or is given more, is ever full here.
+            by_all: mailbox_events_max >= usual.mailbox_events_max
+                && mailbox_bytes_max >= usual.mailbox_bytes_max
+                && messages_burst_max <= usual.messages_burst_max,
+            short_pollers: short.map(|person| person.name.as_str()).collect(),
+            sessions: BTreeSet::new(),
+            told_us: BTreeMap::new(),
+        }
+    }
+
+    fn by(&self, event: &Event) -> bool {
+        self.by_all || event.session.is_some_and(|session| self.sessions.contains(&session))
+    }
+
+    /// Asking with a cursor acknowledges, and the answer shows that the server was asked.
+    fn take(&mut self, event: &Event) {
+        let Some(session) = event.session else { return };
+        let acknowledges = match &event.op {
+            Op::Poll { after } => event.kind == Kind::Ok && *after > Seq(0),
+            // Over HTTP nothing is asked before the first request for events.
+            Op::Open { transport, resumes } => {
+                event.kind == Kind::Ok && !transport.reconnects() && *resumes > Some(Seq(0))
+            }
+            // What comes later came with the answer to a later question.
+            Op::Told { .. } if self.short_pollers.contains(event.process.as_str()) => {
+                let before = self.told_us.insert(session, event.at_us);
+                before.is_some_and(|before_us| before_us < event.at_us)
+            }
+            _ => false,
+        };
+        if acknowledges {
+            self.sessions.insert(session);
+        }
+    }
 }

@@ -17,7 +17,7 @@ use turmoil::Sim;
 use crate::determinism::clock;
 use crate::history::{Kind, Op, Recorder};
 use crate::net::{Cut, Network, Side, Trap};
-use crate::plan::{Fault, FaultKind, Plan};
+use crate::plan::{Action, Fault, FaultKind, Plan, Step};
 
 use servers::Life;
 pub(crate) use servers::{Servers, host_names};
@@ -91,6 +91,8 @@ impl Nemesis {
             self.network.untrap(&person.name);
             self.network.go_on_reading(&person.name);
         }
+        // A device that had lost its power is back, and knows nothing of its connections.
+        self.network.answer_lost(|_| true);
         self.next = self.plan.faults.len();
     }
 
@@ -160,7 +162,8 @@ impl Nemesis {
     fn go_on(&mut self) {
         let now = clock::elapsed();
         let user_timeout = Duration::from_millis(self.plan.server.write_ms_max);
-        let mut may_be_lost = false;
+        let cuts = |step: &Step| step.action == Action::PowerCut;
+        let mut may_be_lost = self.plan.steps.iter().any(cuts);
         for index in 0..self.under_way.len() {
             let fault = self.plan.faults[self.under_way[index].fault];
             if fault.kind == FaultKind::IdleProxy {

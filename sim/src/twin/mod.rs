@@ -37,7 +37,7 @@ use crate::checker::{self, Violation};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::host;
 use crate::medium::Medium;
-use crate::plan::{FaultKind, Plan};
+use crate::plan::{Action, FaultKind, Plan};
 use crate::simulation::{EPOCH_MS, SCRAPE_MS, Strikes, strikes};
 use crate::workload;
 
@@ -128,6 +128,10 @@ fn possible(plan: &Plan) -> (Plan, BTreeMap<FaultKind, u64>) {
     settings.tick_ms = GRAIN_MS;
     settings.settle_ms += REST_MS;
     settings.forget_ms += REST_MS;
+    // A loopback always tells that somebody is gone.
+    for step in possible.steps.iter_mut().filter(|step| step.action == Action::PowerCut) {
+        step.action = Action::Vanish;
+    }
     let mut left_out = BTreeMap::new();
     possible.faults.retain(|fault| {
         let is_possible = nemesis::is_possible(fault.kind);

@@ -133,6 +133,9 @@ async fn take_down(
     for refusal in received.refused {
         shared.record(Kind::Observe, Op::Refused { refusal });
     }
+    for seq in received.repeated {
+        shared.record(Kind::Observe, Op::Repeated { seq });
+    }
     let mut end = None;
     for event in received.events {
         match &event.body {

@@ -8,7 +8,7 @@ use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
-use crate::history::{Kind, OTHER_CONNECTION, Op, Recorder};
+use crate::history::{Kind, OTHER_CONNECTION, Op, POWER_CUT, Recorder};
 use crate::net::Trap;
 use crate::plan::{Action, Settings};
 
@@ -16,8 +16,8 @@ use crate::plan::{Action, Settings};
 const REPEATS_MAX: usize = 5;
 /// How long a person who has left waits for the last event.
 const GOODBYE_MAX: Duration = Duration::from_millis(500);
-/// Messages in one flood at most, and how long it lasts at most.
-const FLOOD_MESSAGES: usize = 60;
+/// Messages in one flood at least, and how long it lasts at most.
+const FLOOD_MESSAGES_MIN: usize = 60;
 const FLOOD_MAX: Duration = Duration::from_millis(500);
 /// How long a second tab is open at most.
 const TAB_MAX: Duration = Duration::from_millis(300);
@@ -59,6 +59,7 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             Action::GoAway => go_away(shared).await,
             Action::Leave => leave(shared).await,
             Action::Vanish => vanish(shared).await,
+            Action::PowerCut => power_cut(shared).await,
         }
     }
     until(&shared.recorder, settings.settled_ms()).await;
@@ -96,7 +97,9 @@ async fn repeat(shared: &Shared) {
 /// As many messages as there is time for, one behind the other.
 async fn flood(shared: &Shared) {
     let begun = tokio::time::Instant::now();
-    for _ in 0..FLOOD_MESSAGES {
+    // More than the server takes, whatever it takes.
+    let messages = shared.burst_messages_max + shared.burst_messages_max / 2;
+    for _ in 0..messages.max(FLOOD_MESSAGES_MIN) {
         // Not cut off in the middle: a message that was given up could overtake the next one.
         if begun.elapsed() > FLOOD_MAX {
             return;
@@ -175,6 +178,15 @@ async fn vanish(shared: &Shared) {
     if shared.wanted.send_replace(false) {
         shared.record(Kind::Observe, Op::Vanish);
     }
+    let_go(shared).await;
+}
+
+/// As [`vanish`], without so much as the end of a connection.
+async fn power_cut(shared: &Shared) {
+    if shared.wanted.send_replace(false) {
+        shared.record_with(Kind::Observe, Op::Vanish, POWER_CUT);
+    }
+    shared.network.lose(&shared.person.name);
     let_go(shared).await;
 }
 

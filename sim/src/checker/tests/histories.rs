@@ -3,13 +3,14 @@
 use expect_test::expect;
 
 use super::script::{good, verdict};
+use crate::plan::Plan;
 
 /// `ann` and `bob` talk to each other.
 const COUPLE: &str = "ann opens\nbob opens\nann < paired 1\nbob < paired 1\n";
 /// `cyd` and `dan` do so too.
 const OTHERS: &str = "cyd opens\ndan opens\ncyd < paired 2\ndan < paired 2\n";
 
-fn couple(then: &str) -> String {
+pub(super) fn couple(then: &str) -> String {
     format!("{COUPLE}{then}")
 }
 
@@ -178,59 +179,6 @@ fn a_message_that_nobody_said_is_found() {
         delivery: ann-1 was never said
     "#]],
     );
-}
-
-#[test]
-fn a_place_given_out_twice_or_backwards_is_found() {
-    verdict(
-        &couple("ann < notice\nann < notice @2"),
-        expect![[r#"
-        delivery: s1 was given #2 after #2
-    "#]],
-    );
-    verdict(
-        &couple("ann < notice @3\nann < notice @2\nann < notice @4"),
-        expect![[r#"
-        delivery: s1 was given #2 after #3
-        delivery: s1 was never given what lies between two events
-    "#]],
-    );
-}
-
-#[test]
-fn a_place_left_out_is_found() {
-    verdict(
-        &couple("ann < notice @3"),
-        expect![[r#"
-        delivery: s1 was never given what lies between two events
-    "#]],
-    );
-    verdict(
-        "ann opens\nann < waiting @2",
-        expect![[r#"
-        delivery: s1 was never given what lies between two events
-    "#]],
-    );
-}
-
-#[test]
-fn a_place_left_out_and_admitted_is_good() {
-    good(&couple("ann < notice\nann < notice @6\nann < lagged 3"));
-}
-
-#[test]
-fn a_place_left_out_after_lagging_is_found() {
-    verdict(
-        &couple("ann < notice @6\nann < lagged 4\nann < notice @9"),
-        expect![[r#"
-        delivery: s1 was never given what lies between two events
-    "#]],
-    );
-}
-
-#[test]
-fn a_place_left_out_right_before_it_is_admitted_is_good() {
-    good(&couple("ann < notice\nann < lagged 3 @7"));
 }
 
 #[test]
@@ -425,7 +373,7 @@ fn one_who_gave_up_is_good() {
 
 #[test]
 fn a_run_that_never_came_to_rest_is_found() {
-    let unsettled = super::super::check(&crate::plan::Plan::new(1), &[]);
+    let unsettled = super::super::check(&Plan::new(1), &[]);
     let found: Vec<_> = unsettled.iter().map(ToString::to_string).collect();
     assert_eq!(
         found,

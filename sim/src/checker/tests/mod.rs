@@ -1,8 +1,11 @@
 //! Tests of the checkers: histories that must fail, fail, and for the right reason.
 //!
 //! `script` writes histories down in a few lines, `histories` has one for each kind of violation
-//! that a checker can report, `mutations` spoils the histories of real runs.
+//! that a checker can report, `logs` those of one mailbox, `endings` those of checkers that ask
+//! the plan, `mutations` spoils the histories of real runs.
 
+mod endings;
 mod histories;
+mod logs;
 mod mutations;
 mod script;

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //!   ann cannot go on     ann < notice put 900      put into the mailbox so many ms before
-//!   ann opens            ann does not get in      ann leaves | vanishes | loses
+//!   ann opens            ann does not get in      ann leaves | vanishes | loses | loses power
+//!   drain begins         drain ended
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
-//!   ann polls            ann polled               pass 500
+//!   ann < again @4       what the person was told before comes over the wire again
+//!   ann polls            ann polled after 3       pass 500
 //!   healed   settled     holds sessions=1
 //! ```
 //!
@@ -21,19 +23,24 @@ use server::protocol::{
 };
 
 use super::super::check;
-use crate::history::{Event, Kind, OTHER_CONNECTION, Op, Phase};
-use crate::plan::Plan;
+use crate::history::{Event, Kind, OTHER_CONNECTION, Op, POWER_CUT, Phase};
+use crate::plan::{FaultKind, Plan};
 use crate::simulation::EPOCH_MS;
 
 /// What the checkers say to a script: a line a violation.
 pub(super) fn verdict(script: &str, expected: Expect) {
+    verdict_under(&Plan::new(1), script, expected);
+}
+
+/// As [`verdict`], of a run of this plan.
+pub(super) fn verdict_under(plan: &Plan, script: &str, expected: Expect) {
     let mut history = History::default();
     let settled = script.contains("settled");
     let ending = if settled { "" } else { "\nsettled\nholds sessions=0 pairs=0" };
     for line in format!("{script}{ending}").lines().map(str::trim).filter(|line| !line.is_empty()) {
         history.add(line);
     }
-    let violations = check(&Plan::new(1), &history.events);
+    let violations = check(plan, &history.events);
     let lines: String = violations.iter().map(|violation| format!("{violation}\n")).collect();
     expected.assert_eq(&lines);
     let known = violations.iter().flat_map(|violation| &violation.evidence);
@@ -66,9 +73,21 @@ impl History {
             [who, "cannot", "go", "on"] => self.cannot_go_on(who),
             [who, "leaves"] => self.act(who, Kind::Invoke, Op::Leave),
             [who, "vanishes"] => self.act(who, Kind::Observe, Op::Vanish),
+            ["drain", "begins"] => self.drain(Kind::Invoke, 0),
+            ["drain", "ended"] => self.drain(Kind::Ok, 1),
+            [who, "loses", "power"] => {
+                self.act(who, Kind::Observe, Op::Vanish);
+                self.detail(POWER_CUT);
+            }
             [who, "loses"] => self.act(who, Kind::Observe, Op::Lost),
             [who, "polls"] => self.act(who, Kind::Invoke, Op::Poll { after: Seq(0) }),
             [who, "polled"] => self.act(who, Kind::Ok, Op::Poll { after: Seq(0) }),
+            [who, "polled", "after", after] => {
+                self.act(who, Kind::Ok, Op::Poll { after: Seq(number(after)) });
+            }
+            [who, "<", "again", place] => {
+                self.act(who, Kind::Observe, Op::Repeated { seq: Seq(number(&place[1..])) });
+            }
             [who, "says", id, "to", pair] => self.act(who, Kind::Invoke, say(id, pair)),
             [who, "repeats", id, "to", pair, "elsewhere"] => {
                 self.act(who, Kind::Invoke, say(id, pair));
@@ -119,6 +138,12 @@ impl History {
         refused.detail = Some("refused: 409 The cursor is out of bounds".to_owned());
     }
 
+    /// The first fault of the plan.
+    fn drain(&mut self, kind: Kind, effect: usize) {
+        let op = Op::Fault { fault: 0, kind: FaultKind::Drain, effect };
+        self.push("nemesis", None, kind, op);
+    }
+
     fn phase(&mut self, phase: Phase) {
         self.push("simulation", None, Kind::Info, Op::Phase { phase });
     }
@@ -157,6 +182,9 @@ fn body(words: &[&str]) -> ServerEvent {
         ["lagged", missed] => ServerEvent::Lagged { missed: number(missed) },
         ["notice"] => ServerEvent::Notice { online: 1 },
         ["notice", "of", online] => ServerEvent::Notice { online: number(online) },
+        ["closing", "draining"] => {
+            ServerEvent::Closing { reason: CloseReason::Draining, retry_after_ms: None }
+        }
         ["closing"] => ServerEvent::Closing { reason: CloseReason::Left, retry_after_ms: None },
         _ => panic!("nobody is told {words:?}"),
     }

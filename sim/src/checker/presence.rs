@@ -1,0 +1,121 @@
+//! Whoever is gone for good is missed: the partner is told within the time that the protocol names.
+//!
+//! ```text
+//!   vanishes ── its way ──> suspect ── resume window ──> lost: the partner is told
+//!   power cut ── a heartbeat and its time-out ──> suspect ── resume window ──> lost
+//! ```
+//!
+//! Asked is after people who had one connection all the time, which stood, and after the time at
+//! which the server put `partner_left` into the mailbox, however late it is read. That it is put
+//! there at all is a matter of `liveness`.
+
+use std::collections::BTreeMap;
+
+use client::TransportKind;
+use server::protocol::{PairId, ServerEvent, SessionId};
+
+use super::Violation;
+use super::connections::{Connections, is_calm, lets_be};
+use super::promptness::put_us;
+use super::view::View;
+use crate::history::{Event, Op, POWER_CUT};
+use crate::plan::{FaultKind, Plan};
+
+const NAME: &str = "presence";
+/// What the end of a connection may take beyond its way: a tick here and there.
+const SLACK_MS: u64 = 300;
+/// Ways of the last packet, which may wait for one before it.
+const TRIPS: u64 = 2;
+
+/// Checks everybody who vanished while talking.
+#[must_use]
+pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
+    let jumps = [FaultKind::ClockForward, FaultKind::ClockBackward];
+    if plan.faults.iter().any(|fault| jumps.contains(&fault.kind)) {
+        // Nobody knows when the server put anything anywhere.
+        return Vec::new();
+    }
+    let mut connections = Connections::default();
+    let mut talks: BTreeMap<SessionId, PairId> = BTreeMap::new();
+    let mut violations = Vec::new();
+    for event in view.history {
+        if let (Op::Vanish, Some(session)) = (&event.op, event.session)
+            && let Some(pair) = talks.get(&session)
+            && let Some(since_us) = connections.of(&event.process)
+        {
+            let gone = Gone { event, session, pair: *pair, since_us };
+            violations.extend(gone.is_missed_late(plan, view));
+        }
+        connections.take(event);
+        match (event.told(), event.session) {
+            (Some(ServerEvent::Paired { pair }), Some(session)) => {
+                talks.insert(session, *pair);
+            }
+            (Some(ServerEvent::PartnerLeft { .. }), Some(session)) => drop(talks.remove(&session)),
+            _ => {}
+        }
+    }
+    violations
+}
+
+/// Somebody who vanished for good.
+struct Gone<'a> {
+    event: &'a Event,
+    session: SessionId,
+    pair: PairId,
+    /// When the connection last brought something, in microseconds since the start.
+    since_us: u64,
+}
+
+impl Gone<'_> {
+    fn is_missed_late(&self, plan: &Plan, view: &View<'_>) -> Option<Violation> {
+        let (at_us, who) = (self.event.at_us, self.event.process.as_str());
+        let limit_us = self.limit_ms(plan)? * 1_000;
+        let until_us = at_us + limit_us;
+        if !is_calm(plan, self.since_us, until_us, None)
+            || !lets_be(plan, who, self.since_us, planned_us(plan, self.event))
+        {
+            return None;
+        }
+        let partner = view.partner(self.pair, self.session)?;
+        let events = view.sessions.get(&partner)?.iter();
+        let paired = ServerEvent::Paired { pair: self.pair };
+        let mut later = events.skip_while(|event| event.told() != Some(&paired));
+        let left =
+            later.find(|event| matches!(event.told(), Some(ServerEvent::PartnerLeft { .. })))?;
+        let Op::Told { event: told } = &left.op else { return None };
+        let late_us = put_us(&told.at)?.checked_sub(at_us)?;
+        (late_us > limit_us).then(|| {
+            let what = format!("{who} was missed after {} ms only", late_us / 1_000);
+            Violation::new(NAME, what, &[self.event.index, left.index])
+        })
+    }
+
+    /// How soon the server must miss this person; nothing where that depends on what was under way.
+    fn limit_ms(&self, plan: &Plan) -> Option<u64> {
+        let person = plan.people.iter().find(|person| person.name == self.event.process)?;
+        let (settings, server) = (&plan.settings, &plan.server);
+        let heartbeat_ms = server.heartbeat_interval_ms + server.heartbeat_timeout_ms;
+        let is_silent = self.event.detail.as_deref() == Some(POWER_CUT);
+        let noticed_ms = match person.transport {
+            TransportKind::Websocket | TransportKind::SocketioWebsocket if is_silent => {
+                heartbeat_ms
+            }
+            TransportKind::Sse | TransportKind::Websocket | TransportKind::SocketioWebsocket
+                if !is_silent =>
+            {
+                0
+            }
+            _ => return None,
+        };
+        let way_ms = TRIPS * (settings.latency_ms_max + settings.tick_ms);
+        Some(noticed_ms + way_ms + server.resume_window_ms + SLACK_MS)
+    }
+}
+
+/// When the plan lets somebody vanish; what they did to their connections before that counts.
+fn planned_us(plan: &Plan, gone: &Event) -> u64 {
+    let steps = plan.steps.iter().filter(|step| step.who == gone.process);
+    let planned = steps.map(|step| step.at_ms * 1_000).filter(|at_us| *at_us <= gone.at_us);
+    planned.max().unwrap_or(gone.at_us)
+}
