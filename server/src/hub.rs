@@ -14,6 +14,7 @@
 //! woken by what it is about to look at anyway.
 
 mod clock;
+mod reader;
 mod signal;
 mod token;
 
@@ -30,10 +31,11 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tracing::trace;
 
 use self::clock::Clock;
+pub use self::reader::Reader;
+pub(crate) use self::reader::Voice;
 use self::signal::Signal;
 use self::token::{Secret, Token};
 use crate::config::Config;
@@ -42,8 +44,6 @@ pub use crate::core::{Counts, Detach, Rejected};
 use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
 use crate::telemetry::Telemetry;
 
-/// Events in one batch at most.
-const BATCH_EVENTS_MAX: usize = 64;
 /// How often a drain looks whether everybody has read everything.
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);
 
@@ -224,7 +224,7 @@ impl Hub {
         wakes.0.extend(signal.hand_over(reader));
         drop(state);
         wakes.wake();
-        Ok(Reader { hub: Arc::clone(self), session, reader, signal, attached: true })
+        Ok(Reader::new(Arc::clone(self), Voice { session, reader }, signal))
     }
 
     /// Brings the time to the core until it is dropped; a hub needs one of these.
@@ -364,162 +364,8 @@ impl Wakes {
     }
 }
 
-/// The right to speak at the connection of one reader, until somebody else reads the mailbox.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Voice {
-    session: Handle,
-    reader: ReaderId,
-}
-
-/// The right to read one mailbox, until somebody else reads it.
-///
-/// Dropped without [`Reader::finish`], it counts as a lost connection.
-pub struct Reader {
-    hub: Arc<Hub>,
-    session: Handle,
-    reader: ReaderId,
-    signal: Arc<Signal>,
-    attached: bool,
-}
-
-impl Reader {
-    /// The events past `after`: at once when there are any, else as soon as there are, else none
-    /// when `until` has come or another reader took over. Without `until` it waits as long as it
-    /// takes. Reading forgets nothing.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected::Cursor`], or [`Rejected::UnknownSession`] when the session is over.
-    pub async fn receive(&mut self, after: Seq, until: Option<Instant>) -> Result<Batch, Rejected> {
-        loop {
-            let batch = self.read(after)?;
-            if !batch.events.is_empty() || self.is_superseded() {
-                return Ok(batch);
-            }
-            let past = self.signal.past(after, self.reader);
-            let Some(until) = until else {
-                past.await;
-                continue;
-            };
-            if tokio::time::timeout_at(until, past).await.is_err() {
-                return self.read(after);
-            }
-        }
-    }
-
-    /// The lowest cursor that the mailbox can still be read from: reading from there misses nothing
-    /// that is still held.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected::UnknownSession`] when the session is over.
-    pub async fn beginning(&self) -> Result<Seq, Rejected> {
-        self.hub.lock().core.beginning(self.session)
-    }
-
-    /// Forgets the events up to `seq`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Reader::receive`].
-    pub async fn acknowledge(&self, seq: Seq) -> Result<(), Rejected> {
-        let acknowledged = self.hub.lock().core.acknowledge(self.session, seq);
-        acknowledged.inspect_err(|rejected| self.hub.telemetry.rejected(rejected.reason()))
-    }
-
-    /// True when another reader of the same mailbox came later.
-    #[must_use]
-    pub fn is_superseded(&self) -> bool {
-        !self.signal.is_read_by(self.reader)
-    }
-
-    /// What to speak with where this reader is not at hand.
-    pub(crate) fn voice(&self) -> Voice {
-        Voice { session: self.session, reader: self.reader }
-    }
-
-    /// Does what the person at this connection asks for. This reader is not woken by what follows,
-    /// and must look for it with [`Reader::receive`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Hub::send`]; and [`Rejected::Superseded`] from the moment when another reader takes over,
-    /// so that what a person says on two connections keeps its order.
-    pub async fn send(&self, event: ClientEvent) -> Result<(), Rejected> {
-        let Voice { session, reader } = self.voice();
-        self.hub.command(|_| Ok(session), event, Some(reader), Some(reader))
-    }
-
-    /// The connection shows signs of being lost: the session is not paired until something is heard
-    /// from its person, or it is attached to anew. This reader goes on or finishes, but not both
-    /// later than it must.
-    pub async fn suspect(&self) {
-        let (session, reader) = (self.session, self.reader);
-        let _always_accepted = self.hub.handle(Input::Suspect { session, reader });
-    }
-
-    /// Ends the reading and says how.
-    pub async fn finish(mut self, how: Detach) {
-        self.detach(how);
-    }
-
-    fn read(&self, after: Seq) -> Result<Batch, Rejected> {
-        let nothing = || Ok(Batch { events: Vec::new(), next: after });
-        if self.signal.is_at(after) {
-            return nothing();
-        }
-        let mut state = self.hub.lock();
-        if self.is_superseded() {
-            return nothing();
-        }
-        let read = state.core.read(self.session, after, BATCH_EVENTS_MAX)?;
-        drop(state);
-        Ok(self.hub.batch(read, after))
-    }
-
-    fn detach(&mut self, how: Detach) {
-        if std::mem::take(&mut self.attached) {
-            let (session, reader) = (self.session, self.reader);
-            self.signal.let_go(reader);
-            let _always_accepted = self.hub.handle(Input::Detach { session, reader, how });
-        }
-    }
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        // Where the panic of somebody who held the hub unwinds this task too, a second one would
-        // abort the process, and nobody would learn of the first.
-        if std::thread::panicking() && self.hub.state.is_poisoned() {
-            return;
-        }
-        self.detach(Detach::Dropped);
-    }
-}
-
 /// Where the ids of this process begin: 24 random bits, then a counter, so that no id of an
 /// earlier process comes back, and all stay below 2^53, which JavaScript can hold.
 fn first_id() -> Result<u64, getrandom::Error> {
     Ok((getrandom::u32()? as u64 >> 8 << 28) + 1)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::panic::{AssertUnwindSafe, catch_unwind};
-
-    use super::*;
-
-    #[tokio::test]
-    async fn a_panic_with_the_hub_held_unwinds_past_a_reader() {
-        let hub = Hub::new(Config::default()).expect("the system has entropy");
-        let opened = hub.open().await.expect("there is room");
-        let reader = hub.attach(opened.session).await.expect("it was just opened");
-        let unwound = catch_unwind(AssertUnwindSafe(|| {
-            let _reader = reader;
-            let _held = hub.lock();
-            panic!("an invariant broke");
-        }));
-        let message = unwound.expect_err("it panicked");
-        assert_eq!(message.downcast_ref(), Some(&"an invariant broke"));
-    }
 }
