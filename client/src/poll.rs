@@ -16,13 +16,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::Method;
 use server::protocol::{Batch, Seq, ServerEvent};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::commands::{self, Acknowledges, Sender, parse};
 use crate::cursor::Cursor;
 use crate::http::{Ask, HttpConnection};
 use crate::{ClientError, Connect, Options, Received, Resume, TransportKind};
 
+/// Between long polls that were answered with nothing before their time: somebody else reads this
+/// mailbox, and two who end each other's polls must not do so as fast as they can.
+const RIVAL_PAUSE: Duration = Duration::from_millis(100);
 /// The shortest time between two short polls; a timer cannot count nothing.
 const POLL_INTERVAL_MIN: Duration = Duration::from_millis(1);
 
@@ -45,13 +48,13 @@ pub(crate) async fn open<C: Connect>(
 /// When to ask, and how long the server may wait.
 enum Pace {
     Short(Interval),
-    Long(Duration),
+    Long { wait: Duration, has_rival: bool },
 }
 
 impl Pace {
     fn new(kind: TransportKind, options: &Options) -> Self {
         if kind == TransportKind::LongPoll {
-            return Self::Long(options.poll_wait);
+            return Self::Long { wait: options.poll_wait, has_rival: false };
         }
         let mut ticks = tokio::time::interval(options.poll_interval.max(POLL_INTERVAL_MIN));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -65,7 +68,19 @@ impl Pace {
                 ticks.tick().await;
                 Duration::ZERO
             }
-            Self::Long(wait) => *wait,
+            Self::Long { wait, has_rival } => {
+                if *has_rival {
+                    tokio::time::sleep(RIVAL_PAUSE).await;
+                }
+                *wait
+            }
+        }
+    }
+
+    /// What an answer says of the next turn.
+    fn answered(&mut self, is_empty: bool, took: Duration) {
+        if let Self::Long { wait, has_rival } = self {
+            *has_rival = is_empty && took < RIVAL_PAUSE.min(*wait);
         }
     }
 }
@@ -84,8 +99,10 @@ impl<C: Connect> Receiver<C> {
             return Err(ClientError::Closed);
         }
         let wait = self.pace.turn().await;
+        let asked_at = Instant::now();
         let answer = self.connection.request(self.question(wait)).await?;
-        let batch = parse("a batch of events", &answer)?;
+        let batch: Batch = parse("a batch of events", &answer)?;
+        self.pace.answered(batch.events.is_empty(), asked_at.elapsed());
         Ok(self.take(batch))
     }
 

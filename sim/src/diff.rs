@@ -85,10 +85,8 @@ struct Told<'a> {
 
 impl<'a> Told<'a> {
     fn of(report: &'a Report) -> Self {
-        let words = report.history.iter().map(|event| describe(event).replace('\n', " "));
-        let words = words.collect::<Vec<_>>().join("\n");
-        let words = Names::of(&report.history).shorten(&words);
-        Self { report, words: words.lines().map(str::to_owned).collect() }
+        let names = Names::of(&report.history);
+        Self { report, words: names.shorten_all(report.history.iter().map(describe)) }
     }
 
     /// How many events from the start on are the same in both.

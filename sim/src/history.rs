@@ -9,12 +9,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use client::TransportKind;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use server::protocol::{self, MessageId, PairId, Refusal, Seq, ServerEvent, SessionId};
 use tokio::time::Instant;
 
 use crate::determinism::{clock, trace};
 use crate::plan::FaultKind;
+use crate::simulation::EPOCH_MS;
 
 /// One event of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -144,6 +146,16 @@ impl Event {
 }
 
 impl Event {
+    /// When the server put an event into the mailbox that this tells of, by its own clock, in
+    /// microseconds since the start.
+    #[must_use]
+    pub fn put_us(&self) -> Option<u64> {
+        let Op::Told { event } = &self.op else { return None };
+        let at: Timestamp = event.at.parse().ok()?;
+        let since_start_ms = at.as_millisecond().checked_sub(i64::try_from(EPOCH_MS).ok()?)?;
+        u64::try_from(since_start_ms).ok().map(|ms| ms * 1_000)
+    }
+
     /// The message that is said, if this is about that.
     #[must_use]
     pub fn said(&self) -> Option<&MessageId> {

@@ -85,10 +85,8 @@ fn facts(report: &Report) -> Vec<(String, String)> {
 }
 
 fn entries(report: &Report, lanes: &Lanes, names: &Names) -> Vec<Entry> {
-    // One text for all, because names are looked up in each text anew.
-    let words = report.history.iter().map(|event| words(report, lanes, event).replace('\n', " "));
-    let words = names.shorten(&words.collect::<Vec<_>>().join("\n"));
-    let entries = report.history.iter().zip(words.lines());
+    let words = names.shorten_all(report.history.iter().map(|event| words(report, lanes, event)));
+    let entries = report.history.iter().zip(words);
     entries
         .map(|(event, words)| Entry {
             index: event.index,
@@ -96,7 +94,7 @@ fn entries(report: &Report, lanes: &Lanes, names: &Names) -> Vec<Entry> {
             who: event.process.clone(),
             lane: lanes.place(&event.process),
             course: course(event),
-            words: words.to_owned(),
+            words,
             is_minor: is_minor(event),
         })
         .collect()
@@ -171,7 +169,7 @@ fn arrows(report: &Report, lanes: &Lanes, tones: &BTreeMap<PairId, usize>) -> Ve
                 arrows.push(Arrow { from: person, to, entry, tone, is_lost });
             }
             Course::In => {
-                let at_us = server_time_us(event).unwrap_or(event.at_us).min(event.at_us);
+                let at_us = event.put_us().unwrap_or(event.at_us).min(event.at_us);
                 let tone = messages.pair(event).and_then(|pair| tones.get(&pair).copied());
                 let from = (lanes.server, at_us);
                 arrows.push(Arrow { from, to: person, entry, tone, is_lost: false });
@@ -197,7 +195,7 @@ impl<'a> Messages<'a> {
             match (&event.op, event.told()) {
                 (Op::Say { id, pair }, _) => drop(messages.meant.insert(id, *pair)),
                 (_, Some(ServerEvent::Message { id, .. })) => {
-                    let at_us = server_time_us(event).unwrap_or(event.at_us);
+                    let at_us = event.put_us().unwrap_or(event.at_us);
                     messages.stored_us.entry(id).or_insert(at_us);
                 }
                 _ => {}
@@ -230,18 +228,6 @@ impl<'a> Messages<'a> {
         let is_answered = matches!(ended.kind, Kind::Ok | Kind::Fail);
         is_answered.then_some(begun.at_us.midpoint(ended.at_us))
     }
-}
-
-/// When the server put an event into the mailbox, by its own clock, which has no date worth
-/// reading here: a run is shorter than an hour.
-fn server_time_us(event: &Event) -> Option<u64> {
-    let Op::Told { event } = &event.op else { return None };
-    let (_, time) = event.at.trim_end_matches('Z').split_once('T')?;
-    let mut parts = time.split(':');
-    let (hours, minutes) = (parts.next()?.parse::<u64>().ok()?, parts.next()?.parse::<u64>().ok()?);
-    let (seconds, fraction) = parts.next()?.split_once('.')?;
-    let seconds = seconds.parse::<u64>().ok()? + 60 * (minutes + 60 * hours);
-    Some(seconds * 1_000_000 + format!("{fraction:0<6}").parse::<u64>().ok()?)
 }
 
 /// The conversations of each person, from when they were told of one until they were told that it
@@ -304,7 +290,7 @@ fn troubles(report: &Report, lanes: &Lanes) -> Vec<Trouble> {
     troubles
 }
 
-/// The lanes of those whom a fault befalls; of a kind that is not known here, everybody's.
+/// The lanes of those whom a fault befalls.
 fn befallen(report: &Report, lanes: &Lanes, fault: &Fault) -> Vec<usize> {
     let people = &report.plan.people;
     match fault.kind.struck() {

@@ -72,6 +72,14 @@ impl Names {
         let replace = |text: String, (long, short): &(String, String)| text.replace(long, short);
         self.0.iter().fold(text.to_owned(), replace)
     }
+
+    /// The same for many texts, each of which becomes one line. They are joined for it, because names
+    /// are looked up in each text anew.
+    #[must_use]
+    pub fn shorten_all(&self, texts: impl Iterator<Item = String>) -> Vec<String> {
+        let lines = texts.map(|text| text.replace('\n', " ")).collect::<Vec<_>>();
+        self.shorten(&lines.join("\n")).lines().map(str::to_owned).collect()
+    }
 }
 
 /// What one person was told, a line an event, without what every session begins with.

@@ -124,6 +124,19 @@ async fn short_polls_keep_their_schedule_when_an_answer_is_slow() {
     assert_eq!(asked_at, [1_000, 2_000, 4_300, 5_000]);
 }
 
+/// Two who end each other's polls would ask as fast as they can.
+#[tokio::test(start_paused = true)]
+async fn a_long_poll_that_is_answered_early_with_nothing_is_not_asked_again_at_once() {
+    let (_sender, mut receiver, mut listener) = long_poll().await;
+    let mut peer = warmed(&mut receiver, &mut listener).await;
+    let answered_at = Instant::now();
+    polled(&mut receiver, &mut peer, &batch(&[event(7)], 7)).await;
+    assert!(answered_at.elapsed() >= Duration::from_millis(100), "{:?}", answered_at.elapsed());
+    let told_at = Instant::now();
+    polled(&mut receiver, &mut peer, &batch(&[], 7)).await;
+    assert_eq!(told_at.elapsed(), Duration::ZERO, "an event is no rival");
+}
+
 #[tokio::test]
 async fn a_dropped_poll_closes_its_connection_and_loses_nothing() {
     let (_sender, mut receiver, mut listener) = long_poll().await;

@@ -16,7 +16,6 @@ use server::protocol::{PairId, ServerEvent, SessionId};
 
 use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
-use super::promptness::put_us;
 use super::view::View;
 use crate::history::{Event, Op, POWER_CUT};
 use crate::plan::{FaultKind, Plan};
@@ -83,8 +82,7 @@ impl Gone<'_> {
         let mut later = events.skip_while(|event| event.told() != Some(&paired));
         let left =
             later.find(|event| matches!(event.told(), Some(ServerEvent::PartnerLeft { .. })))?;
-        let Op::Told { event: told } = &left.op else { return None };
-        let late_us = put_us(&told.at)?.checked_sub(at_us)?;
+        let late_us = left.put_us()?.checked_sub(at_us)?;
         (late_us > limit_us).then(|| {
             let what = format!("{who} was missed after {} ms only", late_us / 1_000);
             Violation::new(NAME, what, &[self.event.index, left.index])

@@ -7,14 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use client::TransportKind;
-use jiff::Timestamp;
 use server::config::Config;
 
 use super::Violation;
 use super::view::View;
 use crate::history::{Event, Kind, Op, Phase};
 use crate::plan::{Action, Person, Plan, Settings};
-use crate::simulation::EPOCH_MS;
 
 const NAME: &str = "promptness";
 /// What an event may take beyond its way: a tick here and there, a burst in front of it.
@@ -34,9 +32,9 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     for event in view.history {
         let process = event.process.as_str();
         match &event.op {
-            Op::Told { event: told } => {
+            Op::Told { .. } => {
                 let reader = readers.entry(process).or_default();
-                let put_us = put_us(&told.at).filter(|put_us| *put_us < event.at_us);
+                let put_us = event.put_us().filter(|put_us| *put_us < event.at_us);
                 if let (Some(put_us), Some(since)) = (put_us, reader.reads_since)
                     && put_us > since.at_us
                     && quiet.lasts(process, put_us)
@@ -143,11 +141,4 @@ pub(super) fn is_trouble(action: Action) -> bool {
         | Action::Vanish
         | Action::PowerCut => true,
     }
-}
-
-/// When the server put an event into the mailbox, by a wall clock that does not jump.
-pub(super) fn put_us(at: &str) -> Option<u64> {
-    let at: Timestamp = at.parse().ok()?;
-    let since_start = at.as_millisecond().checked_sub(i64::try_from(EPOCH_MS).ok()?)?;
-    u64::try_from(since_start).ok().map(|ms| ms * 1_000)
 }
