@@ -34,7 +34,7 @@ const USERS: u32 = 200;
 /// Enough messages in the window for a p99.9, and little enough to do for two cores.
 const RATE_PER_S: f64 = 1_500.0;
 /// What piles up during a freeze is done in a few milliseconds.
-const RATE_PER_S_OF_FREEZE: f64 = 500.0;
+const RATE_PER_S_OF_FREEZE: f64 = 250.0;
 /// Cores that other programs must have used for a disturbance to be theirs.
 const OTHERS_CORES_MAX: f64 = 0.25;
 const WINDOW: Duration = Duration::from_secs(8);
