@@ -3,7 +3,7 @@
 //! No line is wider than [`WIDTH`] columns, and no colour or box is drawn: it can be piped.
 
 use crate::run::Run;
-use crate::slo::judge;
+use crate::slo::{Standing, judge};
 use crate::summary::{Summary, summaries};
 use crate::units::{bytes, count, duration_us, number, or_absent};
 use crate::verdict::verdict;
@@ -31,7 +31,8 @@ pub fn comparison_table(run: &Run) -> String {
         text.push_str(&render(&cost(&rows)));
         text.push('\n');
     }
-    for judgement in judge(run) {
+    // The verdict tells of those that are not.
+    for judgement in judge(run).iter().filter(|it| it.standing == Standing::Held) {
         text.push_str(&wrap(&judgement.to_string()));
     }
     let verdict = verdict(run);
