@@ -260,7 +260,11 @@ impl From<Slo> for String {
 impl fmt::Display for Judgement {
     /// `websocket p99 < 20ms is broken: 31 ms`, with the transport where the objective names none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { slo, transport, told, standing, .. } = self;
+        let Self { slo, transport, measured, standing, .. } = self;
+        let told = match measured {
+            Some(_) => self.told.as_str(),
+            None => "too few messages, or it could not be measured",
+        };
         let what = match standing {
             Standing::Held => "is held",
             Standing::Broken => "is broken",
@@ -321,7 +325,9 @@ mod tests {
         let too_few = |run: &mut Run| run.series[0].latency_us.0.truncate(3);
         assert_eq!(
             judged("websocket p99.9 < 20ms", too_few),
-            ["websocket p99.9 < 20ms is not decided: –"]
+            [
+                "websocket p99.9 < 20ms is not decided: too few messages, or it could not be measured"
+            ]
         );
     }
 

@@ -25,7 +25,12 @@ pub(super) fn objectives(run: &Run) -> Markup {
     let table = html! {
         table {
             thead {
-                tr { @for head in ["transport", "objective", "measured", "held"] { th scope="col" { (head) } } }
+                tr {
+                    th scope="col" { "transport" }
+                    th.text scope="col" { "objective" }
+                    th scope="col" { "measured" }
+                    th scope="col" { "held" }
+                }
             }
             tbody {
                 @for it in judgements {
