@@ -185,6 +185,14 @@ impl Ledger {
         self.open.load(Ordering::Relaxed)
     }
 
+    /// Messages that are due at `at_us` or later.
+    #[must_use]
+    pub fn due_from(&self, at_us: u64) -> u64 {
+        let mut count = 0;
+        self.for_each(|record| count += u64::from(record.intended_us >= at_us));
+        count
+    }
+
     /// Messages sent so far.
     #[must_use]
     pub fn sent(&self) -> u64 {

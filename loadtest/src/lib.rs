@@ -41,6 +41,7 @@ mod live;
 mod scenario;
 mod series;
 
+use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -191,6 +192,8 @@ struct One {
     interrupted: bool,
     /// What its schedule went by.
     clock: Clock,
+    /// When it was measured, in microseconds on that clock.
+    window: Range<u64>,
 }
 
 async fn run_transport(
@@ -214,11 +217,11 @@ async fn run_transport(
     };
     let (observed, counted_by_goose) = perform(&stage, conductor, schedule).await?;
     progress(Phase::Finished);
-    let interrupted = observed.interrupted;
+    let (interrupted, window) = (observed.interrupted, observed.window.clone());
     let run =
         series::Finished { users: options.users, stage: &stage, idle, observed, counted_by_goose };
     let clock = stage.clock().expect("it was started when the people were together");
-    Ok(One { series: run.into_series(), interrupted, clock })
+    Ok(One { series: run.into_series(), interrupted, clock, window })
 }
 
 /// Goose and the conductor side by side, until both are done; what the conductor saw, and how

@@ -23,16 +23,10 @@ const PARTY: u64 = 4;
 const IDLE_ONE_IN: u32 = 12;
 /// The grain of time, as often as it is drawn. A step costs the same however long it is, and most of
 /// them are idle; a fine grain is for what happens within a few milliseconds of something else.
-const TICKS_MS: [u64; 32] = {
-    let mut ticks_ms = [10; 32];
-    (ticks_ms[0], ticks_ms[1], ticks_ms[2]) = (1, 2, 2);
-    let mut index = 3;
-    while index < 9 {
-        ticks_ms[index] = 5;
-        index += 1;
-    }
-    ticks_ms
-};
+const TICKS_MS: [u64; 32] = [
+    1, 2, 2, 5, 5, 5, 5, 5, 5, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10,
+    10, 10, 10, 10, 10, 10,
+];
 /// Hosts that people share, as often as they are drawn: each of them slows every step.
 const CLIENT_HOSTS: [usize; 6] = [1, 1, 1, 2, 2, 3];
 /// The longest segment, as often as it is drawn: each is a packet, and a request of four costs as

@@ -201,6 +201,11 @@ impl Recorder {
         }
     }
 
+    /// Returns when so many milliseconds have passed since the start.
+    pub(crate) async fn until(&self, at_ms: u64) {
+        tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(self.now())).await;
+    }
+
     /// Takes down one event, whose index and time are filled in here.
     pub(crate) fn record(&self, process: &str, session: Option<SessionId>, kind: Kind, op: Op) {
         self.record_with(process, session, kind, op, None);

@@ -4,13 +4,11 @@
 //! It only passes on; what either does is in `net` and in `twin::loopback`.
 
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::task::{Context, Poll};
 
 use client::Connect;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_util::either::Either;
 
 use crate::net::{Network, SimConnector, SimStream, Trap};
 use crate::twin::loopback::{Loopback, LoopbackConnector, LoopbackStream};
@@ -29,12 +27,8 @@ pub(crate) enum MediumConnector {
     Real(LoopbackConnector),
 }
 
-/// The client's end of a connection.
-#[expect(clippy::large_enum_variant, reason = "there are thousands of the large one, for speed")]
-pub(crate) enum MediumStream {
-    Simulated(SimStream),
-    Real(LoopbackStream),
-}
+/// The client's end of a connection: a simulated one, or a real one.
+pub(crate) type MediumStream = Either<SimStream, LoopbackStream>;
 
 impl Medium {
     /// Connections of `owner`, who lives on that host. A simulated one opens them from the host
@@ -87,48 +81,8 @@ impl Connect for MediumConnector {
 
     async fn connect(&self) -> io::Result<MediumStream> {
         match self {
-            Self::Simulated(connector) => connector.connect().await.map(MediumStream::Simulated),
-            Self::Real(connector) => connector.connect().await.map(MediumStream::Real),
-        }
-    }
-}
-
-impl AsyncRead for MediumStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Simulated(stream) => Pin::new(stream).poll_read(cx, buf),
-            Self::Real(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
-    }
-}
-
-impl AsyncWrite for MediumStream {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Simulated(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Real(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Simulated(stream) => Pin::new(stream).poll_flush(cx),
-            Self::Real(stream) => Pin::new(stream).poll_flush(cx),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Simulated(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Real(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Simulated(connector) => connector.connect().await.map(Either::Left),
+            Self::Real(connector) => connector.connect().await.map(Either::Right),
         }
     }
 }

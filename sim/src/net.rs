@@ -306,6 +306,6 @@ impl client::Connect for SimConnector {
 
 /// One thread runs a simulation, so there is nobody to wait for; and a panic
 /// under a lock is reported elsewhere.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

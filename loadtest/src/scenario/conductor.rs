@@ -96,7 +96,6 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
         let clock = self.stage.start_clock(LEAD);
         let started = Instant::now() + LEAD;
         let ringing = Arc::clone(self.stage);
-        let times_us: Vec<u64> = schedule.due.iter().map(|due| due.at_us).collect();
         let pacer = Pacer::start(schedule.due, clock, move |due| ringing.ring(due))
             .map_err(|error| Halt::Failed(format!("cannot start the pacer: {error}")))?;
         self.wait_until(started + WARM_UP, |_| Phase::Settling).await?;
@@ -117,9 +116,9 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
         // What is due after an interruption is not said any more.
         drop(pacer);
         let end_us = if interrupted { clock.now_us() } else { micros(WARM_UP + duration) };
-        let unsaid = times_us.len() - times_us.partition_point(|at_us| *at_us < end_us);
+        let unsaid = if interrupted { self.stage.ledger.due_from(end_us) } else { 0 };
         let closed = self.read();
-        self.drain(unsaid as u64, interrupted).await?;
+        self.drain(unsaid, interrupted).await?;
         let window = micros(WARM_UP)..end_us;
         Ok(Observed { window, gathered, opened, closed, interrupted })
     }

@@ -11,24 +11,19 @@ mod truth;
 use std::cell::Cell;
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::ops::Range;
 use std::time::Duration;
 
 use client::TransportKind;
-use reports::run::Series;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use self::relay::{DelayOf, Relay};
 pub use self::truth::Mark;
-use crate::clock::Clock;
 use crate::options::Options;
 use crate::process;
-use crate::scenario::WARM_UP;
-use crate::schedule::Schedule;
 use crate::span::Span;
 use crate::target::Target;
-use crate::{LoadError, Phase, Progress};
+use crate::{LoadError, One, Phase, Progress};
 
 const USERS: u32 = 200;
 /// Enough messages in the window for a p99.9, and little enough to do for two cores.
@@ -153,16 +148,15 @@ async fn measure(
         }
     };
     let before = Effort::read(&server);
-    let crate::One { series, interrupted, clock } =
-        crate::run_transport(&options, transport, report).await?;
-    if interrupted {
+    let one = crate::run_transport(&options, transport, report).await?;
+    if one.interrupted {
         return Err(LoadError::Interrupted);
     }
-    let mut invalid = series.invalid.clone();
+    let mut invalid = one.series.invalid.clone();
     invalid.extend(Effort::read(&server).disturbance_since(&before));
     let marks = match frozen.get() {
-        Some(frozen) => freeze_marks(&series, &options, clock, frozen),
-        None => truth::delays(&series.latency_us, (0..u64::from(USERS)).map(delay_of)),
+        Some(frozen) => freeze_marks(&options, &one, frozen),
+        None => truth::delays(&one.series.latency_us, (0..u64::from(USERS)).map(delay_of)),
     };
     Ok(Case { name: plan.name, transport: transport.name(), marks, invalid, tries: 1 })
 }
@@ -223,20 +217,10 @@ fn is_time_to_freeze(plan: &Plan, phase: Phase) -> bool {
     matches!(plan.injection, Injection::Freeze) && is_late
 }
 
-fn freeze_marks(
-    series: &Series,
-    options: &Options,
-    clock: Clock,
-    (from, until): (Instant, Instant),
-) -> Vec<Mark> {
-    let schedule = options.schedule();
-    let frozen = clock.reading_of(from)..clock.reading_of(until);
-    truth::freeze(&series.latency_us, &in_window(&schedule), &frozen)
-}
-
-/// The intended times of the messages that are measured.
-fn in_window(schedule: &Schedule) -> Vec<u64> {
-    let micros = |time: Duration| time.as_micros() as u64;
-    let window: Range<u64> = micros(WARM_UP)..micros(WARM_UP + WINDOW);
-    schedule.due.iter().map(|due| due.at_us).filter(|at_us| window.contains(at_us)).collect()
+/// Each message of the window that was due while nothing moved waits until that is over.
+fn freeze_marks(options: &Options, one: &One, (from, until): (Instant, Instant)) -> Vec<Mark> {
+    let due = options.schedule().due.into_iter().map(|due| due.at_us);
+    let intended_us: Vec<u64> = due.filter(|at_us| one.window.contains(at_us)).collect();
+    let frozen = one.clock.reading_of(from)..one.clock.reading_of(until);
+    truth::freeze(&one.series.latency_us, &intended_us, &frozen)
 }

@@ -8,7 +8,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::net::{Cut, Trap};
+use crate::net::{Cut, Trap, lock};
 
 /// All connections of one twin; clones share them.
 #[derive(Clone)]
@@ -265,9 +265,4 @@ impl AsyncWrite for LoopbackStream {
             .as_mut()
             .map_or(Poll::Ready(Ok(())), |socket| Pin::new(socket).poll_shutdown(cx))
     }
-}
-
-/// A panic under a lock is reported elsewhere.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

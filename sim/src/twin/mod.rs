@@ -158,26 +158,22 @@ async fn act(
     }
     let nemesis = Nemesis::new(Rc::clone(&plan), loopback.clone(), servers, recorder.clone());
     Rc::new(nemesis).disturb().await?;
-    until(recorder, settings.healed_ms()).await;
+    recorder.until(settings.healed_ms()).await;
     for person in &plan.people {
         loopback.untrap(&person.name);
         loopback.go_on_reading(&person.name);
     }
     enter(recorder, Phase::Healed);
-    until(recorder, settings.settled_ms() - BEFORE_MS).await;
+    recorder.until(settings.settled_ms() - BEFORE_MS).await;
     enter(recorder, Phase::Settled);
     while let Some(ended) = people.join_next().await {
         ended.map_err(io::Error::other)?;
     }
-    until(recorder, settings.ended_ms() - SCRAPE_MS).await;
+    recorder.until(settings.ended_ms() - SCRAPE_MS).await;
     let gauges = host::scrape(loopback.connector("operator", 0)).await?.into_iter().collect();
     recorder.record("operator", None, Kind::Ok, Op::Gauges { gauges });
     enter(recorder, Phase::Ended);
     Ok(())
-}
-
-async fn until(recorder: &Recorder, at_ms: u64) {
-    tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(recorder.now())).await;
 }
 
 fn enter(recorder: &Recorder, phase: Phase) {

@@ -86,7 +86,7 @@ impl Nemesis {
         let fault = self.plan.faults[index];
         let end_ms = (fault.at_ms + fault.for_ms).min(self.plan.settings.healed_ms());
         let lasts = Duration::from_millis(end_ms.saturating_sub(fault.at_ms));
-        super::until(&self.recorder, fault.at_ms).await;
+        self.recorder.until(fault.at_ms).await;
         self.record(Kind::Invoke, index, 0);
         let (loopback, person) = (&self.loopback, self.plan.struck(fault));
         let effect = match fault.kind {

@@ -8,7 +8,7 @@ use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
-use crate::history::{Kind, OTHER_CONNECTION, Op, POWER_CUT, Recorder};
+use crate::history::{Kind, OTHER_CONNECTION, Op, POWER_CUT};
 use crate::net::Trap;
 use crate::plan::{Action, Settings};
 
@@ -19,6 +19,8 @@ const GOODBYE_MAX: Duration = Duration::from_millis(500);
 /// Messages in one flood at least, and how long it lasts at most.
 const FLOOD_MESSAGES_MIN: usize = 60;
 const FLOOD_MAX: Duration = Duration::from_millis(500);
+/// The problems that say that a message was never accepted.
+const CERTAIN: [&str; 4] = ["/not-paired", "/stale-pair", "/too-fast", "/message-too-long"];
 /// How long a second tab is open at most.
 const TAB_MAX: Duration = Duration::from_millis(300);
 /// How long a person who reads slowly reads nothing.
@@ -26,7 +28,7 @@ const SLOWNESS: Duration = Duration::from_millis(600);
 
 pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings: &Settings) {
     for (at_ms, action) in steps {
-        until(&shared.recorder, *at_ms).await;
+        shared.recorder.until(*at_ms).await;
         // What a slow network has held up until after the trouble is not done any more: people
         // come to rest with everything else.
         let now_ms = shared.recorder.now().as_millis() as u64;
@@ -62,12 +64,8 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             Action::PowerCut => power_cut(shared).await,
         }
     }
-    until(&shared.recorder, settings.settled_ms()).await;
+    shared.recorder.until(settings.settled_ms()).await;
     leave(shared).await;
-}
-
-async fn until(recorder: &Recorder, at_ms: u64) {
-    tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(recorder.now())).await;
 }
 
 /// The next message, unless there is nobody to say it to.
@@ -240,9 +238,6 @@ async fn send(shared: &Shared, event: ClientEvent) -> Option<Result<Sent, Client
 }
 
 /// As [`finish`], but a message without a connection may have been said before.
-/// The problems that say that a message was never accepted.
-const CERTAIN: [&str; 4] = ["/not-paired", "/stale-pair", "/too-fast", "/message-too-long"];
-
 fn finish_say(shared: &Shared, op: Op, sent: Option<Result<Sent, ClientError>>) {
     match sent {
         None => shared.record_with(Kind::Info, op, "not connected"),

@@ -2,15 +2,9 @@
 
 use super::*;
 
-const ANN: SessionId = SessionId(1);
-const BOB: SessionId = SessionId(2);
-
-/// Ann and Bob have met and have read so; nobody is told head counts.
+/// Ann and Bob, who have met, and have read so.
 fn couple() -> Room {
-    let mut room = Room::new(Config { notice_interval_ms: 1_000_000, ..Config::default() });
-    for session in [ANN, BOB] {
-        room.open(session).expect("there is room");
-    }
+    let mut room = super::couple();
     for session in [ANN, BOB] {
         room.news(session);
     }

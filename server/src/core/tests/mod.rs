@@ -21,6 +21,18 @@ struct Room {
     readers: u64,
 }
 
+const ANN: SessionId = SessionId(1);
+const BOB: SessionId = SessionId(2);
+
+/// Ann and Bob, who have met; nobody is told head counts.
+fn couple() -> Room {
+    let mut room = Room::new(Config { notice_interval_ms: 1_000_000, ..Config::default() });
+    for session in [ANN, BOB] {
+        room.open(session).expect("there is room");
+    }
+    room
+}
+
 impl Room {
     fn new(config: Config) -> Self {
         Self {

@@ -2,17 +2,6 @@
 
 use super::*;
 
-const ANN: SessionId = SessionId(1);
-const BOB: SessionId = SessionId(2);
-
-fn couple() -> Room {
-    let mut room = Room::new(Config { notice_interval_ms: 1_000_000, ..Config::default() });
-    for session in [ANN, BOB] {
-        room.open(session).expect("there is room");
-    }
-    room
-}
-
 fn says(room: &mut Room, by: ReaderId, text: &str) -> Result<(), Rejected> {
     let session = room.handle(ANN);
     room.input(Input::Command { session, event: say(text, text, None), by: Some(by) })
