@@ -5,7 +5,9 @@ use std::path::Path;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use loadtest::{LoadError, Measured, Options};
+use loadtest::cores::Cores;
+use loadtest::peer::{self, Peer};
+use loadtest::{LoadError, Measured, Options, Trial};
 use reports::run::{Run, SCHEMA, SimulationSummary};
 use reports::slo::{self, Slo};
 use reports::verdict::Standing;
@@ -13,8 +15,9 @@ use reports::{Summary, Written};
 use serde_json::{Map, Value, json};
 use tracing_subscriber::EnvFilter;
 
+use crate::checkout;
 use crate::outcome::Outcome;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::progress::Meter;
 use crate::{environment, runtime, selftest};
 
@@ -43,9 +46,13 @@ impl Load {
         }
         self.options.validate()?;
         self.check_objectives()?;
+        let options = match self.options.peer {
+            Some(peer) => beside(peer, &self.options)?,
+            None => self.options.clone(),
+        };
         let dir = output.dir("load");
         reports::check_writable(&dir)?;
-        let run = Run { slos: self.slos.clone(), ..measure(&self.options, None, 0)? };
+        let run = Run { slos: self.slos.clone(), ..measure(&options, None, 0)? };
         let written = reports::write_run(&run, &dir)?;
         output.result(&describe(&run, &written), || to_json(&run, &dir));
         Ok(outcome(&run))
@@ -55,11 +62,25 @@ impl Load {
     fn check_objectives(&self) -> anyhow::Result<()> {
         let named = self.slos.iter().filter_map(|slo| Some((slo, slo.transport()?)));
         for (slo, name) in named {
-            let known = self.options.transports.iter().any(|transport| transport.name() == name);
+            let known = self.options.trials().iter().any(|trial| *trial.label == *name);
             ensure!(known, "--slo '{slo}': `{name}` is none of the transports of this run");
         }
         Ok(())
     }
+}
+
+/// The options with what it takes to measure a peer beside ours: its command, and a core each for
+/// server and generator. What runs on our server alone is told.
+fn beside(peer: Peer, options: &Options) -> anyhow::Result<Options> {
+    let root = checkout::root(peer::FOLDER, "--peer")?;
+    let peer_command = peer.command(&root.join(peer::FOLDER))?;
+    let cores = Some(Cores::choose()?);
+    let alone = options.ours_alone();
+    if !alone.is_empty() {
+        let alone = alone.join(", ");
+        output::warn(&format!("{peer} does not speak {alone}: only racetrack is measured there"));
+    }
+    Ok(Options { peer_command, cores, ..options.clone() })
 }
 
 /// Runs the load suite and makes a run of it. A transport whose figures are not valid, because
@@ -72,13 +93,17 @@ pub(crate) fn measure(
 ) -> anyhow::Result<Run> {
     let started_at = format!("{:.0}", jiff::Timestamp::now());
     let options = Options { server_command: server_command()?, ..options.clone() };
+    let environment = environment::environment();
+    if let Some(cores) = options.cores {
+        cores.enter_generator().context("cannot move to a core")?;
+    }
     let Measured { series, interrupted } = run_series(&options, again_max)?;
     Ok(Run {
         schema: SCHEMA,
         command: environment::command_line(),
         started_at,
         seed: options.seed,
-        environment: environment::environment(),
+        environment,
         simulation,
         slos: Vec::new(),
         interrupted,
@@ -104,10 +129,12 @@ fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measure
     quieten_goose();
     let runtime = runtime()?;
     let meter = Meter::new();
-    let measure = |options: &Options| {
-        runtime.block_on(loadtest::run(options, |progress| meter.show(progress)))
+    let measure = |trials: &[Trial]| {
+        let running = loadtest::run_trials(options, trials, |progress| meter.show(progress));
+        runtime.block_on(running)
     };
-    let mut all = measure(options)?;
+    let trials = options.trials();
+    let mut all = measure(&trials)?;
     for one in &mut all.series {
         // A lost message is a result, and no second measurement makes it good.
         while !all.interrupted
@@ -116,9 +143,8 @@ fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measure
             && again_max > 0
         {
             again_max -= 1;
-            let transport = one.transport.parse().map_err(anyhow::Error::msg)?;
-            let again = Options { transports: vec![transport], ..options.clone() };
-            match measure(&again) {
+            let same = trials.iter().filter(|trial| *trial.label == *one.transport);
+            match measure(&same.cloned().collect::<Vec<_>>()) {
                 Ok(mut second) if !second.interrupted => {
                     let mut discarded = std::mem::take(&mut one.discarded);
                     discarded.push(one.invalid.join("; "));

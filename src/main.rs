@@ -3,6 +3,7 @@
 //! Every command ends with an exit code that scripts can trust: 0 done and good, 1 done and not
 //! good, 2 wrong usage or environment, 3 measured but not valid.
 
+mod checkout;
 mod diff;
 mod environment;
 mod load;

@@ -1,8 +1,9 @@
 //! Where a load run is, on standard error: a bar where that is a terminal, and lines where it is not.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::io::{self, IsTerminal};
 use std::mem;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -17,14 +18,20 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Meter {
     bar: ProgressBar,
     is_terminal: bool,
-    /// What the last line was about, and how far the window was.
-    told: Cell<Option<(&'static str, mem::Discriminant<Phase>, Duration)>>,
+    told: RefCell<Option<Told>>,
+}
+
+/// What the last line was about, and how far the window was.
+struct Told {
+    transport: Arc<str>,
+    phase: mem::Discriminant<Phase>,
+    at: Duration,
 }
 
 impl Meter {
     pub(crate) fn new() -> Self {
         let bar = output::progress(1, "loading");
-        Self { bar, is_terminal: io::stderr().is_terminal(), told: Cell::new(None) }
+        Self { bar, is_terminal: io::stderr().is_terminal(), told: RefCell::new(None) }
     }
 
     pub(crate) fn show(&self, Progress { transport, phase }: Progress) {
@@ -33,7 +40,7 @@ impl Meter {
             self.bar.set_length(length);
             self.bar.set_position(position);
             self.bar.set_message(format!("{transport}: {what}"));
-        } else if phase != Phase::Starting && self.is_news(transport.name(), phase) {
+        } else if phase != Phase::Starting && self.is_news(&transport, phase) {
             output::warn(&format!("{transport}: {what}"));
         }
     }
@@ -43,17 +50,18 @@ impl Meter {
     }
 
     /// A line for each phase that has begun; the first may be refused, and then that is what counts.
-    fn is_news(&self, transport: &'static str, phase: Phase) -> bool {
+    fn is_news(&self, transport: &Arc<str>, phase: Phase) -> bool {
         let at = match phase {
             Phase::Measuring { elapsed, .. } => elapsed,
             _ => Duration::ZERO,
         };
-        let kind = mem::discriminant(&phase);
-        let is_news = self.told.get().is_none_or(|(last_transport, last_kind, last_at)| {
-            (last_transport, last_kind) != (transport, kind) || at >= last_at + LINE_EVERY
+        let phase = mem::discriminant(&phase);
+        let mut told = self.told.borrow_mut();
+        let is_news = told.as_ref().is_none_or(|last| {
+            (&last.transport, last.phase) != (transport, phase) || at >= last.at + LINE_EVERY
         });
         if is_news {
-            self.told.set(Some((transport, kind, at)));
+            *told = Some(Told { transport: Arc::clone(transport), phase, at });
         }
         is_news
     }

@@ -13,7 +13,8 @@ mod command {
 
     use clap::Parser;
     use loadtest::Span;
-    use loadtest::saturate::{self, Contender, Cores, Job, SaturateError, Series};
+    use loadtest::cores::Cores;
+    use loadtest::saturate::{self, Contender, Job, SaturateError, Series};
 
     /// Measures servers side by side: what a message and a connection cost, and how long messages
     /// take when the server has all that it can do.

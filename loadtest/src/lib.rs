@@ -14,17 +14,20 @@
 //! * The generator judges itself, and says when its own figures must not be trusted
 //!   ([`validity`]).
 //!
-//! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
-//! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
+//! Reading order: [`options`], [`trial`] and [`preflight`] (what is asked, one series at a time,
+//! and what the machine allows), [`peer`], [`target`], [`cores`] and [`process`] (the server, where
+//! it runs and what it costs), [`schedule`], [`clock`],
 //! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
 //! [`recorder`], [`validity`], `series` (the result). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
 
 pub mod clock;
+pub mod cores;
 pub mod counted;
 pub mod ledger;
 pub mod options;
 pub mod pacer;
+pub mod peer;
 pub mod preflight;
 pub mod process;
 pub mod recorder;
@@ -35,6 +38,7 @@ pub mod selftest;
 pub mod span;
 pub mod target;
 pub mod timer;
+pub mod trial;
 pub mod validity;
 
 mod live;
@@ -46,7 +50,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use client::TransportKind;
 use goose::GooseError;
 use reports::run::Series;
 
@@ -54,6 +57,7 @@ pub use options::{Options, OptionsError};
 pub use preflight::PreflightError;
 pub use span::Span;
 pub use target::{Target, TargetError};
+pub use trial::Trial;
 
 use clock::Clock;
 use preflight::Sources;
@@ -71,10 +75,10 @@ pub struct Measured {
 }
 
 /// Where a run is; told a few times a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// The transport that runs now.
-    pub transport: TransportKind,
+    /// The trial that runs now, by its label.
+    pub transport: Arc<str>,
     /// What is going on.
     pub phase: Phase,
 }
@@ -131,8 +135,8 @@ pub enum LoadError {
     /// It began and could not go on.
     #[error("{transport}: {why}")]
     Failed {
-        /// The transport that ran.
-        transport: &'static str,
+        /// The trial that ran, by its label.
+        transport: String,
         /// What happened.
         why: String,
     },
@@ -152,7 +156,7 @@ impl LoadError {
     }
 }
 
-/// Runs each transport of `options` in turn and gives one series for each, in the same order.
+/// Runs each trial of `options` in turn and gives one series for each, in the same order.
 ///
 /// It needs a tokio runtime with time and I/O, ends within two seconds and the drain after the
 /// last window, and leaves no process behind. Ctrl-C ends it early, with what was measured until
@@ -164,14 +168,28 @@ impl LoadError {
 /// was Ctrl-C. A lost message is no error but a figure of its series, and so is a run that must not be trusted.
 pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Measured, LoadError> {
     options.validate()?;
+    run_trials(options, &options.trials(), progress).await
+}
+
+/// The same for these trials of `options` only.
+///
+/// # Errors
+///
+/// As [`run`].
+pub async fn run_trials(
+    options: &Options,
+    trials: &[Trial],
+    progress: impl Fn(Progress),
+) -> Result<Measured, LoadError> {
+    options.validate()?;
     let open_files = preflight::raise_open_files();
-    for &kind in &options.transports {
-        preflight::check_open_files(options.users, kind, open_files)?;
+    for trial in trials {
+        preflight::check_open_files(options.users, trial.kind, open_files)?;
     }
     let mut series = Vec::new();
-    for &transport in &options.transports {
-        let report = |phase| progress(Progress { transport, phase });
-        let interrupted = match run_transport(options, transport, report).await {
+    for trial in trials {
+        let report = |phase| progress(Progress { transport: Arc::clone(&trial.label), phase });
+        let interrupted = match run_trial(options, trial, report).await {
             Ok(one) => {
                 series.push(one.series);
                 one.interrupted
@@ -196,19 +214,16 @@ struct One {
     window: Range<u64>,
 }
 
-async fn run_transport(
+async fn run_trial(
     options: &Options,
-    kind: TransportKind,
+    trial: &Trial,
     progress: impl Fn(Phase),
 ) -> Result<One, LoadError> {
     progress(Phase::Starting);
-    let mut target = match &options.target {
-        Some(url) => Target::attach(url).await?,
-        None => Target::spawn(&options.server_command, &server_limits(options)).await?,
-    };
+    let mut target = start(options, trial).await?;
     let idle = target.usage();
     let schedule = options.schedule();
-    let stage = Arc::new(Stage::new(run_id(), route(options, kind, &target), &schedule));
+    let stage = Arc::new(Stage::new(run_id(), route(options, trial, &target), &schedule));
     let conductor = Conductor {
         stage: &stage,
         target: &mut target,
@@ -218,10 +233,20 @@ async fn run_transport(
     let (observed, counted_by_goose) = perform(&stage, conductor, schedule).await?;
     progress(Phase::Finished);
     let (interrupted, window) = (observed.interrupted, observed.window.clone());
-    let run =
-        series::Finished { users: options.users, stage: &stage, idle, observed, counted_by_goose };
+    let run = series::Finished { options, trial, stage: &stage, idle, observed, counted_by_goose };
     let clock = stage.clock().expect("it was started when the people were together");
     Ok(One { series: run.into_series(), interrupted, clock, window })
+}
+
+/// The server of a trial.
+async fn start(options: &Options, trial: &Trial) -> Result<Target, TargetError> {
+    match (&options.target, trial.peer) {
+        (_, Some(_)) => Target::spawn(&options.peer_command, &[], options.cores).await,
+        (Some(url), None) => Target::attach(url).await,
+        (None, None) => {
+            Target::spawn(&options.server_command, &server_limits(options), options.cores).await
+        }
+    }
 }
 
 /// Goose and the conductor side by side, until both are done; what the conductor saw, and how
@@ -246,22 +271,23 @@ async fn perform(
     goose::trigger_killswitch("the run is over");
     let metrics = attack.await.map_err(Box::new)?;
     goose::reset_killswitch();
-    let kind = stage.route.kind;
+    let label = &stage.route.label;
     match observed {
-        Ok(observed) => Ok((observed, scenario::counted_by_goose(&metrics, kind))),
+        Ok(observed) => Ok((observed, scenario::counted_by_goose(&metrics, label))),
         Err(Halt::Interrupted) => Err(LoadError::Interrupted),
-        Err(Halt::Failed(why)) => Err(LoadError::Failed { transport: kind.name(), why }),
+        Err(Halt::Failed(why)) => Err(LoadError::Failed { transport: label.to_string(), why }),
     }
 }
 
-fn route(options: &Options, kind: TransportKind, target: &Target) -> Route {
-    let per_user = preflight::connections_per_user(kind);
+fn route(options: &Options, trial: &Trial, target: &Target) -> Route {
+    let per_user = preflight::connections_per_user(trial.kind);
     let connections = u64::from(options.users) * u64::from(per_user);
     Route {
-        kind,
+        label: Arc::clone(&trial.label),
+        kind: trial.kind,
         addr: target.addr,
         host: target.host.clone(),
-        poll_interval: options.poll_interval.0,
+        poll_interval: trial.poll_interval,
         sources: Sources::new(target.addr.ip(), connections, preflight::ephemeral_ports()),
     }
 }

@@ -9,6 +9,8 @@ use std::time::Duration;
 use client::TransportKind;
 use serde::{Deserialize, Serialize};
 
+use crate::cores::Cores;
+use crate::peer::Peer;
 use crate::scenario::WARM_UP;
 use crate::schedule::{Arrivals, Schedule};
 use crate::span::Span;
@@ -48,6 +50,10 @@ pub struct Options {
     /// A server that already runs, as http://HOST:PORT, instead of one started for each transport
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
+    /// Another server to measure beside ours, over the transports that it speaks: each server has
+    /// a core to itself then, and the generator another
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "target")]
+    pub peer: Option<Peer>,
     /// Seed of the schedule
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -56,6 +62,15 @@ pub struct Options {
     #[arg(skip)]
     #[serde(skip)]
     pub server_command: Vec<OsString>,
+    /// The same for the server of [`Options::peer`], which is told no limits.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub peer_command: Vec<OsString>,
+    /// Where servers run; the caller has moved itself to the generator's core. Without it they run
+    /// wherever the system likes. It is not an option of the command line either.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub cores: Option<Cores>,
 }
 
 impl Default for Options {
@@ -68,8 +83,11 @@ impl Default for Options {
             arrivals: Arrivals::Poisson,
             poll_interval: Span(Duration::from_secs(1)),
             target: None,
+            peer: None,
             seed: 1,
             server_command: Vec::new(),
+            peer_command: Vec::new(),
+            cores: None,
         }
     }
 }
@@ -125,6 +143,12 @@ impl Options {
         let poll_interval = self.poll_interval.0;
         if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&poll_interval) {
             return refuse("poll-interval", self.poll_interval.to_string(), "10ms to 30s");
+        }
+        if let Some(peer) = self.peer.filter(|_| self.trials().iter().all(|it| it.peer.is_none())) {
+            let spoken = peer.transports().iter().map(|kind| kind.name()).collect::<Vec<_>>();
+            let allowed =
+                format!("it speaks {}, and --transport has neither", spoken.join(" and "));
+            return refuse("peer", peer.to_string(), &allowed);
         }
         Ok(())
     }
@@ -185,6 +209,19 @@ mod tests {
             let error = options.validate().expect_err("it cannot be meant");
             assert_eq!(error.to_string(), expected);
         }
+    }
+
+    #[test]
+    fn a_peer_that_speaks_none_of_the_transports_is_refused() {
+        let options = parse("--peer node --transport sse").expect("it can be read");
+        let error = options.validate().expect_err("there is nothing to compare");
+        assert_eq!(
+            error.to_string(),
+            "--peer node: it speaks socketio-websocket and socketio-polling, and --transport has \
+             neither"
+        );
+        let error = parse("--peer node --target http://a").expect_err("which is ours");
+        assert!(error.contains("cannot be used with"), "{error}");
     }
 
     #[test]

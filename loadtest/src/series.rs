@@ -4,14 +4,18 @@ use std::time::Duration;
 
 use reports::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic};
 
+use crate::cores::Cores;
+use crate::options::Options;
 use crate::process::Usage;
 use crate::recorder::Figures;
 use crate::scenario::{Observed, Reading, Stage};
+use crate::trial::Trial;
 use crate::validity::{self, Evidence};
 
 /// A run that has come to its end.
 pub(crate) struct Finished<'a> {
-    pub(crate) users: u32,
+    pub(crate) options: &'a Options,
+    pub(crate) trial: &'a Trial,
     pub(crate) stage: &'a Stage,
     /// The server before the first connection.
     pub(crate) idle: Option<Usage>,
@@ -26,8 +30,9 @@ impl Finished<'_> {
         let figures = Figures::read(&self.stage.ledger, window);
         let duration_s = self.duration().as_secs_f64();
         Series {
-            transport: self.stage.route.kind.name().to_owned(),
-            users: u64::from(self.users),
+            transport: self.trial.label.to_string(),
+            beside: self.trial.beside.as_deref().map(str::to_owned),
+            users: u64::from(self.options.users),
             duration_s,
             offered_per_s: messages.scheduled as f64 / duration_s,
             achieved_per_s: figures.received_in_window as f64 / duration_s,
@@ -87,14 +92,17 @@ impl Finished<'_> {
 
     fn invalid(&self, figures: &Figures, messages: &Messages) -> Vec<String> {
         // One of an odd number has nobody to talk to, by design; anybody else should have.
-        let alone = u64::from(self.users % 2) * messages.unsent;
+        let alone = u64::from(self.options.users % 2) * messages.unsent;
         let evidence = Evidence {
             sendable: messages.scheduled - alone,
             generator_cpu_us: self.generator().cpu_us,
             server_cpu_us: self.server().map(|server| server.cpu_us),
             others_cpu_us: self.others_cpu_us(),
             window: self.duration(),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            cores: match self.options.cores {
+                Some(Cores { .. }) => 2,
+                None => std::thread::available_parallelism().map_or(1, usize::from),
+            },
         };
         let mut reasons = validity::reasons(figures, &evidence);
         let received = self.stage.ledger.received();

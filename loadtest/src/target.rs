@@ -16,6 +16,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 
+use crate::cores::Cores;
 use crate::process::{self, Usage};
 
 /// How long a server may take until it says where it listens.
@@ -98,24 +99,33 @@ impl Target {
     }
 
     /// Starts `command` with `--addr 127.0.0.1:0` and `limits` appended, and waits until it says
-    /// `listening on http://ADDR` on its standard output.
+    /// `listening on http://ADDR` on its standard output. With `cores` it stays on the server's.
     ///
     /// # Errors
     ///
     /// It cannot be run, ends, or says nothing for 10 seconds.
-    pub async fn spawn(command: &[OsString], limits: &[String]) -> Result<Self, TargetError> {
+    pub async fn spawn(
+        command: &[OsString],
+        limits: &[String],
+        cores: Option<Cores>,
+    ) -> Result<Self, TargetError> {
         let (program, arguments) = command.split_first().ok_or(TargetError::NoCommand)?;
         let name = program.to_string_lossy().into_owned();
-        let mut process = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .args(arguments)
             .args(["--addr", "127.0.0.1:0"])
             .args(limits)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|source| TargetError::Start { program: name.clone(), source })?;
+            .kill_on_drop(true);
+        let started = match cores {
+            Some(cores) => cores.start_server(|| command.spawn()),
+            None => command.spawn(),
+        };
+        let mut process =
+            started.map_err(|source| TargetError::Start { program: name.clone(), source })?;
         let log = Log::default();
         let stderr = process.stderr.take().expect("it was just piped");
         let logged = tokio::spawn(log.clone().keep(BufReader::new(stderr).lines()));
@@ -221,7 +231,7 @@ mod tests {
     #[tokio::test]
     async fn a_server_is_ready_when_it_says_where_it_listens() {
         let script = "echo starting; echo listening on http://127.0.0.1:4321; exec cat /dev/zero";
-        let mut target = Target::spawn(&shell(script), &[]).await.expect("it said so");
+        let mut target = Target::spawn(&shell(script), &[], None).await.expect("it said so");
         assert_eq!(target.host, "127.0.0.1:4321");
         assert_eq!(target.ended(), None);
         assert!(target.usage().expect("the process runs").rss_bytes > 0);
@@ -229,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_that_ends_at_once_is_refused_with_its_own_words() {
-        let error = Target::spawn(&shell("echo no such flag >&2; exit 2"), &[])
+        let error = Target::spawn(&shell("echo no such flag >&2; exit 2"), &[], None)
             .await
             .expect_err("it ended");
         assert_eq!(
@@ -243,7 +253,7 @@ mod tests {
         let script = r#"echo "$*" >&2; exit 1"#;
         let mut command = shell(script);
         command.push("serve".into());
-        let error = Target::spawn(&command, &["--sessions-max".to_owned(), "9".to_owned()])
+        let error = Target::spawn(&command, &["--sessions-max".to_owned(), "9".to_owned()], None)
             .await
             .expect_err("it ended");
         assert!(error.to_string().ends_with("--addr 127.0.0.1:0 --sessions-max 9"), "{error}");
@@ -251,7 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_program_that_is_not_there_is_named() {
-        let error = Target::spawn(&["/no/such/server".into()], &[])
+        let error = Target::spawn(&["/no/such/server".into()], &[], None)
             .await
             .expect_err("there is no such program");
         assert!(error.to_string().starts_with("cannot start the server `/no/such/server`: "));

@@ -10,6 +10,7 @@
 //! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
 //! - [`slo`]: objectives, and whether the run kept them.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
+//! - `beside`: one server beside another under the same load, as a sentence.
 //! - [`compare`]: one run beside another, with what chance alone would do (`bootstrap`).
 //! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
 //! - [`sequence`]: a run of a simulation as a picture of who told whom what.
@@ -26,6 +27,7 @@ extern crate self as reports;
 
 pub mod run;
 
+mod beside;
 mod bootstrap;
 pub mod compare;
 pub mod quantile;

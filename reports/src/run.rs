@@ -81,6 +81,10 @@ pub struct SimulationSummary {
 pub struct Series {
     /// The transport's name, for example `long-poll`.
     pub transport: String,
+    /// The series of the same run that this one is to be held beside, by its name: another server's
+    /// under the same load.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<String>,
     /// People connected.
     pub users: u64,
     /// Length of the measured window, in seconds.

@@ -12,7 +12,7 @@ use crate::verdict::verdict;
 pub const WIDTH: usize = 100;
 
 /// A longer name of a transport is cut to this many columns.
-const NAME_WIDTH_MAX: usize = 20;
+const NAME_WIDTH_MAX: usize = 23;
 
 /// Between two columns; one space where two would make the table too wide.
 const GAPS: [&str; 2] = ["  ", " "];

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use self::workshop::{End, Workshop};
+use crate::checkout;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::seeds::Seeds;
@@ -75,7 +76,7 @@ impl Planted {
         self.world.options()?;
         let jobs = self.jobs.unwrap_or_else(cores);
         ensure!(jobs > 0, "--jobs 0: at least one thread must run");
-        let root = workshop::checkout()?;
+        let root = checkout::root(PATCHES, "planting bugs")?;
         let bugs = self.chosen(known(&root)?)?;
         let dir = output.dir("planted");
         let workshop = Workshop::open(root, &dir, jobs)?;

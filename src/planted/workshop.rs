@@ -23,7 +23,6 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::PATCHES;
 use crate::seeds::Seeds;
 use crate::world::World;
 
@@ -46,19 +45,6 @@ const SIGABRT: i32 = 6;
 const LARGE_BYTES_MIN: u64 = 64 << 10;
 /// What a target directory has of dependencies, beside what is remade for every build.
 const TAKEN_OVER: [&str; 3] = [".fingerprint", "build", "deps"];
-
-/// The root of the sources that the current directory belongs to.
-pub(super) fn checkout() -> anyhow::Result<PathBuf> {
-    let here = std::env::current_dir().context("there is no current directory")?;
-    let root = here.ancestors().find(|folder| folder.join(PATCHES).is_dir());
-    let Some(root) = root else {
-        bail!(
-            "{} is not in a checkout of racetrack: planting bugs takes the sources",
-            here.display()
-        );
-    };
-    Ok(root.to_owned())
-}
 
 pub(super) struct Workshop {
     root: PathBuf,

@@ -11,8 +11,13 @@ import {
   listenAddress,
 } from "../chat.mjs";
 
+const KEEP_ALIVE_MS = 10_000;
+
 const chat = new Chat();
 const http = createServer((_request, response) => response.writeHead(404).end());
+// As long as racetrack keeps one: half as long, which is the default, and people who poll and say little
+// connect anew for every message.
+http.keepAliveTimeout = KEEP_ALIVE_MS;
 const io = new Server(http, {
   perMessageDeflate: false,
   httpCompression: false,

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
-use super::SaturateError;
 use super::wire::Wire;
+use crate::peer::{Missing, installation, node_server, present};
 
 /// A server that can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ValueEnum)]
@@ -75,9 +75,8 @@ impl Contender {
     /// # Errors
     ///
     /// Its program or its packages are not there; the error says which command brings them.
-    pub fn start(self, racetrack: &[OsString], peers: &Path) -> Result<Start, SaturateError> {
+    pub fn start(self, racetrack: &[OsString], peers: &Path) -> Result<Start, Missing> {
         let folder = peers.join(self.name());
-        let script = folder.join("server.mjs").into_os_string();
         let command = match self {
             Self::RacetrackWebsocket | Self::RacetrackSocketio => {
                 let program = racetrack.first().map(PathBuf::from).unwrap_or_default();
@@ -87,12 +86,9 @@ impl Contender {
             Self::WsBun => {
                 let bun = folder.join("node_modules/.bin/bun");
                 present(&bun, &installation(&folder))?;
-                vec![bun.into_os_string(), script]
+                vec![bun.into_os_string(), folder.join("server.mjs").into_os_string()]
             }
-            Self::WsNode | Self::SocketioNode => {
-                present(&folder.join("node_modules"), &installation(&folder))?;
-                vec!["node".into(), script]
-            }
+            Self::WsNode | Self::SocketioNode => node_server(&folder)?,
         };
         Ok(Start { name: self.name().to_owned(), wire: self.wire(), command })
     }
@@ -108,17 +104,6 @@ fn unlimited() -> impl Iterator<Item = OsString> {
         ["--connections-per-address-max", "0"],
     ];
     limits.into_iter().flatten().map(OsString::from)
-}
-
-fn installation(folder: &Path) -> String {
-    format!("npm ci --prefix {}", folder.display())
-}
-
-fn present(path: &Path, command: &str) -> Result<(), SaturateError> {
-    if path.exists() {
-        return Ok(());
-    }
-    Err(SaturateError::Missing { path: path.to_owned(), command: command.to_owned() })
 }
 
 #[cfg(test)]

@@ -19,7 +19,6 @@
 //! books, `crowd` is the people, [`Sample`] and [`Series`] are the figures.
 
 mod contender;
-mod cores;
 mod wire;
 
 mod account;
@@ -30,16 +29,16 @@ mod comparison;
 mod sample;
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cores::{Cores, CoresError};
+use crate::peer::Missing;
 use crate::preflight;
 use crate::process;
 use crate::target::{Target, TargetError};
 
 pub use comparison::{Series, table};
 pub use contender::{Contender, Start};
-pub use cores::Cores;
 pub use sample::{Latency, Load, Memory, Sample};
 pub use wire::Wire;
 
@@ -79,16 +78,11 @@ pub enum SaturateError {
     #[error(transparent)]
     Target(#[from] TargetError),
     /// Something that a server needs is not there.
-    #[error("{} is not there; run `{command}`", path.display())]
-    Missing {
-        /// What is missing.
-        path: PathBuf,
-        /// What brings it.
-        command: String,
-    },
+    #[error(transparent)]
+    Missing(#[from] Missing),
     /// There are no two cores.
-    #[error("server and generator need a core each, and this process may use one only")]
-    OneCore,
+    #[error(transparent)]
+    Cores(#[from] CoresError),
     /// The job makes no sense, or the machine does not allow it.
     #[error("{0}")]
     Job(String),
@@ -125,13 +119,9 @@ pub enum SaturateError {
 pub async fn measure(start: &Start, job: &Job) -> Result<Sample, SaturateError> {
     job.check()?;
     if let Some(cores) = job.cores {
-        cores::move_to(cores.server)?;
+        cores.enter_generator()?;
     }
-    let target = Target::spawn(&start.command, &[]).await;
-    if let Some(cores) = job.cores {
-        cores::move_to(cores.generator)?;
-    }
-    let target = target?;
+    let target = Target::spawn(&start.command, &[], job.cores).await?;
     let gone = || io::Error::other("the server ended before it was measured");
     let process_id = target.process_id().ok_or_else(gone)?;
     let measured = Measured { server: start.name.clone(), process_id, job: job.clone() };
@@ -170,7 +160,7 @@ impl Measured {
     fn sample(self, addr: std::net::SocketAddr, wire: Wire) -> Result<Sample, SaturateError> {
         let Job { people, in_flight, rate_per_s, .. } = self.job;
         if let Some(cores) = self.job.cores {
-            cores::move_to(cores.generator)?;
+            cores.enter_generator()?;
         }
         let at_start = self.resident_bytes()?;
         let mut crowd = Crowd::new(wire, &self.job)?;

@@ -12,7 +12,6 @@ mod stage;
 
 use std::sync::Arc;
 
-use client::TransportKind;
 use goose::client::GooseClientBuilder;
 use goose::config::GooseConfiguration;
 use goose::goose::{Scenario, Transaction, TransactionFunction};
@@ -31,7 +30,7 @@ pub(crate) const STARTS_PER_S: u32 = 500;
 pub(crate) fn attack(stage: &Arc<Stage>, users: u32) -> Result<GooseAttack, GooseError> {
     let stage = Arc::clone(stage);
     let url = format!("http://{}", stage.route.host);
-    let name = stage.route.kind.name();
+    let name = Arc::clone(&stage.route.label);
     let life: TransactionFunction = Arc::new(move |user| {
         let stage = Arc::clone(&stage);
         Box::pin(async move {
@@ -39,7 +38,7 @@ pub(crate) fn attack(stage: &Arc<Stage>, users: u32) -> Result<GooseAttack, Goos
             Ok(())
         })
     });
-    let chat = Scenario::new(name).register_transaction(Transaction::new(life).set_name("chat"));
+    let chat = Scenario::new(&name).register_transaction(Transaction::new(life).set_name("chat"));
     // One client for all, since none uses it: a client for each would be 4 ms of processor time
     // and 120 KB a person for nothing.
     let client = GooseClientBuilder::new().without_cookies();
@@ -66,7 +65,7 @@ fn configuration(url: String, users: u32) -> GooseConfiguration {
 }
 
 /// How many messages goose's own metrics counted.
-pub(crate) fn counted_by_goose(metrics: &GooseMetrics, kind: TransportKind) -> u64 {
-    let key = format!("{} {}", person::GOOSE_METHOD, kind.name());
+pub(crate) fn counted_by_goose(metrics: &GooseMetrics, label: &str) -> u64 {
+    let key = format!("{} {label}", person::GOOSE_METHOD);
     metrics.requests.get(&key).map_or(0, |request| request.raw_data.counter as u64)
 }

@@ -251,7 +251,7 @@ impl Person<'_> {
 
 /// Enters the receipt in goose's own metrics, whose count must agree with the books.
 async fn tell_goose(stage: &Stage, user: &mut GooseUser, latency_us: u64) {
-    let name = stage.route.kind.name();
+    let name = &*stage.route.label;
     let latency = Duration::from_micros(latency_us);
     let told =
         user.record_custom_request_duration(GOOSE_METHOD, name, latency, true, None, None).await;

@@ -24,6 +24,8 @@ const ERROR_TEXTS_MAX: usize = 50;
 /// How the people reach the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Route {
+    /// What the series is called.
+    pub(crate) label: Arc<str>,
     pub(crate) kind: TransportKind,
     pub(crate) addr: std::net::SocketAddr,
     pub(crate) host: String,

@@ -137,18 +137,19 @@ async fn measure(
 ) -> Result<Case, LoadError> {
     let transport = plan.transport;
     let mut options = options(plan);
-    let server = Target::spawn(server_command, &crate::server_limits(&options)).await?;
+    let server = Target::spawn(server_command, &crate::server_limits(&options), None).await?;
     let (relay, delay_of) = stand_between(server.addr, plan).await?;
     options.target = Some(format!("http://{}", relay.addr));
     let frozen = Cell::new(None);
     let report = |phase| {
-        progress(Progress { transport, phase });
+        progress(Progress { transport: transport.name().into(), phase });
         if is_time_to_freeze(plan, phase) && frozen.get().is_none() {
             frozen.set(Some(relay.freeze(FREEZE)));
         }
     };
     let before = Effort::read(&server);
-    let one = crate::run_transport(&options, transport, report).await?;
+    let trial = options.trials().remove(0);
+    let one = crate::run_trial(&options, &trial, report).await?;
     if one.interrupted {
         return Err(LoadError::Interrupted);
     }
@@ -206,7 +207,7 @@ async fn stand_between(server: SocketAddr, plan: &Plan) -> Result<(Relay, DelayO
         Injection::Freeze => |_| Duration::ZERO,
     };
     let relay = Relay::start(server, delay_of).await.map_err(|error| LoadError::Failed {
-        transport: plan.transport.name(),
+        transport: plan.transport.name().to_owned(),
         why: format!("cannot start the relay: {error}"),
     })?;
     Ok((relay, delay_of))

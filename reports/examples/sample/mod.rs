@@ -121,6 +121,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
     let delivered = latency.len();
     Series {
         transport: imagined.transport.to_owned(),
+        beside: None,
         users: 1000,
         duration_s: seconds as f64,
         offered_per_s: rate as f64,

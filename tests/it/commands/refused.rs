@@ -85,6 +85,31 @@ fn an_objective_that_says_nothing_is_refused() {
 }
 
 #[test]
+fn an_objective_may_name_the_peers_series_where_there_is_a_peer() {
+    let load = |words: &[&str]| {
+        let mut load = Command::new(RACETRACK);
+        load.args(["load", "--duration", "1h", "--slo", "node-socketio-websocket p99 < 1s"]);
+        ended(load.args(words).current_dir(empty_dir().path()))
+    };
+    check(
+        &load(&[]),
+        expect![[r#"
+            racetrack: --slo 'node-socketio-websocket p99 < 1s': `node-socketio-websocket` is none of the transports of this run
+        "#]],
+    );
+    let mut known = load(&["--peer", "node"]);
+    // Past the objective, to what is looked for next: there are no sources in an empty directory.
+    let place = known.stderr.find("is not in a checkout").expect("it was looked for");
+    known.stderr.replace_range(.."racetrack: ".len().max(place), "DIR ");
+    check(
+        &known,
+        expect![[r#"
+            DIR is not in a checkout of racetrack: --peer takes the sources
+        "#]],
+    );
+}
+
+#[test]
 fn too_few_open_files_are_told_with_the_limit_the_need_and_the_command() {
     let dir = empty_dir();
     let mut shell = Command::new("sh");
