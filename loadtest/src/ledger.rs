@@ -28,8 +28,9 @@ pub struct Ledger {
 #[derive(Debug, Default)]
 struct Account {
     records: Vec<Record>,
-    /// One past the highest number that has been received so far.
-    received_below: u32,
+    /// The conversations that something has been received of, each with one past the highest
+    /// number so far: order holds within one.
+    received_below: Vec<(u64, u32)>,
 }
 
 /// What is known of one message. Times are microseconds on the clock of the run.
@@ -43,6 +44,8 @@ pub struct Record {
     pub received_us: Option<u64>,
     /// The conversation that it was meant for.
     pair: u64,
+    /// Whom it reached first.
+    reader: u32,
     deliveries: u8,
     accepted: bool,
     refused: bool,
@@ -94,7 +97,7 @@ impl Ledger {
                 .into_iter()
                 .map(|intended_us| Record { intended_us, ..Record::default() })
                 .collect(),
-            received_below: 0,
+            received_below: Vec::new(),
         };
         Self {
             run,
@@ -152,8 +155,8 @@ impl Ledger {
         };
         let account = &self.accounts[sender as usize];
         let mut account = account.lock().expect("no entry panics");
-        let received_below = account.received_below;
-        let Some(record) = account.records.get_mut(number as usize) else {
+        let Account { records, received_below } = &mut *account;
+        let Some(record) = records.get_mut(number as usize) else {
             return Receipt::Foreign;
         };
         record.deliveries = record.deliveries.saturating_add(1);
@@ -163,12 +166,12 @@ impl Ledger {
             return Receipt::Again;
         }
         record.received_us = Some(at_us);
-        record.overtaken = number < received_below;
+        record.reader = receiver;
+        record.overtaken = has_overtaken(received_below, record.pair, number);
         let intended_us = record.intended_us;
         if !std::mem::replace(&mut record.settled, true) {
             self.open.fetch_sub(1, Ordering::Relaxed);
         }
-        account.received_below = received_below.max(number + 1);
         self.received.fetch_add(1, Ordering::Relaxed);
         Receipt::First { intended_us }
     }
@@ -248,6 +251,22 @@ impl Ledger {
     }
 }
 
+/// Enters the receipt of a number in a conversation: true when a later one has come before it. The
+/// last conversation is nearly always the one that is meant.
+fn has_overtaken(received_below: &mut Vec<(u64, u32)>, pair: u64, number: u32) -> bool {
+    match received_below.iter_mut().rev().find(|(known, _)| *known == pair) {
+        Some((_, below)) if number < *below => true,
+        Some((_, below)) => {
+            *below = number + 1;
+            false
+        }
+        None => {
+            received_below.push((pair, number + 1));
+            false
+        }
+    }
+}
+
 /// Whether an entry decides the fate of its message.
 enum Settles {
     Now,
@@ -255,6 +274,18 @@ enum Settles {
 }
 
 impl Record {
+    /// Whom it reached first, if it reached anybody.
+    #[must_use]
+    pub fn reader(&self) -> Option<u32> {
+        self.received_us.map(|_| self.reader)
+    }
+
+    /// It was not sent, and its sender said why: there was no partner.
+    #[must_use]
+    pub fn was_skipped(&self) -> bool {
+        self.settled && self.sent_us.is_none() && self.deliveries == 0
+    }
+
     /// What became of the message; the worst that applies.
     #[must_use]
     pub fn fate(&self) -> Fate {
@@ -295,177 +326,4 @@ fn count(messages: &mut Messages, fate: Fate) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schedule::Due;
-
-    const PAIR: u64 = 7;
-    const WINDOW: Range<u64> = 1_000..2_000;
-
-    /// Two people; person 0 is due to say one message at each of `times_us`.
-    fn books(times_us: &[u64]) -> Ledger {
-        let due = times_us.iter().zip(0..).map(|(&at_us, number)| Due { at_us, person: 0, number });
-        Ledger::new(0xabc, &Schedule { due: due.collect(), people: 2 })
-    }
-
-    /// The account after `history`, in which one message of person 0 is due in the window.
-    fn one(history: impl FnOnce(&Ledger)) -> Messages {
-        let ledger = books(&[1_000]);
-        history(&ledger);
-        let messages = ledger.messages(&WINDOW);
-        assert_eq!(messages.scheduled, 1, "exactly one place: {messages:?}");
-        messages
-    }
-
-    #[test]
-    fn a_message_that_reached_the_partner_once_is_delivered() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.accept(0, 0);
-            let receipt = ledger.receive(1, Some(PAIR), &id, 1_100);
-            assert_eq!(receipt, Receipt::First { intended_us: 1_000 });
-            assert_eq!(ledger.open(), 0);
-        });
-        assert_eq!((messages.sent, messages.delivered), (1, 1));
-        assert!(messages.all_accounted_for());
-    }
-
-    #[test]
-    fn an_accepted_message_that_nobody_saw_is_lost() {
-        let messages = one(|ledger| {
-            ledger.send(0, 0, PAIR, 1_010);
-            ledger.accept(0, 0);
-            assert_eq!(ledger.open(), 1, "the drain still waits for it");
-        });
-        assert_eq!(messages.lost, 1);
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_written_message_without_any_answer_is_lost() {
-        let messages = one(|ledger| {
-            ledger.send(0, 0, PAIR, 1_010);
-        });
-        assert_eq!(messages.lost, 1);
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_message_that_was_accepted_and_then_failed_is_lost_and_not_refused() {
-        let messages = one(|ledger| {
-            ledger.send(0, 0, PAIR, 1_010);
-            ledger.accept(0, 0);
-            ledger.fail(0, 0);
-        });
-        assert_eq!((messages.lost, messages.refused), (1, 0));
-    }
-
-    #[test]
-    fn a_second_receipt_makes_it_duplicated() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.receive(1, Some(PAIR), &id, 1_100);
-            assert_eq!(ledger.receive(1, Some(PAIR), &id, 1_200), Receipt::Again);
-        });
-        assert_eq!((messages.duplicated, messages.delivered), (1, 0));
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_reader_in_another_conversation_makes_it_misdelivered() {
-        for pair in [Some(PAIR + 1), None] {
-            let messages = one(|ledger| {
-                let id = ledger.send(0, 0, PAIR, 1_010);
-                ledger.receive(1, pair, &id, 1_100);
-            });
-            assert_eq!((messages.misdelivered, messages.delivered), (1, 0));
-            assert!(!messages.all_accounted_for());
-        }
-    }
-
-    #[test]
-    fn a_message_that_comes_back_as_the_partners_is_misdelivered() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.receive(0, Some(PAIR), &id, 1_100);
-        });
-        assert_eq!(messages.misdelivered, 1);
-    }
-
-    #[test]
-    fn a_refused_message_that_arrives_all_the_same_is_misdelivered() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.refuse(0, 0);
-            ledger.receive(1, Some(PAIR), &id, 1_100);
-        });
-        assert_eq!((messages.misdelivered, messages.refused), (1, 0));
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_refused_message_is_refused_and_accounted_for() {
-        let messages = one(|ledger| {
-            ledger.send(0, 0, PAIR, 1_010);
-            ledger.refuse(0, 0);
-            assert_eq!(ledger.open(), 0);
-        });
-        assert_eq!((messages.sent, messages.refused), (1, 1));
-        assert!(messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_failed_request_whose_message_arrived_is_delivered() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.fail(0, 0);
-            ledger.receive(1, Some(PAIR), &id, 1_100);
-            assert_eq!(ledger.open(), 0, "settled once, not twice");
-        });
-        assert_eq!(messages.delivered, 1);
-    }
-
-    #[test]
-    fn a_message_without_a_partner_is_unsent() {
-        let messages = one(|ledger| {
-            ledger.skip(0, 0);
-            assert_eq!(ledger.open(), 0);
-        });
-        assert_eq!((messages.unsent, messages.sent), (1, 0));
-        assert!(messages.all_accounted_for());
-    }
-
-    #[test]
-    fn the_overtaken_message_is_out_of_order_and_the_overtaker_is_not() {
-        let ledger = books(&[1_000, 1_001]);
-        let early = ledger.send(0, 0, PAIR, 1_000);
-        let late = ledger.send(0, 1, PAIR, 1_001);
-        ledger.receive(1, Some(PAIR), &late, 1_100);
-        ledger.receive(1, Some(PAIR), &early, 1_101);
-        let messages = ledger.messages(&WINDOW);
-        assert_eq!((messages.out_of_order, messages.delivered), (1, 1));
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn the_warm_up_is_not_counted_unless_it_went_wrong() {
-        let ledger = books(&[0, 1, 1_000]);
-        for number in [0, 2] {
-            let id = ledger.send(0, number, PAIR, 1_000);
-            ledger.receive(1, Some(PAIR), &id, 1_100);
-        }
-        ledger.send(0, 1, PAIR, 2);
-        let messages = ledger.messages(&WINDOW);
-        assert_eq!((messages.scheduled, messages.delivered, messages.lost), (2, 1, 1));
-    }
-
-    #[test]
-    fn an_id_of_another_run_or_of_nobody_is_foreign() {
-        let ledger = books(&[1_000]);
-        for id in ["abd-0-0", "abc-2-0", "abc-0-1", "abc-0", "abc-0-0-0", "hello"] {
-            assert_eq!(ledger.receive(1, Some(PAIR), id, 1_100), Receipt::Foreign, "{id}");
-        }
-        assert_eq!(ledger.number_of(0, "abc-0-0"), Some(0));
-        assert_eq!(ledger.number_of(1, "abc-0-0"), None);
-    }
-}
+mod tests;

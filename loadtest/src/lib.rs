@@ -16,7 +16,7 @@
 //!
 //! Reading order: [`options`], [`trial`] and [`preflight`] (what is asked, one series at a time,
 //! and what the machine allows), [`peer`], [`target`], [`cores`] and [`process`] (the server, where
-//! it runs and what it costs), [`schedule`], [`clock`],
+//! it runs and what it costs), [`schedule`], [`habits`], [`mix`], [`clock`],
 //! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
 //! [`recorder`], [`validity`], `series` (the result). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
@@ -24,7 +24,9 @@
 pub mod clock;
 pub mod cores;
 pub mod counted;
+pub mod habits;
 pub mod ledger;
+pub mod mix;
 pub mod options;
 pub mod pacer;
 pub mod peer;
@@ -184,7 +186,7 @@ pub async fn run_trials(
     options.validate()?;
     let open_files = preflight::raise_open_files();
     for trial in trials {
-        preflight::check_open_files(options.users, trial.kind, open_files)?;
+        preflight::check_open_files(options.users, trial.mix.heaviest(), open_files)?;
     }
     let mut series = Vec::new();
     for trial in trials {
@@ -222,6 +224,7 @@ async fn run_trial(
     progress(Phase::Starting);
     let mut target = start(options, trial).await?;
     let idle = target.usage();
+    let generator_idle = process::usage_of_self().unwrap_or_default();
     let schedule = options.schedule();
     let stage = Arc::new(Stage::new(run_id(), route(options, trial, &target), &schedule));
     let conductor = Conductor {
@@ -233,7 +236,15 @@ async fn run_trial(
     let (observed, counted_by_goose) = perform(&stage, conductor, schedule).await?;
     progress(Phase::Finished);
     let (interrupted, window) = (observed.interrupted, observed.window.clone());
-    let run = series::Finished { options, trial, stage: &stage, idle, observed, counted_by_goose };
+    let run = series::Finished {
+        options,
+        trial,
+        stage: &stage,
+        idle,
+        generator_idle,
+        observed,
+        counted_by_goose,
+    };
     let clock = stage.clock().expect("it was started when the people were together");
     Ok(One { series: run.into_series(), interrupted, clock, window })
 }
@@ -280,11 +291,13 @@ async fn perform(
 }
 
 fn route(options: &Options, trial: &Trial, target: &Target) -> Route {
-    let per_user = preflight::connections_per_user(trial.kind);
+    let per_user = preflight::connections_per_user(trial.mix.heaviest());
     let connections = u64::from(options.users) * u64::from(per_user);
     Route {
         label: Arc::clone(&trial.label),
-        kind: trial.kind,
+        kinds: trial.mix.draw(options.users, options.seed),
+        habits: options.habits(),
+        arrival_rate: options.arrival_rate,
         addr: target.addr,
         host: target.host.clone(),
         poll_interval: trial.poll_interval,
@@ -301,24 +314,25 @@ fn run_id() -> u64 {
 /// The limits that the run would hit with the server's defaults, raised. Limits that it does not
 /// come near stay as in production.
 fn server_limits(options: &Options) -> Vec<String> {
-    const SESSIONS_DEFAULT: u32 = 100_000;
-    const CONNECTIONS_DEFAULT: u32 = 110_000;
+    const SESSIONS_DEFAULT: u64 = 100_000;
+    const CONNECTIONS_DEFAULT: u64 = 110_000;
     const MESSAGES_PER_S_DEFAULT: f64 = 20.0;
     const MAILBOX_EVENTS_DEFAULT: f64 = 256.0;
     let users = options.users;
+    let sessions = u64::from(users) + departed(options);
     let per_user = options.rate_per_s() / f64::from(users);
     // Random gaps bunch: ten times the mean rate is out of reach of any bunch.
     let bunched = per_user * 10.0;
     // A mailbox holds one's own messages and the partner's for as long as nobody asks.
-    let unread = bunched * 2.0 * options.poll_interval.0.as_secs_f64().max(1.0);
+    let unread = bunched * 2.0 * options.poll_interval_max().as_secs_f64().max(1.0);
     // Everybody comes from one address, which nobody does in production.
     let mut limits = ["--connections-per-address-max", "0"].map(str::to_owned).to_vec();
     let mut raise = |flag: &str, value: u64| limits.extend([flag.to_owned(), value.to_string()]);
-    if users > SESSIONS_DEFAULT {
-        raise("--sessions-max", u64::from(users));
+    if sessions > SESSIONS_DEFAULT {
+        raise("--sessions-max", sessions);
     }
-    if users.saturating_mul(2) > CONNECTIONS_DEFAULT {
-        raise("--connections-max", u64::from(users) * 2 + 1_000);
+    if sessions * 2 > CONNECTIONS_DEFAULT {
+        raise("--connections-max", sessions * 2 + 1_000);
     }
     if bunched > MESSAGES_PER_S_DEFAULT {
         raise("--messages-per-s-max", bunched.ceil() as u64);
@@ -328,6 +342,14 @@ fn server_limits(options: &Options) -> Vec<String> {
         raise("--mailbox-events-max", unread.ceil() as u64);
     }
     limits
+}
+
+/// Sessions that have ended and are not yet forgotten, at the most.
+fn departed(options: &Options) -> u64 {
+    // The server's own resume window, and some more for chance.
+    const REMEMBERED_S: f64 = 12.0;
+    let stay_s = options.stay.map_or(f64::INFINITY, |stay| stay.0.as_secs_f64());
+    (f64::from(options.users) * REMEMBERED_S / stay_s).ceil() as u64
 }
 
 #[cfg(test)]
@@ -365,9 +387,16 @@ mod tests {
     }
 
     #[test]
+    fn sessions_of_people_who_left_are_still_sessions_for_a_while() {
+        let stay = Some(Span(Duration::from_secs(1)));
+        let options = Options { users: 10_000, stay, ..Options::default() };
+        assert!(limits(&options).sessions_max >= 120_000);
+    }
+
+    #[test]
     fn rare_polls_need_a_larger_mailbox() {
-        let poll_interval = Span(Duration::from_secs(30));
-        let options = Options { poll_interval, ..Options::default() };
+        let poll_intervals = vec![Span(Duration::from_secs(30))];
+        let options = Options { poll_intervals, ..Options::default() };
         assert!(limits(&options).mailbox_events_max >= 300);
     }
 

@@ -10,6 +10,8 @@ use client::TransportKind;
 use serde::{Deserialize, Serialize};
 
 use crate::cores::Cores;
+use crate::habits::Habits;
+use crate::mix::{Mix, Transport};
 use crate::peer::Peer;
 use crate::scenario::WARM_UP;
 use crate::schedule::{Arrivals, Schedule};
@@ -17,6 +19,11 @@ use crate::span::Span;
 
 /// Messages a second that one person offers when no rate is given.
 pub const RATE_PER_USER_DEFAULT: f64 = 0.5;
+/// People who arrive in a second, where the machine can: ten thousand in under ten seconds.
+pub const ARRIVAL_RATE_DEFAULT: f64 = 1_500.0;
+/// A short-polling person who leaves reads the last words with the next poll, and a server forgets
+/// a session ten seconds after its end.
+const POLL_INTERVAL_OF_VISITORS_MAX: Duration = Duration::from_secs(5);
 /// Messages that one run may schedule; each costs some 100 bytes of books.
 pub const MESSAGES_MAX: f64 = 50e6;
 
@@ -24,14 +31,14 @@ pub const MESSAGES_MAX: f64 = 50e6;
 #[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// Transports to run, one after the other, separated by commas
+    /// Transports to run, one after the other, separated by commas; `mix` is all of them in one crowd
     #[arg(
         long = "transport",
         value_name = "NAME[,NAME...]",
         value_delimiter = ',',
         default_value = "short-poll,long-poll,sse,websocket,socketio-websocket,socketio-polling"
     )]
-    pub transports: Vec<TransportKind>,
+    pub transports: Vec<Transport>,
     /// People, each with connections of their own
     #[arg(long, value_name = "N", default_value_t = 1_000)]
     pub users: u32,
@@ -44,9 +51,28 @@ pub struct Options {
     /// How each person's messages are spread: poisson or even
     #[arg(long, value_name = "HOW", default_value_t = Arrivals::Poisson)]
     pub arrivals: Arrivals,
-    /// How often a short-polling person asks
-    #[arg(long, value_name = "TIME", default_value = "1s")]
-    pub poll_interval: Span,
+    /// How often a short-polling person asks; several times, separated by commas, are a run of
+    /// short polling each
+    #[arg(
+        long = "poll-interval",
+        value_name = "TIME[,TIME...]",
+        value_delimiter = ',',
+        default_value = "1s"
+    )]
+    pub poll_intervals: Vec<Span>,
+    /// How many people of `mix` use which transport, as 'websocket=6,long-poll=3' [default: as many
+    /// on each]
+    #[arg(long, value_name = "NAME=N[,NAME=N...]")]
+    pub mix: Option<Mix>,
+    /// Mean time from one wish of a person for another partner to the next [default: nobody has any]
+    #[arg(long, value_name = "TIME")]
+    pub skip_every: Option<Span>,
+    /// Mean length of a visit: then the person leaves, and somebody else comes [default: all stay]
+    #[arg(long, value_name = "TIME")]
+    pub stay: Option<Span>,
+    /// People who arrive in a second, until everybody is there
+    #[arg(long, value_name = "PEOPLE_PER_S", default_value_t = ARRIVAL_RATE_DEFAULT)]
+    pub arrival_rate: f64,
     /// A server that already runs, as http://HOST:PORT, instead of one started for each transport
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
@@ -76,12 +102,16 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            transports: TransportKind::ALL.to_vec(),
+            transports: TransportKind::ALL.map(Transport::One).to_vec(),
             users: 1_000,
             rate: None,
             duration: Span(Duration::from_secs(10)),
             arrivals: Arrivals::Poisson,
-            poll_interval: Span(Duration::from_secs(1)),
+            poll_intervals: vec![Span(Duration::from_secs(1))],
+            mix: None,
+            skip_every: None,
+            stay: None,
+            arrival_rate: ARRIVAL_RATE_DEFAULT,
             target: None,
             peer: None,
             seed: 1,
@@ -115,15 +145,25 @@ impl Options {
         Schedule::new(self.arrivals, self.users, self.rate_per_s(), length, self.seed)
     }
 
+    /// How the people move about.
+    #[must_use]
+    pub fn habits(&self) -> Habits {
+        let [skip_every, stay] = [self.skip_every, self.stay].map(|span| span.map(|span| span.0));
+        Habits { skip_every, stay, seed: self.seed }
+    }
+
+    /// The longest time from one poll of a person to the next.
+    #[must_use]
+    pub fn poll_interval_max(&self) -> Duration {
+        self.poll_intervals.iter().map(|span| span.0).max().unwrap_or_default()
+    }
+
     /// Checks what does not depend on the machine.
     ///
     /// # Errors
     ///
     /// The first option that cannot be meant.
     pub fn validate(&self) -> Result<(), OptionsError> {
-        let refuse = |flag, value: String, allowed: &str| {
-            Err(OptionsError { flag, value, allowed: allowed.to_owned() })
-        };
         let duration = self.duration.0;
         if self.transports.is_empty() {
             let names = TransportKind::ALL.map(TransportKind::name).join(", ");
@@ -140,10 +180,7 @@ impl Options {
             let allowed = "more than 0, and at most 50 million messages in the whole run";
             return refuse("rate", self.rate_per_s().to_string(), allowed);
         }
-        let poll_interval = self.poll_interval.0;
-        if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&poll_interval) {
-            return refuse("poll-interval", self.poll_interval.to_string(), "10ms to 30s");
-        }
+        self.validate_crowd()?;
         if let Some(peer) = self.peer.filter(|_| self.trials().iter().all(|it| it.peer.is_none())) {
             let spoken = peer.transports().iter().map(|kind| kind.name()).collect::<Vec<_>>();
             let allowed =
@@ -152,6 +189,48 @@ impl Options {
         }
         Ok(())
     }
+
+    /// The same of what the people are like, and how many kinds of them there are.
+    fn validate_crowd(&self) -> Result<(), OptionsError> {
+        let intervals = Duration::from_millis(10)..=Duration::from_secs(30);
+        for interval in &self.poll_intervals {
+            if !intervals.contains(&interval.0) {
+                return refuse("poll-interval", interval.to_string(), "10ms to 30s");
+            }
+        }
+        let times = Duration::from_millis(100)..=Duration::from_secs(3_600);
+        for (flag, time) in [("skip-every", self.skip_every), ("stay", self.stay)] {
+            if let Some(time) = time.filter(|time| !times.contains(&time.0)) {
+                return refuse(flag, time.to_string(), "100ms to 1h, on average");
+            }
+        }
+        if let Some(stay) = self.stay
+            && self.poll_interval_max() > POLL_INTERVAL_OF_VISITORS_MAX
+        {
+            let allowed = "who leaves reads the last words with the next poll, so --poll-interval \
+                           is at most 5s";
+            return refuse("stay", stay.to_string(), allowed);
+        }
+        if !(1.0..=1e6).contains(&self.arrival_rate) {
+            let allowed = "1 to 1000000 people a second";
+            return refuse("arrival-rate", self.arrival_rate.to_string(), allowed);
+        }
+        if let Some(mix) = self.mix.as_ref().filter(|_| !self.transports.contains(&Transport::Mix))
+        {
+            return refuse("mix", mix.to_string(), "it takes --transport mix");
+        }
+        let labels: Vec<_> = self.trials().into_iter().map(|trial| trial.label).collect();
+        for (index, label) in labels.iter().enumerate() {
+            if labels[..index].contains(label) {
+                return refuse("transport", label.to_string(), "each can be asked for once");
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refuse(flag: &'static str, value: String, allowed: &str) -> Result<(), OptionsError> {
+    Err(OptionsError { flag, value, allowed: allowed.to_owned() })
 }
 
 #[cfg(test)]
@@ -174,7 +253,7 @@ mod tests {
     #[test]
     fn no_flag_means_the_defaults() {
         let options = parse("").expect("nothing is required");
-        assert_eq!(options.transports, TransportKind::ALL);
+        assert_eq!(options.transports, TransportKind::ALL.map(Transport::One));
         assert_eq!((options.users, options.rate_per_s()), (1_000, 500.0));
         assert_eq!(options.validate(), Ok(()));
     }
@@ -198,7 +277,18 @@ mod tests {
         for (arguments, expected) in [
             ("--users 1", "--users 1: 2 to 1000000 people can talk"),
             ("--duration 10ms", "--duration 10ms: 1s to 1h can be measured"),
-            ("--poll-interval 1ms", "--poll-interval 1ms: 10ms to 30s"),
+            ("--poll-interval 1s,1ms", "--poll-interval 1ms: 10ms to 30s"),
+            ("--skip-every 1ms", "--skip-every 1ms: 100ms to 1h, on average"),
+            ("--stay 2h", "--stay 2h: 100ms to 1h, on average"),
+            (
+                "--stay 1m --poll-interval 1s,6s",
+                "--stay 1m: who leaves reads the last words with the next poll, so --poll-interval \
+                 is at most 5s",
+            ),
+            ("--arrival-rate 0", "--arrival-rate 0: 1 to 1000000 people a second"),
+            ("--mix sse=1", "--mix sse=1: it takes --transport mix"),
+            ("--transport sse,sse", "--transport sse: each can be asked for once"),
+            ("--poll-interval 1s,1s", "--transport short-poll-1s: each can be asked for once"),
             ("--rate 0", "--rate 0: more than 0, and at most 50 million messages in the whole run"),
             (
                 "--rate NaN",
@@ -228,6 +318,7 @@ mod tests {
     fn options_survive_being_written_as_json() {
         let options = parse("--transport long-poll --users 20 --rate 7 --duration 1m30s")
             .expect("all of these are options");
+        let options = Options { mix: Some(Mix::of(TransportKind::Sse)), ..options };
         let json = serde_json::to_string(&options).expect("options are plain data");
         let again: Options = serde_json::from_str(&json).expect("it was just written");
         assert_eq!(serde_json::to_string(&again).expect("as before"), json);

@@ -108,10 +108,7 @@ fn poisson(people: u32, gap_us: f64, length_us: f64, seed: u64) -> Vec<Due> {
     let mut due = Vec::new();
     for person in 0..people {
         let mut random = stream(seed, u64::from(person));
-        let gaps = std::iter::repeat_with(move || {
-            let uniform: f64 = random.random();
-            -(1.0 - uniform).ln() * gap_us
-        });
+        let gaps = std::iter::repeat_with(move || exponential(&mut random, gap_us));
         let times = gaps.scan(0.0, |at, gap| {
             *at += gap;
             Some(*at)
@@ -145,8 +142,14 @@ fn numbered(
     })
 }
 
+/// One gap of a Poisson process.
+pub(crate) fn exponential(random: &mut ChaCha8Rng, mean: f64) -> f64 {
+    let uniform: f64 = random.random();
+    -(1.0 - uniform).ln() * mean
+}
+
 /// A generator of its own for each person, so that no person's times depend on another's.
-fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
+pub(crate) fn stream(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     random.set_stream(stream);
     random

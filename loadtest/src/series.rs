@@ -1,10 +1,14 @@
 //! From what was booked and observed to one [`Series`].
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use reports::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic};
+use reports::run::{
+    GeneratorCost, HistogramDump, Messages, Readers, Series, ServerCost, Traffic, latency_histogram,
+};
 
 use crate::cores::Cores;
+use crate::ledger::Fate;
 use crate::options::Options;
 use crate::process::Usage;
 use crate::recorder::Figures;
@@ -19,6 +23,8 @@ pub(crate) struct Finished<'a> {
     pub(crate) stage: &'a Stage,
     /// The server before the first connection.
     pub(crate) idle: Option<Usage>,
+    /// This process before the first connection.
+    pub(crate) generator_idle: Usage,
     pub(crate) observed: Observed,
     pub(crate) counted_by_goose: u64,
 }
@@ -45,8 +51,65 @@ impl Finished<'_> {
             send_lag_us: HistogramDump::from(&figures.send_lag),
             invalid: self.invalid(&figures, &messages),
             discarded: Vec::new(),
+            connect_s: Some(self.stage.arrival_time().as_secs_f64()),
+            pairing_us: self.pairing(),
+            by_reader: self.by_reader(),
             intervals: figures.intervals,
         }
+    }
+
+    /// How long people were without a partner who found one in the window; empty where nobody moves.
+    fn pairing(&self) -> HistogramDump {
+        let mut waits = latency_histogram();
+        if self.options.habits().move_people() {
+            let pairings = self.stage.pairings().into_iter();
+            for pairing in pairings.filter(|it| self.observed.window.contains(&it.at_us)) {
+                waits.saturating_record(pairing.waited_us);
+            }
+        }
+        HistogramDump::from(&waits)
+    }
+
+    /// Latency by what its reader uses; empty where everybody uses the same.
+    fn by_reader(&self) -> Vec<Readers> {
+        let route = &self.stage.route;
+        if self.trial.mix.kinds().nth(1).is_none() {
+            return Vec::new();
+        }
+        let mut latencies: BTreeMap<_, _> =
+            self.trial.mix.kinds().map(|kind| (kind, latency_histogram())).collect();
+        self.stage.ledger.for_each(|record| {
+            let is_of_the_window = self.observed.window.contains(&record.intended_us);
+            let is_delivered = record.fate() != Fate::Misdelivered;
+            let reader = record.reader().filter(|_| is_of_the_window && is_delivered);
+            if let (Some(reader), Some(at_us)) = (reader, record.received_us) {
+                let latency = latencies.get_mut(&route.kind_of(reader)).expect("it is in the mix");
+                latency.saturating_record(at_us.saturating_sub(record.intended_us));
+            }
+        });
+        let people = |kind| route.kinds.iter().filter(|it| **it == kind).count() as u64;
+        latencies
+            .iter()
+            .map(|(kind, latency)| Readers {
+                transport: kind.name().to_owned(),
+                users: people(*kind),
+                latency_us: HistogramDump::from(latency),
+            })
+            .collect()
+    }
+
+    /// Messages of the window that could not be said, because there was nobody to say them to.
+    fn alone(&self, messages: &Messages) -> u64 {
+        if !self.options.habits().move_people() {
+            // One of an odd number has nobody to talk to, by design; anybody else should have.
+            return u64::from(self.options.users % 2) * messages.unsent;
+        }
+        let mut alone = 0;
+        self.stage.ledger.for_each(|record| {
+            let is_of_the_window = self.observed.window.contains(&record.intended_us);
+            alone += u64::from(is_of_the_window && record.was_skipped());
+        });
+        alone
     }
 
     /// How long the window was.
@@ -78,6 +141,7 @@ impl Finished<'_> {
         let Observed { gathered, opened, closed, .. } = &self.observed;
         GeneratorCost {
             cpu_us: closed.generator.cpu_us - opened.generator.cpu_us,
+            rss_idle_bytes: self.generator_idle.rss_bytes,
             rss_bytes: gathered.generator.rss_bytes,
         }
     }
@@ -91,10 +155,8 @@ impl Finished<'_> {
     }
 
     fn invalid(&self, figures: &Figures, messages: &Messages) -> Vec<String> {
-        // One of an odd number has nobody to talk to, by design; anybody else should have.
-        let alone = u64::from(self.options.users % 2) * messages.unsent;
         let evidence = Evidence {
-            sendable: messages.scheduled - alone,
+            sendable: messages.scheduled - self.alone(messages),
             generator_cpu_us: self.generator().cpu_us,
             server_cpu_us: self.server().map(|server| server.cpu_us),
             others_cpu_us: self.others_cpu_us(),

@@ -115,6 +115,28 @@ pub struct Series {
     /// one counts.
     #[serde(default)]
     pub discarded: Vec<String>,
+    /// From the first person's first step to the last one's open session, in seconds; absent where
+    /// it was not measured.
+    #[serde(default)]
+    pub connect_s: Option<f64>,
+    /// How long people were without a partner before they found the next one, in microseconds; empty
+    /// where nobody skips or leaves.
+    #[serde(default)]
+    pub pairing_us: HistogramDump,
+    /// Latency by the transport of the reader, where people use several; empty where all use the same.
+    #[serde(default)]
+    pub by_reader: Vec<Readers>,
+}
+
+/// People of one series who use the same transport.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readers {
+    /// The transport's name.
+    pub transport: String,
+    /// How many they are.
+    pub users: u64,
+    /// Latency of the messages that they read, from the intended time of sending, in microseconds.
+    pub latency_us: HistogramDump,
 }
 
 /// Every message that the schedule asked for is in exactly one place here.
@@ -178,6 +200,9 @@ pub struct ServerCost {
 pub struct GeneratorCost {
     /// Processor time over the window, in microseconds.
     pub cpu_us: u64,
+    /// Resident memory before anybody was there, in bytes; 0 where it was not read.
+    #[serde(default)]
+    pub rss_idle_bytes: u64,
     /// Resident memory with everybody connected, in bytes.
     pub rss_bytes: u64,
 }

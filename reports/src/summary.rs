@@ -15,6 +15,8 @@ pub struct Summary {
     pub transport: String,
     /// People connected.
     pub users: u64,
+    /// From the first person's first step to the last one's open session, in seconds.
+    pub connect_s: Option<f64>,
     /// Messages a second that the schedule asked for.
     pub offered_per_s: f64,
     /// Messages a second that arrived.
@@ -76,6 +78,7 @@ impl From<&Series> for Summary {
         Self {
             transport: series.transport.clone(),
             users: series.users,
+            connect_s: series.connect_s,
             offered_per_s: series.offered_per_s,
             achieved_per_s: series.achieved_per_s,
             messages: series.messages,
@@ -136,6 +139,7 @@ mod tests {
             accounted
             achieved_per_s
             bytes_per_message
+            connect_s
             delivered
             discarded
             duplicated

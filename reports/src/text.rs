@@ -2,9 +2,9 @@
 //!
 //! No line is wider than [`WIDTH`] columns, and no colour or box is drawn: it can be piped.
 
-use crate::run::Run;
+use crate::run::{Messages, Readers, Run, Series};
 use crate::slo::{Standing, judge};
-use crate::summary::{Summary, summaries};
+use crate::summary::{Percentiles, Summary, summaries};
 use crate::units::{bytes, count, duration_us, number, or_absent};
 use crate::verdict::verdict;
 
@@ -31,6 +31,15 @@ pub fn comparison_table(run: &Run) -> String {
         text.push_str(&render(&cost(&rows)));
         text.push('\n');
     }
+    let (readers, waits) = (readers(run), waits(run));
+    if !readers.1.is_empty() {
+        text.push_str(&render(&readers));
+        text.push('\n');
+    }
+    if !waits.1.is_empty() {
+        text.push_str(&render(&waits));
+        text.push('\n');
+    }
     // The verdict tells of those that are not.
     for judgement in judge(run).iter().filter(|it| it.standing == Standing::Held) {
         text.push_str(&wrap(&judgement.to_string()));
@@ -44,16 +53,16 @@ pub fn comparison_table(run: &Run) -> String {
 
 fn speed(rows: &[Summary]) -> Table<9> {
     let row = |row: &Summary| {
-        let time = |value: Option<u64>| or_absent(value, |us| duration_us(us as f64));
+        let [p50, p99, p999, max] = times(&row.latency_us);
         [
             name(row),
             count(row.users),
             number(row.offered_per_s),
             number(row.achieved_per_s),
-            time(row.latency_us.p50),
-            time(row.latency_us.p99),
-            time(row.latency_us.p999),
-            time(row.latency_us.max),
+            p50,
+            p99,
+            p999,
+            max,
             if row.valid { "yes" } else { "NO" }.to_owned(),
         ]
     };
@@ -90,11 +99,46 @@ fn cost(rows: &[Summary]) -> Table<9> {
     (headings, rows.iter().map(row).collect())
 }
 
+/// Latency by what the reader uses; no row where all use the same.
+fn readers(run: &Run) -> Table<7> {
+    let named =
+        run.series.iter().flat_map(|series| series.by_reader.iter().map(move |it| (series, it)));
+    let row = |(series, it): (&Series, &Readers)| {
+        let latency = Percentiles::from(&it.latency_us);
+        let [p50, p99, p999, max] = times(&latency);
+        [short(&series.transport), it.transport.clone(), count(it.users), p50, p99, p999, max]
+    };
+    let headings = &["crowd", "read over", "users", "p50", "p99", "p99.9", "max"];
+    (headings, named.map(row).collect())
+}
+
+/// How long people were without a partner; no row where nobody moved.
+fn waits(run: &Run) -> Table<7> {
+    let moving = run.series.iter().filter(|series| series.pairing_us.count() > 0);
+    let row = |series: &Series| {
+        let waits = Percentiles::from(&series.pairing_us);
+        let [p50, p99, _, max] = times(&waits);
+        let Messages { unsent, refused, .. } = series.messages;
+        let found = count(waits.samples);
+        [short(&series.transport), found, p50, p99, max, count(unsent), count(refused)]
+    };
+    let headings = &["partners", "found", "p50", "p99", "max", "unsent", "refused"];
+    (headings, moving.map(row).collect())
+}
+
+fn times(it: &Percentiles) -> [String; 4] {
+    [it.p50, it.p99, it.p999, it.max].map(|value| or_absent(value, |us| duration_us(us as f64)))
+}
+
 fn name(row: &Summary) -> String {
-    if row.transport.chars().count() <= NAME_WIDTH_MAX {
-        return row.transport.clone();
+    short(&row.transport)
+}
+
+fn short(name: &str) -> String {
+    if name.chars().count() <= NAME_WIDTH_MAX {
+        return name.to_owned();
     }
-    let kept: String = row.transport.chars().take(NAME_WIDTH_MAX - 1).collect();
+    let kept: String = name.chars().take(NAME_WIDTH_MAX - 1).collect();
     format!("{kept}…")
 }
 
@@ -144,6 +188,7 @@ fn wrap(paragraph: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::HistogramDump;
     use crate::units::ABSENT;
     use expect_test::expect;
 
@@ -180,6 +225,33 @@ mod tests {
         let text = comparison_table(&run);
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(WIDTH), "{widest:?} columns:\n{text}");
+    }
+
+    #[test]
+    fn who_moves_about_and_who_uses_what_are_tables_of_their_own() {
+        let mut run = crate::sample::run(1, 5, 400);
+        let series = &mut run.series[0];
+        series.transport = "mix".to_owned();
+        series.by_reader = ["sse", "websocket"]
+            .map(|name| Readers {
+                transport: name.to_owned(),
+                users: 500,
+                latency_us: HistogramDump(vec![(400, 2_000)]),
+            })
+            .to_vec();
+        series.pairing_us = HistogramDump(vec![(2_000, 50)]);
+        let text = comparison_table(&run);
+        let tables: Vec<_> = text.split("\n\n").collect();
+        expect![[r#"
+            crowd  read over  users     p50     p99  p99.9     max
+            -----  ---------  -----  ------  ------  -----  ------
+            mix          sse    500  400 µs  400 µs      –  400 µs
+            mix    websocket    500  400 µs  400 µs      –  400 µs
+
+            partners  found   p50  p99   max  unsent  refused
+            --------  -----  ----  ---  ----  ------  -------
+            mix          50  2 ms    –  2 ms       0        0"#]]
+        .assert_eq(&tables[2..4].join("\n\n"));
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Goose keeps its word to stop in a global variable, so one run must not overlap another: all
 //! runs of this binary take turns.
 
+mod dishonest;
+mod moving;
+
 use std::ffi::OsString;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -20,11 +23,11 @@ static TURN: Turn<()> = Turn::const_new(());
 /// Twenty people for two seconds over `kind`.
 fn small(kind: TransportKind) -> Options {
     Options {
-        transports: vec![kind],
+        transports: vec![kind.into()],
         users: 20,
         rate: Some(40.0),
         duration: Span(Duration::from_secs(2)),
-        poll_interval: Span(Duration::from_millis(100)),
+        poll_intervals: vec![Span(Duration::from_millis(100))],
         server_command: [SERVER, "serve"].map(OsString::from).to_vec(),
         ..Options::default()
     }
@@ -78,6 +81,20 @@ async fn streams_and_sockets_deliver_every_message() {
         let series = run(&small(kind)).await.expect("a run");
         check(&series, kind);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn short_polling_is_measured_at_each_interval() {
+    let poll_intervals = [50, 200].map(|ms| Span(Duration::from_millis(ms))).to_vec();
+    let options = Options { poll_intervals, ..small(TransportKind::ShortPoll) };
+    let _turn = TURN.lock().await;
+    let series = loadtest::run(&options, |_| {}).await.expect("two runs").series;
+    let labels: Vec<_> = series.iter().map(|series| series.transport.as_str()).collect();
+    assert_eq!(labels, ["short-poll-50ms", "short-poll-200ms"]);
+    let [quick, slow] = [0, 1].map(|nth: usize| series[nth].latency_us.to_histogram());
+    assert!(series.iter().all(|series| series.messages.all_accounted_for()));
+    // Half an interval on average, and the machine may be busy.
+    assert!(slow.mean() > quick.mean() + 40_000.0, "{} and {} us", slow.mean(), quick.mean());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

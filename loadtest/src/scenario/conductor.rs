@@ -15,7 +15,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::STARTS_PER_S;
 use super::stage::Stage;
 use crate::Phase;
 use crate::pacer::Pacer;
@@ -125,7 +124,7 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
 
     /// Until everybody is connected and has a partner; one of an odd number has none.
     async fn gather(&mut self, users: u64) -> Result<(), Halt> {
-        let starting = Duration::from_secs_f64(users as f64 / f64::from(STARTS_PER_S));
+        let starting = Duration::from_secs_f64(users as f64 / self.stage.route.arrival_rate);
         let deadline = Instant::now() + starting + GATHER_WAIT_MAX;
         let paired_max = users - users % 2;
         let mut ticks = 0;

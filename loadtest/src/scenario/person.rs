@@ -1,21 +1,30 @@
-//! One person of the crowd: connects, waits for a partner, says what is due, books what arrives.
+//! One person of the crowd: connects, waits for a partner, says what is due, books what arrives,
+//! and perhaps wants another partner or leaves.
 //!
 //! Speaking and listening go on side by side, because a person who waits for an answer still has
-//! ears. The two share one task and the knowledge who the partner is, and nothing else.
+//! ears. The two share one task and the knowledge who the partner is, and little else.
 //!
 //! ```text
 //! pacer --ring 3--> speak --Say 3--> server --Message 3--> listen (the partner's) --> ledger
 //! ```
+//!
+//! Nobody goes without having read everything: a mailbox is in order, so who has read the end of a
+//! conversation, or of the session, has read every message of it that was ever accepted. A message
+//! that such a reader has not seen is lost, and there is no excuse for it.
 
-use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use client::protocol::{ClientEvent, Event, MessageId, PairId, Refusal, Say, ServerEvent, Speaker};
+use client::protocol::{
+    ClientEvent, CloseReason, Event, MessageId, PairId, Problem, Refusal, Say, ServerEvent, Speaker,
+};
 use client::{ClientError, Receiver, Sender, Sent, TcpConnector, TransportKind};
 use goose::goose::GooseUser;
+use tokio::sync::{Mutex, MutexGuard, Notify};
 
-use super::stage::{Seat, Stage};
+use super::company::Company;
+use super::seat::{Seat, Turn};
+use super::stage::Stage;
 use crate::counted::Counted;
 use crate::ledger::Receipt;
 
@@ -31,56 +40,85 @@ const RETRY_PAUSE: Duration = Duration::from_millis(200);
 const ENCORE_PAUSE: Duration = Duration::from_millis(20);
 /// How long a farewell may take.
 const LEAVE_WAIT_MAX: Duration = Duration::from_secs(1);
+/// How long the last words of somebody who left may take, beyond the time from poll to poll.
+const LAST_WORDS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// The name under which goose keeps the messages, as it would keep a request's method.
 pub(crate) const GOOSE_METHOD: &str = "MESSAGE";
+/// The refusal of a message to a conversation that is over.
+const STALE_PAIR: &str = "/problems/stale-pair";
 
 type Connector = Counted<TcpConnector>;
 
 /// A whole life, from the first connection to the farewell.
 pub(crate) async fn live(stage: &Stage, user: &mut GooseUser) {
-    let Some(mut seat) = stage.take_seat() else {
+    match stage.take_seat() {
+        Some(seat) => seat.occupy(stage, user).await,
         // Goose begins a transaction anew until it has told each user to exit, one by one.
-        tokio::time::sleep(ENCORE_PAUSE).await;
-        return;
-    };
-    let opened = tokio::select! {
-        biased;
-        () = stage.stopped() => return,
-        opened = open(stage, seat.person) => opened,
+        None => tokio::time::sleep(ENCORE_PAUSE).await,
+    }
+}
+
+/// One session on a seat. The first one there belongs to the crowd that arrives before the run.
+pub(super) async fn visit(
+    stage: &Stage,
+    seat: &Seat,
+    user: &Mutex<&mut GooseUser>,
+    is_first: bool,
+) {
+    let mut turn = seat.turn.lock().await;
+    let company = if is_first { Company::default() } else { Company::alone_since(stage.now_us()) };
+    let opened = {
+        // What is rare or over soon is boxed: ten thousand people keep no room for it.
+        let mut opening = Box::pin(open(stage, seat.number, is_first));
+        loop {
+            tokio::select! {
+                biased;
+                () = stage.stopped() => return,
+                opened = &mut opening => break opened,
+                // Nobody is there to say it.
+                Some(number) = turn.bell.recv() => stage.ledger.skip(seat.number, number),
+            }
+        }
     };
     let (mut sender, mut receiver) = match opened {
         Ok(halves) => halves,
         Err(error) => {
-            stage.fail(format!("person {} could not connect: {error}", seat.person));
+            stage.fail(format!("person {} could not connect: {error}", seat.number));
             return;
         }
     };
-    stage.connected.fetch_add(1, Ordering::Relaxed);
+    stage.arrived(is_first);
     stage.add_requests(sender.requests() + receiver.requests());
-    let me = Person { stage, number: seat.person, partner: Mutex::new(None) };
-    tokio::join!(me.speak(&mut seat, &mut sender), me.listen(&mut receiver, user));
-    me.lose_partner();
+    let me = Person { stage, number: seat.number, company, is_over: Notify::new() };
+    let ((), left) =
+        tokio::join!(me.listen(&mut receiver, user), me.speak(turn, seat, &mut sender));
+    me.company.lose(stage);
+    stage.connected.fetch_sub(1, Ordering::Relaxed);
     drop(receiver);
-    // The server notices a closed connection too, only later.
-    let _ = tokio::time::timeout(LEAVE_WAIT_MAX, sender.send(ClientEvent::Leave)).await;
+    if !left {
+        Box::pin(me.leave(&mut sender)).await;
+    }
 }
 
 async fn open(
     stage: &Stage,
     person: u32,
+    is_first: bool,
 ) -> Result<(Sender<Connector>, Receiver<Connector>), ClientError> {
+    let kind = stage.route.kind_of(person);
     let options = client::Options {
         poll_interval: stage.route.poll_interval,
         ..client::Options::new(stage.route.host.clone())
     };
-    if stage.route.kind == TransportKind::ShortPoll {
+    if kind == TransportKind::ShortPoll && is_first {
         tokio::time::sleep(phase(person, stage.route.poll_interval)).await;
     }
     let mut openings = 1;
     loop {
         let connector = stage.connector(person);
-        match client::open(stage.route.kind, connector, options.clone()).await {
-            Err(ClientError::Io(_)) if openings < OPENINGS_MAX => {
+        match client::open(kind, connector, options.clone()).await {
+            Err(ClientError::Io(error)) if openings < OPENINGS_MAX => {
+                stage.add_error(format!("connecting, tried again: {error}"));
                 tokio::time::sleep(RETRY_PAUSE * openings).await;
                 openings += 1;
             }
@@ -101,35 +139,81 @@ fn phase(person: u32, interval: Duration) -> Duration {
 struct Person<'a> {
     stage: &'a Stage,
     number: u32,
-    partner: Mutex<Option<PairId>>,
+    company: Company,
+    /// Told by who listens, that the session is over, and by who speaks, that it is waited for no
+    /// longer.
+    is_over: Notify,
+}
+
+/// What whoever speaks does next.
+enum Wish {
+    Say(u32),
+    Skip,
+    Leave,
 }
 
 impl Person<'_> {
-    async fn speak(&self, seat: &mut Seat, sender: &mut Sender<Connector>) {
+    /// Until the stage is stopped, or the person has left: true then.
+    async fn speak(
+        &self,
+        mut turn: MutexGuard<'_, Turn>,
+        seat: &Seat,
+        sender: &mut Sender<Connector>,
+    ) -> bool {
+        turn.pass(self.stage.now_us());
         loop {
-            let number = tokio::select! {
+            let wish = tokio::select! {
                 biased;
-                () = self.stage.stopped() => return,
-                number = seat.bell.recv() => number,
+                () = self.stage.stopped() => return false,
+                wish = self.wish(&mut turn) => wish,
             };
-            let Some(number) = number else {
-                return;
-            };
-            let Some(pair) = self.partner() else {
-                self.stage.ledger.skip(self.number, number);
-                continue;
-            };
-            tokio::select! {
-                biased;
-                () = self.stage.stopped() => return,
-                () = self.say(number, pair, sender) => {}
+            match wish {
+                None => return false,
+                Some(Wish::Leave) => {
+                    drop(turn);
+                    self.company.leave();
+                    seat.vacated.notify_one();
+                    Box::pin(self.depart(sender)).await;
+                    return true;
+                }
+                Some(wish) => tokio::select! {
+                    biased;
+                    () = self.stage.stopped() => return false,
+                    () = Box::pin(self.act(wish, sender)) => {}
+                },
             }
         }
     }
 
+    async fn wish(&self, turn: &mut Turn) -> Option<Wish> {
+        let (skip_us, leave_us) = (turn.skips.peek().copied(), turn.departures.peek().copied());
+        tokio::select! {
+            biased;
+            number = turn.bell.recv() => number.map(Wish::Say),
+            () = self.stage.until(leave_us) => {
+                turn.departures.next();
+                Some(Wish::Leave)
+            }
+            () = self.stage.until(skip_us) => {
+                turn.skips.next();
+                Some(Wish::Skip)
+            }
+        }
+    }
+
+    async fn act(&self, wish: Wish, sender: &mut Sender<Connector>) {
+        let requests = sender.requests();
+        match (wish, self.company.partner()) {
+            (Wish::Say(number), Some(pair)) => self.say(number, pair, sender).await,
+            (Wish::Say(number), None) => self.stage.ledger.skip(self.number, number),
+            (Wish::Skip, Some(pair)) => self.skip(pair, sender).await,
+            (Wish::Skip | Wish::Leave, _) => {}
+        }
+        self.stage.add_requests(sender.requests() - requests);
+    }
+
     async fn say(&self, number: u32, pair: PairId, sender: &mut Sender<Connector>) {
         let ledger = &self.stage.ledger;
-        let requests = sender.requests();
         let id = ledger.send(self.number, number, pair.0, self.stage.now_us());
         let say = Say {
             id: MessageId::try_from(id).expect("three numbers fit in a message id"),
@@ -139,18 +223,44 @@ impl Person<'_> {
         match sender.send(ClientEvent::Say(say)).await {
             Ok(Sent::Accepted) => ledger.accept(self.number, number),
             Ok(Sent::Written) => {}
+            Err(ClientError::Refused(problem)) => {
+                ledger.refuse(self.number, number);
+                self.add_refusal(&problem);
+            }
             Err(error) => {
-                match error {
-                    ClientError::Refused(_) => ledger.refuse(self.number, number),
-                    _ => ledger.fail(self.number, number),
-                }
+                ledger.fail(self.number, number);
                 self.stage.add_error(format!("sending: {error}"));
             }
         }
-        self.stage.add_requests(sender.requests() - requests);
     }
 
-    async fn listen(&self, receiver: &mut Receiver<Connector>, user: &mut GooseUser) {
+    async fn skip(&self, pair: PairId, sender: &mut Sender<Connector>) {
+        self.company.give_up(self.stage.now_us());
+        if let Err(error) = sender.send(ClientEvent::Next { pair: Some(pair) }).await {
+            self.stage.add_error(format!("skipping: {error}"));
+        }
+    }
+
+    /// Says farewell and waits until whoever listens has heard the last words.
+    async fn depart(&self, sender: &mut Sender<Connector>) {
+        self.leave(sender).await;
+        tokio::select! {
+            biased;
+            () = self.stage.stopped() => {}
+            () = self.is_over.notified() => {}
+            () = tokio::time::sleep(LAST_WORDS_WAIT_MAX + self.stage.route.poll_interval) => {
+                self.stage.add_error("the end of a session was not told".to_owned());
+                self.is_over.notify_one();
+            }
+        }
+    }
+
+    async fn leave(&self, sender: &mut Sender<Connector>) {
+        // The server notices a closed connection too, only later.
+        let _ = tokio::time::timeout(LEAVE_WAIT_MAX, sender.send(ClientEvent::Leave)).await;
+    }
+
+    async fn listen(&self, receiver: &mut Receiver<Connector>, user: &Mutex<&mut GooseUser>) {
         let mut errors_in_a_row = 0;
         loop {
             let requests = receiver.requests();
@@ -158,6 +268,7 @@ impl Person<'_> {
                 biased;
                 () = self.stage.stopped() => return,
                 received = receiver.receive() => received,
+                () = self.is_over.notified() => return,
             };
             let at_us = self.stage.now_us();
             self.stage.add_requests(receiver.requests() - requests);
@@ -168,12 +279,19 @@ impl Person<'_> {
                     for event in &received.events {
                         self.take(event, at_us, user).await;
                     }
+                    if self.company.has_ended() {
+                        return self.is_over.notify_one();
+                    }
                 }
                 Err(error) => {
                     errors_in_a_row += 1;
-                    self.stage.add_error(format!("receiving: {error}"));
-                    if !self.goes_on_after(&error, errors_in_a_row) {
-                        return self.lose_partner();
+                    let goes_on = self.goes_on_after(&error, errors_in_a_row);
+                    if goes_on || !self.company.has_left() {
+                        self.stage.add_error(format!("receiving: {error}"));
+                    }
+                    if !goes_on {
+                        self.is_over.notify_one();
+                        return self.company.lose(self.stage);
                     }
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
@@ -183,23 +301,23 @@ impl Person<'_> {
 
     /// A poll or a stream that failed can be asked again; a socket that failed is gone.
     fn goes_on_after(&self, error: &ClientError, errors_in_a_row: u32) -> bool {
-        self.stage.route.kind.reconnects()
+        self.stage.route.kind_of(self.number).reconnects()
             && !matches!(error, ClientError::Closed)
             && errors_in_a_row < POLL_ERRORS_MAX
     }
 
-    async fn take(&self, event: &Event, at_us: u64, user: &mut GooseUser) {
+    async fn take(&self, event: &Event, at_us: u64, user: &Mutex<&mut GooseUser>) {
         let stage = self.stage;
         match &event.body {
-            ServerEvent::Paired { pair } => self.meet(*pair),
-            ServerEvent::PartnerLeft { .. } => self.lose_partner(),
+            ServerEvent::Paired { pair } => self.company.meet(*pair, at_us, stage),
+            ServerEvent::PartnerLeft { .. } => self.company.part(at_us, stage),
             ServerEvent::Message { from: Speaker::Me, id, .. } => {
                 if let Some(number) = stage.ledger.number_of(self.number, id.as_str()) {
                     stage.ledger.accept(self.number, number);
                 }
             }
             ServerEvent::Message { from: Speaker::Partner, id, .. } => {
-                let pair = self.partner().map(|pair| pair.0);
+                let pair = self.company.conversation().map(|pair| pair.0);
                 match stage.ledger.receive(self.number, pair, id.as_str(), at_us) {
                     Receipt::First { intended_us } => {
                         let latency_us = at_us.saturating_sub(intended_us);
@@ -210,6 +328,9 @@ impl Person<'_> {
                     Receipt::Foreign => stage.add_error("a message of another run".to_owned()),
                 }
             }
+            ServerEvent::Closing { reason: CloseReason::Left, .. } if self.company.has_left() => {
+                self.company.end();
+            }
             ServerEvent::Closing { reason, .. } => {
                 stage.add_error(format!("the server closed a session: {reason:?}"));
             }
@@ -219,8 +340,7 @@ impl Person<'_> {
     }
 
     fn take_refusal(&self, refusal: &Refusal) {
-        let problem = &refusal.problem;
-        self.stage.add_error(format!("sending: refused: {} {}", problem.status, problem.title));
+        self.add_refusal(&refusal.problem);
         let number = refusal
             .id
             .as_ref()
@@ -230,29 +350,29 @@ impl Person<'_> {
         }
     }
 
-    fn partner(&self) -> Option<PairId> {
-        *self.partner.lock().expect("nothing panics under this lock")
-    }
-
-    fn meet(&self, pair: PairId) {
-        let mut partner = self.partner.lock().expect("nothing panics under this lock");
-        if partner.replace(pair).is_none() {
-            self.stage.paired.fetch_add(1, Ordering::Relaxed);
+    /// Where people move about, a word to somebody who has just gone is no error.
+    fn add_refusal(&self, problem: &Problem) {
+        if problem.kind != STALE_PAIR || !self.stage.route.habits.move_people() {
+            let Problem { status, title, .. } = problem;
+            self.stage.add_error(format!("sending: refused: {status} {title}"));
         }
     }
+}
 
-    fn lose_partner(&self) {
-        let mut partner = self.partner.lock().expect("nothing panics under this lock");
-        if partner.take().is_some() {
-            self.stage.paired.fetch_sub(1, Ordering::Relaxed);
+impl Turn {
+    /// Passes over what should have happened while nobody sat here.
+    fn pass(&mut self, now_us: u64) {
+        for moments in [&mut self.skips, &mut self.departures] {
+            while moments.next_if(|at_us| *at_us < now_us).is_some() {}
         }
     }
 }
 
 /// Enters the receipt in goose's own metrics, whose count must agree with the books.
-async fn tell_goose(stage: &Stage, user: &mut GooseUser, latency_us: u64) {
+async fn tell_goose(stage: &Stage, user: &Mutex<&mut GooseUser>, latency_us: u64) {
     let name = &*stage.route.label;
     let latency = Duration::from_micros(latency_us);
+    let mut user = user.lock().await;
     let told =
         user.record_custom_request_duration(GOOSE_METHOD, name, latency, true, None, None).await;
     if let Err(error) = told {

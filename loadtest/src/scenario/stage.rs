@@ -10,9 +10,12 @@ use std::time::Duration;
 
 use client::{TcpConnector, TransportKind};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
+use super::seat::{Seat, Turn};
 use crate::clock::Clock;
 use crate::counted::{Bytes, Counted};
+use crate::habits::Habits;
 use crate::ledger::Ledger;
 use crate::live::Live;
 use crate::preflight::Sources;
@@ -26,11 +29,22 @@ const ERROR_TEXTS_MAX: usize = 50;
 pub(crate) struct Route {
     /// What the series is called.
     pub(crate) label: Arc<str>,
-    pub(crate) kind: TransportKind,
+    /// What each person uses.
+    pub(crate) kinds: Arc<[TransportKind]>,
+    pub(crate) habits: Habits,
+    /// People who arrive in a second.
+    pub(crate) arrival_rate: f64,
     pub(crate) addr: std::net::SocketAddr,
     pub(crate) host: String,
     pub(crate) poll_interval: Duration,
     pub(crate) sources: Sources,
+}
+
+impl Route {
+    /// What this person uses.
+    pub(crate) fn kind_of(&self, person: u32) -> TransportKind {
+        self.kinds[person as usize]
+    }
 }
 
 /// One run of one transport.
@@ -47,7 +61,10 @@ pub(crate) struct Stage {
     pub(crate) connected: AtomicU64,
     /// People who have a partner now.
     pub(crate) paired: AtomicU64,
+    arrivals: Arrivals,
+    pairings: Mutex<Vec<Pairing>>,
     clock: OnceLock<Clock>,
+    started: watch::Sender<bool>,
     bells: Vec<mpsc::UnboundedSender<u32>>,
     seats: Mutex<Vec<Seat>>,
     errors: Mutex<BTreeMap<String, u64>>,
@@ -55,12 +72,23 @@ pub(crate) struct Stage {
     stopped: watch::Sender<bool>,
 }
 
-/// The place of one person: a number, and the bell that rings when a message is due.
+/// When the crowd came, before the clock of the run was started.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    pub(crate) person: u32,
-    /// The numbers of the messages that are due; at most as many as the schedule has.
-    pub(crate) bell: mpsc::UnboundedReceiver<u32>,
+struct Arrivals {
+    origin: Instant,
+    /// Microseconds from the origin to the first person's first step.
+    first_us: AtomicU64,
+    /// The same to the last person's open session.
+    last_us: AtomicU64,
+}
+
+/// Somebody who was without a partner found one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pairing {
+    /// When it was read, in microseconds on the clock of the run.
+    pub(crate) at_us: u64,
+    /// Since when there was none, in microseconds before that.
+    pub(crate) waited_us: u64,
 }
 
 impl Stage {
@@ -68,7 +96,9 @@ impl Stage {
         let (bells, seats) = (0..schedule.people)
             .map(|person| {
                 let (ring, bell) = mpsc::unbounded_channel();
-                (ring, Seat { person, bell })
+                let (skips, departures) =
+                    (route.habits.skips(person), route.habits.departures(person));
+                (ring, Seat::new(person, Turn { bell, skips, departures }))
             })
             .unzip();
         Self {
@@ -79,7 +109,10 @@ impl Stage {
             requests: AtomicU64::new(0),
             connected: AtomicU64::new(0),
             paired: AtomicU64::new(0),
+            arrivals: Arrivals::new(),
+            pairings: Mutex::default(),
             clock: OnceLock::new(),
+            started: watch::Sender::new(false),
             bells,
             seats: Mutex::new(seats),
             errors: Mutex::default(),
@@ -90,6 +123,7 @@ impl Stage {
 
     /// The next free seat; none when goose starts more people than the schedule has.
     pub(crate) fn take_seat(&self) -> Option<Seat> {
+        self.arrivals.begin();
         self.seats.lock().expect("nothing panics under this lock").pop()
     }
 
@@ -107,7 +141,9 @@ impl Stage {
 
     /// Starts the clock of the run, once.
     pub(crate) fn start_clock(&self, lead: Duration) -> Clock {
-        *self.clock.get_or_init(|| Clock::starting_in(lead))
+        let clock = *self.clock.get_or_init(|| Clock::starting_in(lead));
+        self.started.send_replace(true);
+        clock
     }
 
     /// The clock of the run, once it has been started.
@@ -118,6 +154,38 @@ impl Stage {
     /// Microseconds on the clock of the run; 0 before it was started.
     pub(crate) fn now_us(&self) -> u64 {
         self.clock.get().map_or(0, Clock::now_us)
+    }
+
+    /// Returns when the clock of the run shows this, which is never where there is no such time.
+    pub(crate) async fn until(&self, at_us: Option<u64>) {
+        let Some(at_us) = at_us else { return std::future::pending().await };
+        // The stage holds the sender, so that the only way out is the start itself.
+        let _ = self.started.subscribe().wait_for(|started| *started).await;
+        let clock = self.clock().expect("it was started");
+        tokio::time::sleep(clock.until(at_us)).await;
+    }
+
+    /// Somebody's session is open.
+    pub(crate) fn arrived(&self, is_of_the_crowd: bool) {
+        self.connected.fetch_add(1, Ordering::Relaxed);
+        if is_of_the_crowd {
+            self.arrivals.end();
+        }
+    }
+
+    /// From the first person's first step to the last one's open session.
+    pub(crate) fn arrival_time(&self) -> Duration {
+        self.arrivals.time()
+    }
+
+    /// Somebody who was without a partner for so long has read of one.
+    pub(crate) fn add_pairing(&self, at_us: u64, waited_us: u64) {
+        let mut pairings = self.pairings.lock().expect("nothing panics under this lock");
+        pairings.push(Pairing { at_us, waited_us });
+    }
+
+    pub(crate) fn pairings(&self) -> Vec<Pairing> {
+        self.pairings.lock().expect("nothing panics under this lock").clone()
     }
 
     pub(crate) fn add_requests(&self, count: u64) {
@@ -154,5 +222,30 @@ impl Stage {
     pub(crate) async fn stopped(&self) {
         // The stage holds the sender, so the only way out is the word itself.
         let _ = self.stopped.subscribe().wait_for(|stopped| *stopped).await;
+    }
+}
+
+impl Arrivals {
+    fn new() -> Self {
+        let [first_us, last_us] = [AtomicU64::new(u64::MAX), AtomicU64::new(0)];
+        Self { origin: Instant::now(), first_us, last_us }
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_micros()).expect("a run is at most an hour")
+    }
+
+    fn begin(&self) {
+        self.first_us.fetch_min(self.now_us(), Ordering::Relaxed);
+    }
+
+    fn end(&self) {
+        self.last_us.fetch_max(self.now_us(), Ordering::Relaxed);
+    }
+
+    fn time(&self) -> Duration {
+        let [first_us, last_us] =
+            [&self.first_us, &self.last_us].map(|time| time.load(Ordering::Relaxed));
+        Duration::from_micros(last_us.saturating_sub(first_us))
     }
 }

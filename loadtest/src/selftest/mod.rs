@@ -193,7 +193,7 @@ fn options(plan: &Plan) -> Options {
         Injection::Freeze => RATE_PER_S_OF_FREEZE,
     };
     Options {
-        transports: vec![plan.transport],
+        transports: vec![plan.transport.into()],
         users: USERS,
         rate: Some(rate),
         duration: Span(WINDOW),

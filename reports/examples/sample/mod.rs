@@ -134,13 +134,20 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         },
         traffic: imagined.traffic(delivered),
         server: Some(imagined.server(delivered)),
-        generator: GeneratorCost { cpu_us: delivered * 40, rss_bytes: 61 << 20 },
+        generator: GeneratorCost {
+            cpu_us: delivered * 40,
+            rss_idle_bytes: 41 << 20,
+            rss_bytes: 61 << 20,
+        },
         latency_us: HistogramDump::from(&latency),
         service_us: HistogramDump::from(&service),
         send_lag_us: HistogramDump::from(&send_lag),
         intervals,
         invalid: Vec::new(),
         discarded: Vec::new(),
+        connect_s: Some(1.5),
+        pairing_us: HistogramDump::default(),
+        by_reader: Vec::new(),
     }
 }
 

@@ -14,6 +14,7 @@ use crate::verdict::{Standing, Verdict, verdict};
 
 mod background;
 mod comparison;
+mod crowd;
 mod figures;
 mod tables;
 
@@ -65,6 +66,8 @@ fn content(run: &Run) -> Markup {
             (figures::speed_and_cost(&rows))
             (figures::spectrum(run))
             (figures::over_time(run))
+            (crowd::readers(run))
+            (crowd::pairing(run))
             (tables::honesty(&rows))
             (tables::errors(run))
         }

@@ -177,7 +177,7 @@ fn names_that_are_not_known_are_answered_with_those_that_are() {
     check_usage(
         "load --transport pigeon",
         expect![[r#"
-        error: invalid value 'pigeon' for '--transport <NAME[,NAME...]>': no transport is named "pigeon"; there are short-poll, long-poll, sse, websocket, socketio-websocket, socketio-polling
+        error: invalid value 'pigeon' for '--transport <NAME[,NAME...]>': no transport is named "pigeon"; there are short-poll, long-poll, sse, websocket, socketio-websocket, socketio-polling, mix
     "#]],
     );
     check_usage(

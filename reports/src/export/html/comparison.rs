@@ -75,8 +75,15 @@ const fn metric(
 const GROUPS: [(&str, &[Metric]); 4] =
     [("Load", &LOAD), ("Latency", &LATENCY), ("Messages", &MESSAGES), ("Cost", &COST)];
 
-const LOAD: [Metric; 3] = [
+const LOAD: [Metric; 4] = [
     metric("users", "people connected", |row| Some(row.users as f64), whole, Tone::Plain),
+    metric(
+        "connected",
+        "until the last of them was there",
+        |row| row.connect_s.map(|s| s * 1e6),
+        duration_us,
+        Tone::Plain,
+    ),
     metric(
         "offered",
         "messages a second asked for",

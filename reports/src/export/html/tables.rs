@@ -100,7 +100,7 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
     }
 }
 
-fn percentile_cells(percentiles: &Percentiles) -> Markup {
+pub(super) fn percentile_cells(percentiles: &Percentiles) -> Markup {
     html! {
         @for value in [percentiles.p50, percentiles.p99, percentiles.max] {
             td { (time(value)) }
