@@ -367,8 +367,9 @@ impl<C: Connect> Receiver<C> {
     /// [`Problem::SUPERSEDED`]: protocol::Problem::SUPERSEDED
     pub async fn receive(&mut self) -> Result<Received, ClientError> {
         match &mut self.0 {
-            ReceiverHalf::Poll(half) => half.receive().await,
-            ReceiverHalf::Sse(half) => half.receive().await,
+            // Boxed, so that a socket does not keep the room that a request under way takes.
+            ReceiverHalf::Poll(half) => Box::pin(half.receive()).await,
+            ReceiverHalf::Sse(half) => Box::pin(half.receive()).await,
             ReceiverHalf::Websocket(half) => half.receive().await,
             ReceiverHalf::Socketio(half) => half.receive().await,
             ReceiverHalf::SocketioPolling(half) => half.receive().await,
