@@ -16,6 +16,7 @@ use crate::peer::Peer;
 use crate::scenario::WARM_UP;
 use crate::schedule::{Arrivals, Schedule};
 use crate::span::Span;
+use crate::trial::Trial;
 
 /// Messages a second that one person offers when no rate is given.
 pub const RATE_PER_USER_DEFAULT: f64 = 0.5;
@@ -204,9 +205,12 @@ impl Options {
                 return refuse(flag, time.to_string(), "100ms to 1h, on average");
             }
         }
-        if let Some(stay) = self.stay
-            && self.poll_interval_max() > POLL_INTERVAL_OF_VISITORS_MAX
-        {
+        let polls_rarely = |trial: &Trial| {
+            trial.mix.kinds().any(|kind| kind == TransportKind::ShortPoll)
+                && trial.poll_interval > POLL_INTERVAL_OF_VISITORS_MAX
+        };
+        let trials = self.trials();
+        if let Some(stay) = self.stay.filter(|_| trials.iter().any(polls_rarely)) {
             let allowed = "who leaves reads the last words with the next poll, so --poll-interval \
                            is at most 5s";
             return refuse("stay", stay.to_string(), allowed);
@@ -219,7 +223,7 @@ impl Options {
         {
             return refuse("mix", mix.to_string(), "it takes --transport mix");
         }
-        let labels: Vec<_> = self.trials().into_iter().map(|trial| trial.label).collect();
+        let labels: Vec<_> = trials.into_iter().map(|trial| trial.label).collect();
         for (index, label) in labels.iter().enumerate() {
             if labels[..index].contains(label) {
                 return refuse("transport", label.to_string(), "each can be asked for once");

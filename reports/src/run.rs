@@ -144,11 +144,11 @@ pub struct Readers {
 pub struct Messages {
     /// Scheduled.
     pub scheduled: u64,
-    /// Scheduled, but the person had no partner when the window closed.
+    /// Scheduled, but there was nobody to say it to when it was due.
     pub unsent: u64,
     /// Sent.
     pub sent: u64,
-    /// Sent and refused by the server with an error.
+    /// Sent and refused by the server with an error: that the conversation had just ended, for example.
     pub refused: u64,
     /// Accepted and delivered to the partner, once.
     pub delivered: u64,

@@ -18,7 +18,9 @@ pub(super) fn readers(run: &Run) -> Markup {
         table {
             thead {
                 tr {
-                    @for heading in ["crowd", "read over", "users", "messages", "p50", "p99", "max"] {
+                    th scope="col" { "crowd" }
+                    th.text scope="col" { "read over" }
+                    @for heading in ["users", "messages", "p50", "p99", "max"] {
                         th scope="col" { (heading) }
                     }
                 }
@@ -29,7 +31,7 @@ pub(super) fn readers(run: &Run) -> Markup {
                         @let latency = Percentiles::from(&readers.latency_us);
                         tr {
                             th scope="row" { (series.transport) }
-                            td { (readers.transport) }
+                            td.text { (readers.transport) }
                             td { (count(readers.users)) }
                             td { (count(latency.samples)) }
                             (percentile_cells(&latency))
@@ -115,7 +117,7 @@ mod tests {
             latency_us: HistogramDump(vec![(1_500, 2_000)]),
         }];
         let html = readers(&run).into_string();
-        for part in ["mix", "<td>sse</td>", "1,234", "2,000", "1.5 ms"] {
+        for part in ["mix", ">sse</td>", "1,234", "2,000", "1.5 ms"] {
             assert!(html.contains(part), "{part} is missing in {html}");
         }
         assert!(!html.contains("websocket"), "{html}");
