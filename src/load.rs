@@ -2,10 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use loadtest::{LoadError, Measured, Options};
+use loadtest::search::Goal;
+use loadtest::{LoadError, Measured, Options, Span};
+use reports::knee::{self, Knee};
 use reports::run::{Run, SCHEMA, SimulationSummary};
 use reports::slo::{self, Slo};
 use reports::verdict::Standing;
@@ -16,7 +19,7 @@ use tracing_subscriber::EnvFilter;
 use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::progress::Meter;
-use crate::{environment, runtime, selftest};
+use crate::{environment, runtime, search, selftest};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -28,6 +31,13 @@ pub(crate) struct Load {
     /// An objective, as 'websocket p99 < 20ms' or 'lost = 0'; exit 1 when one is broken (repeatable)
     #[arg(long = "slo", value_name = "EXPR")]
     slos: Vec<Slo>,
+    /// Find the most that each transport carries while p99 is within --p99-max: the highest rate,
+    /// or the most people; from the --rate or --users that are given, to 5 %
+    #[arg(long, value_name = "rate|people", num_args = 0..=1, default_missing_value = "rate")]
+    search: Option<knee::Load>,
+    /// What p99 may be in a search
+    #[arg(long, value_name = "TIME", default_value = "50ms", requires = "search")]
+    p99_max: Span,
 }
 
 #[derive(Debug, Subcommand)]
@@ -45,10 +55,21 @@ impl Load {
         self.check_objectives()?;
         let dir = output.dir("load");
         reports::check_writable(&dir)?;
-        let run = Run { slos: self.slos.clone(), ..measure(&self.options, None, 0)? };
+        let run = match self.search {
+            Some(load) => search::run(&self.options, self.goal(load)?)?,
+            None => measure(&self.options, None, 0)?,
+        };
+        let run = Run { slos: self.slos.clone(), ..run };
         let written = reports::write_run(&run, &dir)?;
         output.result(&describe(&run, &written), || to_json(&run, &dir));
         Ok(outcome(&run))
+    }
+
+    fn goal(&self, load: knee::Load) -> anyhow::Result<Goal> {
+        let allowed = Duration::from_millis(1)..=Duration::from_secs(60);
+        let p99_max = self.p99_max.0;
+        ensure!(allowed.contains(&p99_max), "--p99-max {}: 1ms to 1m", self.p99_max);
+        Ok(Goal { load, p99_us_max: p99_max.as_micros() as u64 })
     }
 
     /// An objective that nothing could keep or break would pass unseen.
@@ -70,20 +91,26 @@ pub(crate) fn measure(
     simulation: Option<SimulationSummary>,
     again_max: usize,
 ) -> anyhow::Result<Run> {
-    let started_at = format!("{:.0}", jiff::Timestamp::now());
+    let run = begun(options);
     let options = Options { server_command: server_command()?, ..options.clone() };
     let Measured { series, interrupted } = run_series(&options, again_max)?;
-    Ok(Run {
+    Ok(Run { simulation, interrupted, series, ..run })
+}
+
+/// A run of which nothing has been measured yet.
+pub(crate) fn begun(options: &Options) -> Run {
+    Run {
         schema: SCHEMA,
         command: environment::command_line(),
-        started_at,
+        started_at: format!("{:.0}", jiff::Timestamp::now()),
         seed: options.seed,
         environment: environment::environment(),
-        simulation,
+        simulation: None,
         slos: Vec::new(),
-        interrupted,
-        series,
-    })
+        interrupted: false,
+        series: Vec::new(),
+        knees: Vec::new(),
+    }
 }
 
 /// The command that starts a server: this program.
@@ -149,7 +176,19 @@ pub(crate) fn to_json(run: &Run, dir: &Path) -> Value {
             (summary.transport, row)
         })
         .collect();
-    json!({ "transports": transports, "slos": slo::judge(run), "out": dir })
+    let mut object = json!({ "transports": transports, "slos": slo::judge(run), "out": dir });
+    if !run.knees.is_empty() {
+        object["knees"] = run.knees.iter().map(knee_to_json).collect();
+    }
+    object
+}
+
+/// What was found, and every probe.
+fn knee_to_json(knee: &Knee) -> Value {
+    let mut object = serde_json::to_value(knee).expect("a search is plain data");
+    object["found"] = json!(knee.found().map(|probe| probe.load));
+    object["limit"] = json!(knee.limit());
+    object
 }
 
 pub(crate) fn outcome(run: &Run) -> Outcome {

@@ -12,6 +12,7 @@ mod output;
 mod planted;
 mod progress;
 mod report;
+mod search;
 mod seeds;
 mod selftest;
 mod show;

@@ -38,6 +38,18 @@ impl Meter {
         }
     }
 
+    /// The bar alone, where whoever measures has lines of its own.
+    pub(crate) fn show_on_terminal(&self, progress: Progress) {
+        if self.is_terminal {
+            self.show(progress);
+        }
+    }
+
+    /// A line above the bar.
+    pub(crate) fn line(&self, text: &str) {
+        self.bar.suspend(|| output::warn(text));
+    }
+
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }

@@ -17,7 +17,7 @@
 //! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
 //! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
 //! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! [`recorder`], [`validity`], `series` (the result). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
+//! [`recorder`], [`validity`], `series` (the result), [`search`] (how much is too much). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
 
 pub mod clock;
@@ -31,6 +31,7 @@ pub mod recorder;
 #[cfg(target_os = "linux")]
 pub mod saturate;
 pub mod schedule;
+pub mod search;
 pub mod selftest;
 pub mod span;
 pub mod target;
@@ -56,7 +57,7 @@ pub use span::Span;
 pub use target::{Target, TargetError};
 
 use clock::Clock;
-use preflight::Sources;
+use preflight::{Keeping, Sources};
 use scenario::{Conductor, Halt, Observed, Route, Stage};
 use schedule::Schedule;
 
@@ -164,9 +165,8 @@ impl LoadError {
 /// was Ctrl-C. A lost message is no error but a figure of its series, and so is a run that must not be trusted.
 pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Measured, LoadError> {
     options.validate()?;
-    let open_files = preflight::raise_open_files();
     for &kind in &options.transports {
-        preflight::check_open_files(options.users, kind, open_files)?;
+        keeping(options, kind)?;
     }
     let mut series = Vec::new();
     for &transport in &options.transports {
@@ -208,7 +208,7 @@ async fn run_transport(
     };
     let idle = target.usage();
     let schedule = options.schedule();
-    let stage = Arc::new(Stage::new(run_id(), route(options, kind, &target), &schedule));
+    let stage = Arc::new(Stage::new(run_id(), route(options, kind, &target)?, &schedule));
     let conductor = Conductor {
         stage: &stage,
         target: &mut target,
@@ -254,16 +254,22 @@ async fn perform(
     }
 }
 
-fn route(options: &Options, kind: TransportKind, target: &Target) -> Route {
-    let per_user = preflight::connections_per_user(kind);
+fn keeping(options: &Options, kind: TransportKind) -> Result<Keeping, PreflightError> {
+    preflight::check_open_files(options.users, kind, preflight::raise_open_files())
+}
+
+fn route(options: &Options, kind: TransportKind, target: &Target) -> Result<Route, PreflightError> {
+    let keeping = keeping(options, kind)?;
+    let per_user = keeping.connections_per_user(kind);
     let connections = u64::from(options.users) * u64::from(per_user);
-    Route {
+    Ok(Route {
         kind,
+        keeping,
         addr: target.addr,
         host: target.host.clone(),
         poll_interval: options.poll_interval.0,
         sources: Sources::new(target.addr.ip(), connections, preflight::ephemeral_ports()),
-    }
+    })
 }
 
 /// A number that no other run has at the same time, so that messages of an earlier run on a server

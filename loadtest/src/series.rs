@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use reports::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic};
+use reports::units;
 
+use crate::preflight::Keeping;
 use crate::process::Usage;
 use crate::recorder::Figures;
 use crate::scenario::{Observed, Reading, Stage};
@@ -40,7 +42,23 @@ impl Finished<'_> {
             send_lag_us: HistogramDump::from(&figures.send_lag),
             invalid: self.invalid(&figures, &messages),
             discarded: Vec::new(),
+            notes: self.notes(),
             intervals: figures.intervals,
+        }
+    }
+
+    /// How this measurement differs from what is usual.
+    fn notes(&self) -> Vec<String> {
+        let route = &self.stage.route;
+        let usual = Keeping::All.connections_per_user(route.kind);
+        let with_each = units::count(u64::from(usual));
+        match route.keeping {
+            Keeping::All => Vec::new(),
+            Keeping::Listening => vec![format!(
+                "each command took a connection of its own, because the open files of a process \
+                 do not suffice for {} people with {with_each} connections each",
+                units::count(u64::from(self.users)),
+            )],
         }
     }
 

@@ -11,6 +11,7 @@
 //! - [`slo`]: objectives, and whether the run kept them.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
 //! - [`compare`]: one run beside another, with what chance alone would do (`bootstrap`).
+//! - [`knee`]: how much a transport carries within a bound.
 //! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
 //! - [`sequence`]: a run of a simulation as a picture of who told whom what.
 //! - [`text`]: the comparison as a table for a terminal.
@@ -28,6 +29,7 @@ pub mod run;
 
 mod bootstrap;
 pub mod compare;
+pub mod knee;
 pub mod quantile;
 pub mod slo;
 pub mod summary;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::knee::Knee;
 use crate::slo::Slo;
 
 /// The version of `run.json`; a reader refuses what it does not know.
@@ -34,8 +35,12 @@ pub struct Run {
     /// Ctrl-C ended it before its time; transports are missing, or the last window is short.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
-    /// One entry a transport, in the order in which they ran.
+    /// One entry a transport, in the order in which they ran; where the most was searched for, the
+    /// measurement of that.
     pub series: Vec<Series>,
+    /// The searches for the most that a transport carries, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knees: Vec<Knee>,
 }
 
 /// The machine and the versions that a figure depends on.
@@ -77,7 +82,7 @@ pub struct SimulationSummary {
 }
 
 /// What one transport did under load.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Series {
     /// The transport's name, for example `long-poll`.
     pub transport: String,
@@ -111,6 +116,9 @@ pub struct Series {
     /// one counts.
     #[serde(default)]
     pub discarded: Vec<String>,
+    /// How this measurement differs from what is usual, a clause each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 /// Every message that the schedule asked for is in exactly one place here.

@@ -3,6 +3,7 @@
 //! What failed is said first, what cannot be trusted second, and only then who was fastest:
 //! a transport that lost a message or was measured badly never wins.
 
+use crate::knee::{self, Knee};
 use crate::quantile::BEYOND_MIN;
 use crate::run::{Messages, Run, SimulationSummary};
 use crate::slo::{self, Judgement, judge};
@@ -62,15 +63,24 @@ pub fn verdict(run: &Run) -> Verdict {
         .chain(of_standing(&judgements, slo::Standing::Broken))
         .collect();
     let undecided = of_standing(&judgements, slo::Standing::Undecided);
-    let invalid: Vec<String> =
-        rows.iter().filter_map(not_valid).chain(undecided).chain(interrupted(run)).collect();
+    let searched = run.knees.iter().filter_map(Knee::not_found_out);
+    let invalid: Vec<String> = rows
+        .iter()
+        .filter_map(not_valid)
+        .chain(undecided)
+        .chain(interrupted(run))
+        .chain(searched)
+        .collect();
     let standing = match () {
         () if !failed.is_empty() => Standing::Failed,
         () if !invalid.is_empty() => Standing::Invalid,
-        () if rows.is_empty() && run.simulation.is_none() => Standing::Empty,
+        () if rows.is_empty() && run.knees.is_empty() && run.simulation.is_none() => {
+            Standing::Empty
+        }
         () => Standing::Good,
     };
     let headline = match (rows.is_empty(), &run.simulation) {
+        _ if !run.knees.is_empty() => knee::all_told(&run.knees),
         (false, _) => compared(&rows),
         (true, Some(simulation)) => simulated(simulation),
         (true, None) => "This run is empty: no transport was put under load.".to_owned(),
@@ -80,7 +90,7 @@ pub fn verdict(run: &Run) -> Verdict {
         standing,
         warnings,
         headline,
-        notes: rows.iter().filter_map(measured_again).collect(),
+        notes: rows.iter().filter_map(measured_again).chain(noted(run)).collect(),
     }
 }
 
@@ -131,6 +141,11 @@ fn interrupted(run: &Run) -> Option<String> {
         last.transport,
         number(last.duration_s),
     ))
+}
+
+fn noted(run: &Run) -> impl Iterator<Item = String> {
+    let notes = run.series.iter().map(|it| it.notes.iter().map(|note| (&it.transport, note)));
+    notes.flatten().map(|(transport, note)| format!("{transport}: {note}."))
 }
 
 fn measured_again(row: &Summary) -> Option<String> {
@@ -401,6 +416,40 @@ mod tests {
                 websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
             "#]],
         );
+    }
+
+    #[test]
+    fn a_search_says_how_much_each_transport_carries_the_most_first() {
+        let mut run = sample(2);
+        run.knees = crate::sample::knees();
+        run.knees.reverse();
+        check(
+            &run,
+            Standing::Good,
+            expect![[r#"
+            websocket carries 8,000 messages a second with p99 within 50 ms; at 16,000 p99 was 750 ms. long-poll carries 2,000 messages a second with p99 within 50 ms; at 4,000 p99 was 750 ms. short-poll kept p99 within 50 ms at no load: p99 was 750 ms.
+        "#]],
+        );
+        let last = run.knees[2].probes.len() - 1;
+        let undecided = &mut run.knees[2].probes[last];
+        undecided.outcome = knee::Outcome::Undecided;
+        undecided.why = "p99 was 75 ms, but the generator was busy".to_owned();
+        check(
+            &run,
+            Standing::Invalid,
+            expect![[r#"
+            How much websocket carries is not known: p99 was 75 ms, but the generator was busy.
+            websocket carries 8,000 messages a second with p99 within 50 ms at the least: 16,000 could not be decided. long-poll carries 2,000 messages a second with p99 within 50 ms; at 4,000 p99 was 750 ms. short-poll kept p99 within 50 ms at no load: p99 was 750 ms.
+        "#]],
+        );
+    }
+
+    #[test]
+    fn what_was_unusual_about_a_measurement_is_said() {
+        let mut run = sample(1);
+        run.series[0].notes.push("each command took a connection of its own".to_owned());
+        let notes = verdict(&run).notes;
+        assert_eq!(notes, ["websocket: each command took a connection of its own."]);
     }
 
     #[test]

@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use client::TransportKind;
+use loadtest::search::{Goal, Searched};
 use loadtest::{LoadError, Options, Span};
+use reports::knee::{Load, Outcome};
 use reports::run::Series;
 use tokio::sync::Mutex as Turn;
 use tokio::time::Instant;
@@ -78,6 +80,34 @@ async fn streams_and_sockets_deliver_every_message() {
         let series = run(&small(kind)).await.expect("a run");
         check(&series, kind);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bound_that_no_load_keeps_ends_the_search_at_the_least() {
+    let options = Options { rate: Some(900.0), ..small(TransportKind::Websocket) };
+    let goal = Goal { load: Load::Rate, p99_us_max: 1 };
+    let told = Mutex::new(0);
+    let turn = TURN.lock().await;
+    let searched = loadtest::search::search(
+        &options,
+        goal,
+        |_| {},
+        |knee, _| {
+            assert_eq!(knee.transport, "websocket");
+            *told.lock().expect("no panic") += 1;
+        },
+    );
+    let Searched { knees, series, interrupted } = searched.await.expect("a search");
+    drop(turn);
+    let probes = &knees[0].probes;
+    assert_eq!((knees.len(), series.len(), interrupted), (1, 0, false));
+    assert_eq!((knees[0].found(), probes.len()), (None, told.into_inner().expect("no panic")));
+    // A thousand messages and some for a p99, in two seconds.
+    assert_eq!(probes.last().map(|probe| probe.load), Some(600.0));
+    assert!(
+        probes.iter().all(|it| it.p99_us > Some(1) && it.outcome != Outcome::Held),
+        "{knees:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -18,6 +18,7 @@ use goose::goose::GooseUser;
 use super::stage::{Seat, Stage};
 use crate::counted::Counted;
 use crate::ledger::Receipt;
+use crate::preflight::Keeping;
 
 /// What everybody says: 64 bytes, about the length of a line in a chat.
 const TEXT: &str = "Half the pleasure of talking to a stranger is not knowing who it";
@@ -71,6 +72,7 @@ async fn open(
 ) -> Result<(Sender<Connector>, Receiver<Connector>), ClientError> {
     let options = client::Options {
         poll_interval: stage.route.poll_interval,
+        keep_alive: stage.route.keeping == Keeping::All,
         ..client::Options::new(stage.route.host.clone())
     };
     if stage.route.kind == TransportKind::ShortPoll {

@@ -15,7 +15,7 @@ use crate::clock::Clock;
 use crate::counted::{Bytes, Counted};
 use crate::ledger::Ledger;
 use crate::live::Live;
-use crate::preflight::Sources;
+use crate::preflight::{Keeping, Sources};
 use crate::schedule::{Due, Schedule};
 
 /// Different texts of errors that are kept apart; more than these are a flood, not information.
@@ -28,6 +28,7 @@ pub(crate) struct Route {
     pub(crate) addr: std::net::SocketAddr,
     pub(crate) host: String,
     pub(crate) poll_interval: Duration,
+    pub(crate) keeping: Keeping,
     pub(crate) sources: Sources,
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use reports::knee::{Knee, Load, Outcome, Probe};
 use reports::run::{
     Environment, GeneratorCost, HistogramDump, Interval, Messages, Run, SCHEMA, Series, ServerCost,
     SimulationSummary, Traffic, latency_histogram,
@@ -68,6 +69,41 @@ pub(crate) fn run(transports: usize, seconds: u64, rate: u64) -> Run {
             .take(transports)
             .map(|imagined| series(imagined, seconds, rate, &mut chance))
             .collect(),
+        knees: Vec::new(),
+    }
+}
+
+/// Searches of three transports, of which the last found nothing.
+pub(crate) fn knees() -> Vec<Knee> {
+    [("websocket", 9_000.0), ("long-poll", 2_400.0), ("short-poll", 0.0)]
+        .map(|(transport, most)| Knee {
+            transport: transport.to_owned(),
+            load: Load::Rate,
+            p99_us_max: 50_000,
+            probes: [500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 16_000.0]
+                .map(|load| probe(load, most))
+                .to_vec(),
+        })
+        .to_vec()
+}
+
+fn probe(load: f64, most: f64) -> Probe {
+    // A queue: the wait grows as one over what is left free.
+    let free = (1.0 - load / (1.1 * most)).max(0.004);
+    let p99_us = (3_000.0 / free) as u64;
+    let (outcome, why) = match p99_us {
+        0..=50_000 => (Outcome::Held, String::new()),
+        _ => (Outcome::Broken, format!("p99 was {} ms", p99_us / 1_000)),
+    };
+    Probe {
+        load,
+        users: 1_000,
+        offered_per_s: load,
+        achieved_per_s: load.min(1.1 * most),
+        p50_us: Some(p99_us / 6),
+        p99_us: Some(p99_us),
+        outcome,
+        why,
     }
 }
 
@@ -140,6 +176,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         intervals,
         invalid: Vec::new(),
         discarded: Vec::new(),
+        notes: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@
 use maud::{Markup, html};
 
 pub mod axis;
+pub mod knee;
 pub mod mark;
 pub mod scatter;
 pub mod series;

@@ -11,11 +11,14 @@
 //!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval.
 //! - `intervals.csv`: one row a transport and second of its window; the columns of
 //!   [`INTERVALS_COLUMNS`].
+//! - `knees.csv`, where the most that a transport carries was searched for: one row a probe, in
+//!   the order in which they were measured; the columns of [`KNEES_COLUMNS`].
 
 use csv::Writer;
 
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter};
+use crate::knee::Knee;
 use crate::quantile::Quantile;
 use crate::run::{HistogramDump, Run, Series};
 use crate::summary::{Percentiles, Summary, summaries};
@@ -71,6 +74,22 @@ pub const INTERVALS_COLUMNS: [&str; 7] = [
     "latency_us_max",
 ];
 
+/// The columns of `knees.csv`. `raised` is `rate` or `people`, and `load` is so many of them;
+/// `outcome` is `held`, `broken` or `undecided`, and `why` is empty where it is `held`.
+pub const KNEES_COLUMNS: [&str; 11] = [
+    "transport",
+    "raised",
+    "load",
+    "users",
+    "offered_per_s",
+    "achieved_per_s",
+    "latency_us_p50",
+    "latency_us_p99",
+    "latency_us_p99_bound",
+    "outcome",
+    "why",
+];
+
 /// Parts per million of the percentiles in `percentiles.csv`.
 const LADDER: [u32; 12] = [
     100_000, 250_000, 500_000, 750_000, 900_000, 950_000, 990_000, 995_000, 999_000, 999_500,
@@ -94,11 +113,16 @@ impl Exporter for Csv {
             .collect();
         let percentiles = run.series.iter().flat_map(percentile_rows).collect();
         let intervals = run.series.iter().flat_map(interval_rows).collect();
-        Ok(vec![
+        let mut tables = vec![
             table("summary.csv", &SUMMARY_COLUMNS, summary),
             table("percentiles.csv", &PERCENTILES_COLUMNS, percentiles),
             table("intervals.csv", &INTERVALS_COLUMNS, intervals),
-        ])
+        ];
+        if !run.knees.is_empty() {
+            let probes = run.knees.iter().flat_map(probe_rows).collect();
+            tables.push(table("knees.csv", &KNEES_COLUMNS, probes));
+        }
+        Ok(tables)
     }
 }
 
@@ -110,6 +134,24 @@ fn table<const N: usize>(name: &str, columns: &[&str; N], rows: Vec<[String; N]>
     }
     let bytes = writer.into_inner().expect("memory can be flushed");
     Artifact { name: name.to_owned(), bytes }
+}
+
+fn probe_rows(knee: &Knee) -> impl Iterator<Item = [String; 11]> {
+    knee.probes.iter().map(|probe| {
+        [
+            knee.transport.clone(),
+            knee.load.to_string(),
+            decimal(Some(probe.load)),
+            probe.users.to_string(),
+            decimal(Some(probe.offered_per_s)),
+            decimal(Some(probe.achieved_per_s)),
+            whole(probe.p50_us),
+            whole(probe.p99_us),
+            knee.p99_us_max.to_string(),
+            probe.outcome.to_string(),
+            probe.why.clone(),
+        ]
+    })
 }
 
 fn summary_row(row: &Summary, series: &Series) -> [String; 32] {
@@ -253,6 +295,26 @@ mod tests {
                 websocket,service,10,283,684,263,296
             "#]],
         );
+    }
+
+    #[test]
+    fn the_columns_of_the_searches_are_a_contract_and_there_is_no_file_without_one() {
+        let mut run = crate::sample::run(1, 2, 400);
+        let is_there = |run: &Run| {
+            let artifacts = Csv.export(run).expect("a run fits into CSV");
+            artifacts.into_iter().find(|it| it.name == "knees.csv")
+        };
+        assert!(is_there(&run).is_none());
+        run.knees = crate::sample::knees();
+        let text = String::from_utf8(is_there(&run).expect("a search").bytes).expect("CSV is text");
+        let lines: Vec<&str> = text.lines().skip(4).take(4).collect();
+        assert_eq!(text.lines().next(), Some(KNEES_COLUMNS.join(",").as_str()));
+        expect![[r#"
+            websocket,rate,4000.000,1000,4000.000,4000.000,838,5033,50000,held,
+            websocket,rate,8000.000,1000,8000.000,8000.000,2605,15631,50000,held,
+            websocket,rate,16000.000,1000,16000.000,9900.000,125000,750000,50000,broken,p99 was 750 ms
+            long-poll,rate,500.000,1000,500.000,500.000,616,3700,50000,held,
+        "#]].assert_eq(&(lines.join("\n") + "\n"));
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn content(run: &Run) -> Markup {
         }
         (verdict_box(&verdict(run)))
         (tables::objectives(run))
+        (figures::knees(&run.knees))
         @if !rows.is_empty() {
             (comparison::comparison(&rows))
             (figures::speed_and_cost(&rows))

@@ -7,8 +7,10 @@ use crate::chart::mark::{Mark, legend};
 use crate::chart::scatter::{left_out, scatter};
 use crate::chart::series::Panels;
 use crate::chart::{self, Size};
+use crate::knee::{Knee, Load};
 use crate::run::{Run, Series};
 use crate::summary::Summary;
+use crate::units::duration_us;
 
 /// The verdict as a picture.
 pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
@@ -30,6 +32,38 @@ pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
                     (data(&tables::speed_and_cost(rows)))
                 },
                 None => p.note { "No transport has both a median and a cost to the server to show." },
+            }
+        }
+    }
+}
+
+/// How much each transport carries; nothing where that was not searched for.
+pub(super) fn knees(knees: &[Knee]) -> Markup {
+    let Some(first) = knees.first() else {
+        return html! {};
+    };
+    let raised = match first.load {
+        Load::Rate => "the same people say more and more",
+        Load::People => "more and more people say as much each",
+    };
+    html! {
+        section aria-labelledby="knees" {
+            h2 id="knees" { "How much each transport carries" }
+            p {
+                "Each probe is a run of its own: " (raised) ", until p99 is beyond "
+                (duration_us(first.p99_us_max as f64)) " or messages do not arrive. The most that held \
+                 was measured again. What follows below is that measurement of each transport."
+            }
+            @if let Some(picture) = both_sizes(|size| chart::knee::knee(knees, size)) {
+                figure {
+                    (legend(knees.iter().map(|knee| knee.transport.as_str())))
+                    (picture)
+                    figcaption {
+                        "With markers: p99; thin: the median. A hollow mark is a load at which the bound did not \
+                         hold, or at which the generator was the limit; the table tells which."
+                    }
+                    (data(&tables::probes(knees)))
+                }
             }
         }
     }

@@ -3,11 +3,12 @@
 
 use maud::{Markup, html};
 
+use crate::knee::{Knee, Outcome, Probe};
 use crate::quantile::Quantile;
 use crate::run::{Run, Series};
 use crate::slo::{Standing, judge};
 use crate::summary::{Percentiles, Summary};
-use crate::units::{count, duration_us, or_absent, plural};
+use crate::units::{count, duration_us, number, or_absent, plural};
 
 /// A table in a box that scrolls.
 pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
@@ -54,6 +55,52 @@ pub(super) fn objectives(run: &Run) -> Markup {
             (scrolling("Objectives", &table))
         }
     }
+}
+
+/// Every probe of every search, in the order of the load.
+pub(super) fn probes(knees: &[Knee]) -> Markup {
+    let time = |us: Option<u64>| or_absent(us, |us| duration_us(us as f64));
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "transport" }
+                    th scope="col" { "people" }
+                    th scope="col" { "offered/s" }
+                    th scope="col" { "achieved/s" }
+                    th scope="col" { "p50" }
+                    th scope="col" { "p99" }
+                    th.text scope="col" { "within the bound" }
+                }
+            }
+            tbody {
+                @for knee in knees {
+                    @for probe in in_order(&knee.probes) {
+                        tr {
+                            th scope="row" { (knee.transport) }
+                            td { (count(probe.users)) }
+                            td { (number(probe.offered_per_s)) }
+                            td { (number(probe.achieved_per_s)) }
+                            td { (time(probe.p50_us)) }
+                            td { (time(probe.p99_us)) }
+                            @match probe.outcome {
+                                Outcome::Held => td.text.best { "yes" },
+                                Outcome::Broken => td.text.bad { "NO: " (probe.why) },
+                                Outcome::Undecided => td.text { "not decided: " (probe.why) },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    scrolling("Probes of the search", &table)
+}
+
+fn in_order(probes: &[Probe]) -> Vec<&Probe> {
+    let mut probes: Vec<&Probe> = probes.iter().collect();
+    probes.sort_by(|one, other| one.load.total_cmp(&other.load));
+    probes
 }
 
 /// Latency beside what it is made of, so that nobody need take it on trust.
