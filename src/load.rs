@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
+use loadtest::repeat::repeat;
 use loadtest::search::Goal;
 use loadtest::{LoadError, Measured, Options, Span};
 use reports::knee::{self, Knee};
@@ -33,7 +34,8 @@ pub(crate) struct Load {
     slos: Vec<Slo>,
     /// Find the most that each transport carries while p99 is within --p99-max: the highest rate,
     /// or the most people; from the --rate or --users that are given, to 5 %
-    #[arg(long, value_name = "rate|people", num_args = 0..=1, default_missing_value = "rate")]
+    #[arg(long, value_name = "rate|people", num_args = 0..=1, default_missing_value = "rate",
+        conflicts_with = "repeat")]
     search: Option<knee::Load>,
     /// What p99 may be in a search
     #[arg(long, value_name = "TIME", default_value = "50ms", requires = "search")]
@@ -131,9 +133,8 @@ fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measure
     quieten_goose();
     let runtime = runtime()?;
     let meter = Meter::new();
-    let measure = |options: &Options| {
-        runtime.block_on(loadtest::run(options, |progress| meter.show(progress)))
-    };
+    let measure =
+        |options: &Options| runtime.block_on(repeat(options, |progress| meter.show(progress)));
     let mut all = measure(options)?;
     for one in &mut all.series {
         // A lost message is a result, and no second measurement makes it good.

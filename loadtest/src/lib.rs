@@ -17,7 +17,7 @@
 //! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
 //! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
 //! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! [`recorder`], [`validity`], `series` (the result), [`search`] (how much is too much). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
+//! [`recorder`], [`validity`], `series` (the result), [`repeat`] (several times), [`search`] (how much is too much). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
 
 pub mod clock;
@@ -28,6 +28,7 @@ pub mod pacer;
 pub mod preflight;
 pub mod process;
 pub mod recorder;
+pub mod repeat;
 #[cfg(target_os = "linux")]
 pub mod saturate;
 pub mod schedule;

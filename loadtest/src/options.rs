@@ -18,6 +18,8 @@ pub const RATE_PER_USER_DEFAULT: f64 = 0.5;
 /// Messages that one run may schedule; each costs some 100 bytes of books.
 pub const MESSAGES_MAX: f64 = 50e6;
 
+const REPEAT_MAX: u32 = 100;
+
 /// One load run: the same people and the same schedule over each transport in turn.
 #[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
 #[serde(default, deny_unknown_fields)]
@@ -48,6 +50,9 @@ pub struct Options {
     /// A server that already runs, as http://HOST:PORT, instead of one started for each transport
     #[arg(long, value_name = "URL")]
     pub target: Option<String>,
+    /// How often everything is measured, the transports in turns
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub repeat: u32,
     /// Seed of the schedule
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
@@ -68,6 +73,7 @@ impl Default for Options {
             arrivals: Arrivals::Poisson,
             poll_interval: Span(Duration::from_secs(1)),
             target: None,
+            repeat: 1,
             seed: 1,
             server_command: Vec::new(),
         }
@@ -122,6 +128,9 @@ impl Options {
             let allowed = "more than 0, and at most 50 million messages in the whole run";
             return refuse("rate", self.rate_per_s().to_string(), allowed);
         }
+        if !(1..=REPEAT_MAX).contains(&self.repeat) {
+            return refuse("repeat", self.repeat.to_string(), "1 to 100 rounds");
+        }
         let poll_interval = self.poll_interval.0;
         if !(Duration::from_millis(10)..=Duration::from_secs(30)).contains(&poll_interval) {
             return refuse("poll-interval", self.poll_interval.to_string(), "10ms to 30s");
@@ -175,6 +184,7 @@ mod tests {
             ("--users 1", "--users 1: 2 to 1000000 people can talk"),
             ("--duration 10ms", "--duration 10ms: 1s to 1h can be measured"),
             ("--poll-interval 1ms", "--poll-interval 1ms: 10ms to 30s"),
+            ("--repeat 0", "--repeat 0: 1 to 100 rounds"),
             ("--rate 0", "--rate 0: more than 0, and at most 50 million messages in the whole run"),
             (
                 "--rate NaN",

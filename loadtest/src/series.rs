@@ -42,6 +42,7 @@ impl Finished<'_> {
             send_lag_us: HistogramDump::from(&figures.send_lag),
             invalid: self.invalid(&figures, &messages),
             discarded: Vec::new(),
+            rounds: Vec::new(),
             notes: self.notes(),
             intervals: figures.intervals,
         }

@@ -11,6 +11,7 @@
 //! - [`slo`]: objectives, and whether the run kept them.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
 //! - [`compare`]: one run beside another, with what chance alone would do (`bootstrap`).
+//! - [`rounds`]: several measurements of the same, as one.
 //! - [`knee`]: how much a transport carries within a bound.
 //! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
 //! - [`sequence`]: a run of a simulation as a picture of who told whom what.
@@ -31,6 +32,7 @@ mod bootstrap;
 pub mod compare;
 pub mod knee;
 pub mod quantile;
+pub mod rounds;
 pub mod slo;
 pub mod summary;
 pub mod units;

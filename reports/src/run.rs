@@ -112,10 +112,13 @@ pub struct Series {
     pub intervals: Vec<Interval>,
     /// Why the figures must not be trusted; empty when they may be.
     pub invalid: Vec<String>,
-    /// Why earlier measurements of the same were thrown away, one entry each; empty when the first
+    /// Why other measurements of the same were thrown away, one entry each; empty when the first
     /// one counts.
     #[serde(default)]
     pub discarded: Vec<String>,
+    /// The latency of each round, where it was measured several times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<HistogramDump>,
     /// How this measurement differs from what is usual, a clause each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,

@@ -40,7 +40,7 @@ pub struct Summary {
     pub valid: bool,
     /// Why not; empty when valid.
     pub invalid: Vec<String>,
-    /// Why earlier measurements were thrown away, one entry each.
+    /// Why other measurements were thrown away, one entry each.
     pub discarded: Vec<String>,
     /// True when every message sent is explained and arrived as it should.
     pub accounted: bool,

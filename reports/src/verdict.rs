@@ -150,7 +150,7 @@ fn noted(run: &Run) -> impl Iterator<Item = String> {
 
 fn measured_again(row: &Summary) -> Option<String> {
     let last = row.discarded.last()?.trim_end_matches('.');
-    let times = plural(row.discarded.len() as u64, "earlier measurement");
+    let times = plural(row.discarded.len() as u64, "measurement");
     let were = if row.discarded.len() == 1 { "was" } else { "were" };
     Some(format!("{times} of {} {were} thrown away as not valid: {last}.", row.transport))
 }

@@ -111,6 +111,30 @@ async fn a_bound_that_no_load_keeps_ends_the_search_at_the_least() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_measured_twice_is_one_series_with_two_rounds() {
+    let transports = vec![TransportKind::Websocket, TransportKind::Sse];
+    let options = Options { transports, repeat: 2, ..small(TransportKind::Websocket) };
+    let turn = TURN.lock().await;
+    let began = Mutex::new(Vec::new());
+    let measured = loadtest::repeat::repeat(&options, |progress| {
+        if progress.phase == loadtest::Phase::Starting {
+            began.lock().expect("no panic").push(progress.transport.name());
+        }
+    });
+    let series = measured.await.expect("a run").series;
+    drop(turn);
+    assert_eq!(began.into_inner().expect("no panic"), ["websocket", "sse", "sse", "websocket"]);
+    let names: Vec<_> = series.iter().map(|it| it.transport.as_str()).collect();
+    assert_eq!(names, ["websocket", "sse"]);
+    for series in &series {
+        assert!(series.messages.all_accounted_for(), "{:?}", series.messages);
+        // A round that was disturbed may have been thrown away, and that is said.
+        let rounds = series.rounds.len().max(1) + series.discarded.len();
+        assert_eq!((rounds, series.intervals.len()), (2, 2 * series.rounds.len().max(1)));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_odd_one_out_has_nobody_to_talk_to_and_that_is_said() {
     let options = Options { users: 3, ..small(TransportKind::LongPoll) };
     let messages = run(&options).await.expect("a run").messages;

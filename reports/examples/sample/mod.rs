@@ -176,6 +176,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         intervals,
         invalid: Vec::new(),
         discarded: Vec::new(),
+        rounds: Vec::new(),
         notes: Vec::new(),
     }
 }

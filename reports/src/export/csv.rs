@@ -11,6 +11,8 @@
 //!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval.
 //! - `intervals.csv`: one row a transport and second of its window; the columns of
 //!   [`INTERVALS_COLUMNS`].
+//! - `rounds.csv`, where everything was measured several times: one row a transport and round; the
+//!   columns of [`ROUNDS_COLUMNS`].
 //! - `knees.csv`, where the most that a transport carries was searched for: one row a probe, in
 //!   the order in which they were measured; the columns of [`KNEES_COLUMNS`].
 
@@ -74,6 +76,19 @@ pub const INTERVALS_COLUMNS: [&str; 7] = [
     "latency_us_max",
 ];
 
+/// The columns of `rounds.csv`; rounds count from 1, and those that were thrown away are not among
+/// them.
+pub const ROUNDS_COLUMNS: [&str; 8] = [
+    "transport",
+    "round",
+    "received",
+    "latency_us_p50",
+    "latency_us_p90",
+    "latency_us_p99",
+    "latency_us_p999",
+    "latency_us_max",
+];
+
 /// The columns of `knees.csv`. `raised` is `rate` or `people`, and `load` is so many of them;
 /// `outcome` is `held`, `broken` or `undecided`, and `why` is empty where it is `held`.
 pub const KNEES_COLUMNS: [&str; 11] = [
@@ -118,6 +133,10 @@ impl Exporter for Csv {
             table("percentiles.csv", &PERCENTILES_COLUMNS, percentiles),
             table("intervals.csv", &INTERVALS_COLUMNS, intervals),
         ];
+        let rounds: Vec<_> = run.series.iter().flat_map(round_rows).collect();
+        if !rounds.is_empty() {
+            tables.push(table("rounds.csv", &ROUNDS_COLUMNS, rounds));
+        }
         if !run.knees.is_empty() {
             let probes = run.knees.iter().flat_map(probe_rows).collect();
             tables.push(table("knees.csv", &KNEES_COLUMNS, probes));
@@ -134,6 +153,22 @@ fn table<const N: usize>(name: &str, columns: &[&str; N], rows: Vec<[String; N]>
     }
     let bytes = writer.into_inner().expect("memory can be flushed");
     Artifact { name: name.to_owned(), bytes }
+}
+
+fn round_rows(series: &Series) -> impl Iterator<Item = [String; 8]> {
+    (1..).zip(&series.rounds).map(|(number, round): (u32, _)| {
+        let percentiles = Percentiles::from(round);
+        [
+            series.transport.clone(),
+            number.to_string(),
+            percentiles.samples.to_string(),
+            whole(percentiles.p50),
+            whole(percentiles.p90),
+            whole(percentiles.p99),
+            whole(percentiles.p999),
+            whole(percentiles.max),
+        ]
+    })
 }
 
 fn probe_rows(knee: &Knee) -> impl Iterator<Item = [String; 11]> {
@@ -295,6 +330,20 @@ mod tests {
                 websocket,service,10,283,684,263,296
             "#]],
         );
+    }
+
+    #[test]
+    fn rounds_have_a_file_where_there_are_any() {
+        let mut run = crate::sample::run(1, 2, 400);
+        run.series[0].rounds = vec![run.series[0].latency_us.clone(); 2];
+        let artifacts = Csv.export(&run).expect("a run fits into CSV");
+        let rounds = artifacts.iter().find(|it| it.name == "rounds.csv").expect("two rounds");
+        let text = String::from_utf8(rounds.bytes.clone()).expect("CSV is text");
+        expect![[r#"
+            transport,round,received,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max
+            websocket,1,761,794,1887,,,15239
+            websocket,2,761,794,1887,,,15239
+        "#]].assert_eq(&text);
     }
 
     #[test]

@@ -66,6 +66,7 @@ fn content(run: &Run) -> Markup {
             (figures::speed_and_cost(&rows))
             (figures::spectrum(run))
             (figures::over_time(run))
+            (tables::rounds(run))
             (tables::honesty(&rows))
             (tables::errors(run))
         }

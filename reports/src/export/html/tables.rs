@@ -103,6 +103,51 @@ fn in_order(probes: &[Probe]) -> Vec<&Probe> {
     probes
 }
 
+/// The latency of each round; nothing where everything was measured once.
+pub(super) fn rounds(run: &Run) -> Markup {
+    let repeated: Vec<&Series> = run.series.iter().filter(|it| !it.rounds.is_empty()).collect();
+    if repeated.is_empty() {
+        return html! {};
+    }
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "transport" }
+                    th scope="col" { "round" }
+                    th scope="col" { "messages" }
+                    th scope="col" { "p50" }
+                    th scope="col" { "p99" }
+                    th scope="col" { "max" }
+                }
+            }
+            tbody {
+                @for series in repeated {
+                    @for (number, round) in (1..).zip(&series.rounds) {
+                        @let percentiles = Percentiles::from(round);
+                        tr {
+                            th scope="row" { (series.transport) }
+                            td { (number) }
+                            td { (count(percentiles.samples)) }
+                            (percentile_cells(&percentiles))
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="rounds" {
+            h2 id="rounds" { "Round by round" }
+            p {
+                "The transports were measured in turns, each time against a new server. What differs \
+                 from round to round is not a difference between transports."
+            }
+            (scrolling("Latency of each round", &table))
+        }
+    }
+}
+
 /// Latency beside what it is made of, so that nobody need take it on trust.
 pub(super) fn honesty(rows: &[Summary]) -> Markup {
     let table = html! {
