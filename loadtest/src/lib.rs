@@ -40,6 +40,7 @@ pub mod timer;
 pub mod validity;
 
 mod live;
+mod sampler;
 mod scenario;
 mod series;
 
@@ -216,11 +217,15 @@ async fn run_transport(
         duration: options.duration.0,
         progress: &progress,
     };
-    let (observed, counted_by_goose) = perform(&stage, conductor, schedule).await?;
+    let sampling = tokio::spawn(sampler::watch(Arc::clone(&stage), conductor.target.process_id()));
+    let performed = perform(&stage, conductor, schedule).await;
+    stage.stop();
+    let used = sampling.await.unwrap_or_default();
+    let (observed, counted_by_goose) = performed?;
     progress(Phase::Finished);
     let (interrupted, window) = (observed.interrupted, observed.window.clone());
-    let run =
-        series::Finished { users: options.users, stage: &stage, idle, observed, counted_by_goose };
+    let users = options.users;
+    let run = series::Finished { users, stage: &stage, idle, observed, counted_by_goose, used };
     let clock = stage.clock().expect("it was started when the people were together");
     Ok(One { series: run.into_series(), interrupted, clock, window })
 }

@@ -74,19 +74,21 @@ impl Figures {
 /// The window, cut into seconds.
 struct Seconds {
     window: Range<u64>,
-    sent: Vec<u64>,
+    send_lags_us: Vec<Vec<u64>>,
     latencies_us: Vec<Vec<u64>>,
 }
 
 impl Seconds {
     fn new(window: &Range<u64>) -> Self {
         let count = (window.end - window.start).div_ceil(1_000_000) as usize;
-        Self { window: window.clone(), sent: vec![0; count], latencies_us: vec![Vec::new(); count] }
+        let seconds = || vec![Vec::new(); count];
+        Self { window: window.clone(), send_lags_us: seconds(), latencies_us: seconds() }
     }
 
     fn add(&mut self, record: &Record) {
-        if let Some(second) = record.sent_us.and_then(|at_us| self.second(at_us)) {
-            self.sent[second] += 1;
+        let sent = record.sent_us.and_then(|at_us| Some((at_us, self.second(at_us)?)));
+        if let Some((at_us, second)) = sent {
+            self.send_lags_us[second].push(at_us.saturating_sub(record.intended_us));
         }
         let received = record.received_us.and_then(|at_us| Some((at_us, self.second(at_us)?)));
         if let Some((at_us, second)) = received {
@@ -105,21 +107,30 @@ impl Seconds {
     /// One histogram serves all seconds in turn: a histogram is large, its dump is small.
     fn finish(self) -> Vec<Interval> {
         let mut histogram = latency_histogram();
-        let seconds = self.sent.into_iter().zip(self.latencies_us).zip(0..);
+        let seconds = self.send_lags_us.into_iter().zip(self.latencies_us).zip(0..);
         seconds
-            .map(|((sent, latencies_us), second)| {
-                histogram.reset();
-                for &latency_us in &latencies_us {
-                    histogram.saturating_record(latency_us);
-                }
+            .map(|((send_lags_us, latencies_us), second)| {
+                fill(&mut histogram, &send_lags_us);
+                let is_spoken = !send_lags_us.is_empty();
+                let send_lag_us_p99 = is_spoken.then(|| histogram.value_at_quantile(0.99));
+                fill(&mut histogram, &latencies_us);
                 Interval {
                     second,
-                    sent,
+                    sent: send_lags_us.len() as u64,
                     received: latencies_us.len() as u64,
                     latency_us: HistogramDump::from(&histogram),
+                    send_lag_us_p99,
+                    used: None,
                 }
             })
             .collect()
+    }
+}
+
+fn fill(histogram: &mut Histogram<u64>, values: &[u64]) {
+    histogram.reset();
+    for &value in values {
+        histogram.saturating_record(value);
     }
 }
 
@@ -181,6 +192,8 @@ mod tests {
             .map(|second| (second.second, second.sent, second.received))
             .collect();
         assert_eq!(seconds, [(0, 1, 1), (1, 0, 1)]);
+        let lags: Vec<_> = figures.intervals.iter().map(|it| it.send_lag_us_p99).collect();
+        assert_eq!(lags, [Some(1), None], "a microsecond is the least that is told apart");
         assert_eq!(figures.intervals[0].latency_us.to_histogram().len(), 1);
     }
 

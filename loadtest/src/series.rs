@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reports::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic};
+use reports::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic, Used};
 use reports::units;
 
 use crate::preflight::Keeping;
@@ -19,13 +19,18 @@ pub(crate) struct Finished<'a> {
     pub(crate) idle: Option<Usage>,
     pub(crate) observed: Observed,
     pub(crate) counted_by_goose: u64,
+    /// One entry a second, from the opening of the window on; some more than it has.
+    pub(crate) used: Vec<Used>,
 }
 
 impl Finished<'_> {
     pub(crate) fn into_series(self) -> Series {
         let window = &self.observed.window;
         let messages = self.stage.ledger.messages(window);
-        let figures = Figures::read(&self.stage.ledger, window);
+        let mut figures = Figures::read(&self.stage.ledger, window);
+        for (interval, used) in figures.intervals.iter_mut().zip(&self.used) {
+            interval.used = Some(*used);
+        }
         let duration_s = self.duration().as_secs_f64();
         Series {
             transport: self.stage.route.kind.name().to_owned(),

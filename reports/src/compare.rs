@@ -143,7 +143,13 @@ mod tests {
             }
             all.add(&histogram).expect("they have the same bounds");
             let latency_us = HistogramDump::from(&histogram);
-            intervals.push(Interval { second, sent: 500, received: 500, latency_us });
+            intervals.push(Interval {
+                second,
+                sent: 500,
+                received: 500,
+                latency_us,
+                ..Interval::default()
+            });
         }
         let mut run = crate::sample::run(1, 1, 10);
         run.series[0].latency_us = HistogramDump::from(&all);

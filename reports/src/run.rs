@@ -200,6 +200,31 @@ pub struct Interval {
     pub received: u64,
     /// Latency of the messages received in it.
     pub latency_us: HistogramDump,
+    /// 99th percentile of the send lag of the messages sent in it, in microseconds; absent where
+    /// none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lag_us_p99: Option<u64>,
+    /// What the run used in it; absent where that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
+}
+
+/// What a run used in one second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// People connected at its end.
+    pub connected: u64,
+    /// Processor time of the generator, in microseconds; the kernel counts it in ticks of usually
+    /// 10 ms.
+    pub generator_cpu_us: u64,
+    /// Resident memory of the generator at its end, in bytes.
+    pub generator_rss_bytes: u64,
+    /// Processor time of the server, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_cpu_us: Option<u64>,
+    /// Resident memory of the server at its end, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_rss_bytes: Option<u64>,
 }
 
 /// A histogram as the list of its non-empty buckets, `(value, count)` with rising values.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use reports::knee::{Knee, Load, Outcome, Probe};
 use reports::run::{
     Environment, GeneratorCost, HistogramDump, Interval, Messages, Run, SCHEMA, Series, ServerCost,
-    SimulationSummary, Traffic, latency_histogram,
+    SimulationSummary, Traffic, Used, latency_histogram,
 };
 
 /// A transport as the sample imagines it.
@@ -152,7 +152,14 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
             of_second.saturating_record(service_us + lag_us);
         }
         let latency_us = HistogramDump::from(&of_second);
-        intervals.push(Interval { second, sent: received, received, latency_us });
+        intervals.push(Interval {
+            second,
+            sent: received,
+            received,
+            latency_us,
+            send_lag_us_p99: Some(60 + second % 7 * 10),
+            used: Some(imagined.used(second, received)),
+        });
     }
     let delivered = latency.len();
     Series {
@@ -182,6 +189,17 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
 }
 
 impl Imagined {
+    fn used(&self, second: u64, received: u64) -> Used {
+        let server = self.server(received);
+        Used {
+            connected: 1_000,
+            generator_cpu_us: received * 40,
+            generator_rss_bytes: 61 << 20,
+            server_cpu_us: Some(server.cpu_us),
+            server_rss_bytes: Some(server.rss_bytes + (second << 12)),
+        }
+    }
+
     /// A log-normal service, a wait for the next poll, and a stumble in the middle of the window.
     fn service_us(&self, second: u64, seconds: u64, chance: &mut Chance) -> u64 {
         let stumble = if second == seconds / 2 { 3.0 } else { 1.0 };

@@ -8,6 +8,7 @@
 use maud::{Markup, html};
 
 pub mod axis;
+mod heat;
 pub mod knee;
 pub mod mark;
 pub mod scatter;

@@ -66,7 +66,7 @@ pub const PERCENTILES_COLUMNS: [&str; 7] =
     ["transport", "metric", "percentile", "value_us", "beyond", "low_us", "high_us"];
 
 /// The columns of `intervals.csv`.
-pub const INTERVALS_COLUMNS: [&str; 7] = [
+pub const INTERVALS_COLUMNS: [&str; 13] = [
     "transport",
     "second",
     "sent",
@@ -74,6 +74,12 @@ pub const INTERVALS_COLUMNS: [&str; 7] = [
     "latency_us_p50",
     "latency_us_p99",
     "latency_us_max",
+    "send_lag_us_p99",
+    "connected",
+    "server_cpu_us",
+    "server_rss_bytes",
+    "generator_cpu_us",
+    "generator_rss_bytes",
 ];
 
 /// The columns of `rounds.csv`; rounds count from 1, and those that were thrown away are not among
@@ -258,9 +264,10 @@ fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
         .collect()
 }
 
-fn interval_rows(series: &Series) -> Vec<[String; 7]> {
+fn interval_rows(series: &Series) -> Vec<[String; 13]> {
     let row = |interval: &crate::run::Interval| {
         let percentiles = Percentiles::from(&interval.latency_us);
+        let used = interval.used.as_ref();
         [
             series.transport.clone(),
             interval.second.to_string(),
@@ -269,6 +276,12 @@ fn interval_rows(series: &Series) -> Vec<[String; 7]> {
             whole(percentiles.p50),
             whole(percentiles.p99),
             whole(percentiles.max),
+            whole(interval.send_lag_us_p99),
+            whole(used.map(|it| it.connected)),
+            whole(used.and_then(|it| it.server_cpu_us)),
+            whole(used.and_then(|it| it.server_rss_bytes)),
+            whole(used.map(|it| it.generator_cpu_us)),
+            whole(used.map(|it| it.generator_rss_bytes)),
         ]
     };
     series.intervals.iter().map(row).collect()
@@ -372,9 +385,9 @@ mod tests {
             "intervals.csv",
             3,
             expect![[r#"
-                transport,second,sent,received,latency_us_p50,latency_us_p99,latency_us_max
-                websocket,0,381,381,454,,4235
-                websocket,1,380,380,1258,,15239
+                transport,second,sent,received,latency_us_p50,latency_us_p99,latency_us_max,send_lag_us_p99,connected,server_cpu_us,server_rss_bytes,generator_cpu_us,generator_rss_bytes
+                websocket,0,381,381,454,,4235,60,1000,9144,17140032,15240,63963136
+                websocket,1,380,380,1258,,15239,70,1000,9120,17144128,15200,63963136
             "#]],
         );
     }

@@ -100,8 +100,10 @@ pub(super) fn over_time(run: &Run) -> Markup {
             @if let Some(panels) = &panels {
                 p {
                     "Latency: the thick line is the median, the thin one the " (panels.upper().name())
-                    " of each second. Messages: the thick line is those received, the thin one \
-                     those sent. All panels have the same scales."
+                    " of each second, behind them all messages (the darker, the more); dotted is the \
+                     send lag (p99). Messages: the thick line is those received, the thin one those \
+                     sent. Cores: the thick line is the server, the thin one the generator. All panels \
+                     have the same scales."
                 }
                 div.panels {
                     @for (index, series) in run.series.iter().enumerate() {
@@ -126,6 +128,7 @@ fn panel(panels: &Panels, series: &Series, mark: Mark) -> Markup {
             }
             (panels.latency(series, mark))
             (panels.rate(series, mark))
+            @if let Some(cores) = panels.cores(series, mark) { (cores) }
             (data(&tables::intervals(series)))
         }
     }

@@ -5,10 +5,10 @@ use maud::{Markup, html};
 
 use crate::knee::{Knee, Outcome, Probe};
 use crate::quantile::Quantile;
-use crate::run::{Run, Series};
+use crate::run::{Run, Series, Used};
 use crate::slo::{Standing, judge};
 use crate::summary::{Percentiles, Summary};
-use crate::units::{count, duration_us, number, or_absent, plural};
+use crate::units::{bytes, count, duration_us, number, or_absent, plural};
 
 /// A table in a box that scrolls.
 pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
@@ -296,14 +296,33 @@ pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
     scrolling("Median latency and server CPU", &table)
 }
 
+const USED: [&str; 5] =
+    ["connected", "server, cores", "server, memory", "generator, cores", "generator, memory"];
+
+fn used_cells(used: Option<&Used>) -> Markup {
+    let cores = |us: u64| number(us as f64 / 1e6);
+    let memory = |it: u64| bytes(it as f64);
+    html! {
+        td { (or_absent(used, |it| count(it.connected))) }
+        td { (or_absent(used.and_then(|it| it.server_cpu_us), cores)) }
+        td { (or_absent(used.and_then(|it| it.server_rss_bytes), memory)) }
+        td { (or_absent(used, |it| cores(it.generator_cpu_us))) }
+        td { (or_absent(used, |it| memory(it.generator_rss_bytes))) }
+    }
+}
+
 /// One transport second by second.
 pub(super) fn intervals(series: &Series) -> Markup {
+    let is_read = series.intervals.iter().any(|it| it.used.is_some());
     let table = html! {
         table {
             thead {
                 tr {
-                    @for heading in ["second", "sent", "received", "p50", "p99", "max"] {
+                    @for heading in ["second", "sent", "received", "p50", "p99", "max", "send lag p99"] {
                         th scope="col" { (heading) }
+                    }
+                    @if is_read {
+                        @for heading in USED { th scope="col" { (heading) } }
                     }
                 }
             }
@@ -314,6 +333,8 @@ pub(super) fn intervals(series: &Series) -> Markup {
                         td { (count(interval.sent)) }
                         td { (count(interval.received)) }
                         (percentile_cells(&Percentiles::from(&interval.latency_us)))
+                        td { (or_absent(interval.send_lag_us_p99, |us| duration_us(us as f64))) }
+                        @if is_read { (used_cells(interval.used.as_ref())) }
                     }
                 }
             }
