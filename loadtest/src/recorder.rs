@@ -193,7 +193,7 @@ mod tests {
             .collect();
         assert_eq!(seconds, [(0, 1, 1), (1, 0, 1)]);
         let lags: Vec<_> = figures.intervals.iter().map(|it| it.send_lag_us_p99).collect();
-        assert_eq!(lags, [Some(1), None], "a microsecond is the least that is told apart");
+        assert_eq!(lags, [Some(0), None]);
         assert_eq!(figures.intervals[0].latency_us.to_histogram().len(), 1);
     }
 
