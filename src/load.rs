@@ -72,6 +72,7 @@ pub(crate) fn measure(
 ) -> anyhow::Result<Run> {
     let started_at = format!("{:.0}", jiff::Timestamp::now());
     let options = Options { server_command: server_command()?, ..options.clone() };
+    let part = options.part()?;
     let Measured { series, interrupted } = run_series(&options, again_max)?;
     Ok(Run {
         schema: SCHEMA,
@@ -82,6 +83,8 @@ pub(crate) fn measure(
         simulation,
         slos: Vec::new(),
         interrupted,
+        part,
+        generators: Vec::new(),
         series,
     })
 }

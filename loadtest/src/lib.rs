@@ -16,7 +16,7 @@
 //!
 //! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
 //! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
-//! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
+//! [`timer`] and [`pacer`] (when), [`shard`] (who, where several generators share the people), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
 //! [`recorder`], [`validity`], `series` (the result). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
 
@@ -32,12 +32,15 @@ pub mod recorder;
 pub mod saturate;
 pub mod schedule;
 pub mod selftest;
+pub mod shard;
 pub mod span;
 pub mod target;
 pub mod timer;
 pub mod validity;
 
+mod crossing;
 mod live;
+mod name;
 mod scenario;
 mod series;
 
@@ -59,6 +62,7 @@ use clock::Clock;
 use preflight::Sources;
 use scenario::{Conductor, Halt, Observed, Route, Stage};
 use schedule::Schedule;
+use shard::Start;
 
 /// What a run measured.
 #[derive(Debug, Clone)]
@@ -92,6 +96,11 @@ pub enum Phase {
         paired: u64,
         /// All people.
         users: u64,
+    },
+    /// Everybody is there, and the start that the generators agreed upon is awaited.
+    Waiting {
+        /// Time until it.
+        left: Duration,
     },
     /// The crowd settles and the first messages flow; nothing is measured yet.
     Settling,
@@ -166,12 +175,14 @@ pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Measu
     options.validate()?;
     let open_files = preflight::raise_open_files();
     for &kind in &options.transports {
-        preflight::check_open_files(options.users, kind, open_files)?;
+        preflight::check_open_files(options.shard().people(options.users), kind, open_files)?;
     }
+    let first = options.start()?;
     let mut series = Vec::new();
-    for &transport in &options.transports {
+    for (&transport, nth) in options.transports.iter().zip(0..) {
         let report = |phase| progress(Progress { transport, phase });
-        let interrupted = match run_transport(options, transport, report).await {
+        let start = first.map(|first| first.after(options.slot() * nth));
+        let interrupted = match run_transport(options, transport, start, report).await {
             Ok(one) => {
                 series.push(one.series);
                 one.interrupted
@@ -199,6 +210,7 @@ struct One {
 async fn run_transport(
     options: &Options,
     kind: TransportKind,
+    start: Option<Start>,
     progress: impl Fn(Phase),
 ) -> Result<One, LoadError> {
     progress(Phase::Starting);
@@ -208,18 +220,23 @@ async fn run_transport(
     };
     let idle = target.usage();
     let schedule = options.schedule();
-    let stage = Arc::new(Stage::new(run_id(), route(options, kind, &target), &schedule));
+    let shard = options.shard();
+    // A number that no other run has at the same time tells our messages from those of an earlier
+    // run on a server that lives longer.
+    let run = start.map_or_else(rand::random, |start| start.run_id(options.seed));
+    let stage = Arc::new(Stage::new(run, route(options, kind, &target), &schedule, shard));
     let conductor = Conductor {
         stage: &stage,
         target: &mut target,
         duration: options.duration.0,
+        start: start.map(Start::instant),
         progress: &progress,
     };
     let (observed, counted_by_goose) = perform(&stage, conductor, schedule).await?;
     progress(Phase::Finished);
     let (interrupted, window) = (observed.interrupted, observed.window.clone());
     let run =
-        series::Finished { users: options.users, stage: &stage, idle, observed, counted_by_goose };
+        series::Finished { people: options.users, stage: &stage, idle, observed, counted_by_goose };
     let clock = stage.clock().expect("it was started when the people were together");
     Ok(One { series: run.into_series(), interrupted, clock, window })
 }
@@ -231,7 +248,8 @@ async fn perform(
     conductor: Conductor<'_, impl Fn(Phase)>,
     schedule: Schedule,
 ) -> Result<(Observed, u64), LoadError> {
-    let attack = scenario::attack(stage, schedule.people).map_err(Box::new)?;
+    let people = stage.ledger.shard.people(schedule.people);
+    let attack = scenario::attack(stage, people).map_err(Box::new)?;
     let mut attack = Box::pin(attack.execute());
     let mut conducting = pin!(conductor.conduct(schedule));
     let observed = tokio::select! {
@@ -264,12 +282,6 @@ fn route(options: &Options, kind: TransportKind, target: &Target) -> Route {
         poll_interval: options.poll_interval.0,
         sources: Sources::new(target.addr.ip(), connections, preflight::ephemeral_ports()),
     }
-}
-
-/// A number that no other run has at the same time, so that messages of an earlier run on a server
-/// that lives longer are not taken for ours.
-fn run_id() -> u64 {
-    rand::random()
 }
 
 /// The limits that the run would hit with the server's defaults, raised. Limits that it does not

@@ -60,8 +60,11 @@ impl Figures {
         let Some(sent_us) = record.sent_us else {
             return;
         };
-        self.send_lag.saturating_record(sent_us.saturating_sub(record.intended_us));
-        self.sent_in_time += u64::from(sent_us < window_end_us);
+        // What another generator sent is in its own figures.
+        if !record.foreign {
+            self.send_lag.saturating_record(sent_us.saturating_sub(record.intended_us));
+            self.sent_in_time += u64::from(sent_us < window_end_us);
+        }
         // What reached a stranger has no latency to the partner.
         if let (Some(received_us), true) = (record.received_us, record.fate() != Fate::Misdelivered)
         {
@@ -85,7 +88,8 @@ impl Seconds {
     }
 
     fn add(&mut self, record: &Record) {
-        if let Some(second) = record.sent_us.and_then(|at_us| self.second(at_us)) {
+        let own_us = record.sent_us.filter(|_| !record.foreign);
+        if let Some(second) = own_us.and_then(|at_us| self.second(at_us)) {
             self.sent[second] += 1;
         }
         let received = record.received_us.and_then(|at_us| Some((at_us, self.second(at_us)?)));
@@ -127,6 +131,7 @@ impl Seconds {
 mod tests {
     use super::*;
     use crate::schedule::{Due, Schedule};
+    use crate::shard::Shard;
 
     const WINDOW: Range<u64> = 1_000_000..3_000_000;
 
@@ -135,7 +140,7 @@ mod tests {
         let due =
             messages.iter().zip(0..).map(|(&(at_us, ..), number)| Due { at_us, person: 0, number });
         let schedule = Schedule { due: due.collect(), people: 2 };
-        let ledger = Ledger::new(1, &schedule);
+        let ledger = Ledger::new(1, &schedule, Shard::WHOLE);
         for (&(_, sent_us, received_us), number) in messages.iter().zip(0..) {
             let id = ledger.send(0, number, 9, sent_us);
             if let Some(at_us) = received_us {

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use reports::part::Crossing;
 use reports::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic};
 
+use crate::crossing;
 use crate::process::Usage;
 use crate::recorder::Figures;
 use crate::scenario::{Observed, Reading, Stage};
@@ -11,7 +13,8 @@ use crate::validity::{self, Evidence};
 
 /// A run that has come to its end.
 pub(crate) struct Finished<'a> {
-    pub(crate) users: u32,
+    /// All people, of all generators.
+    pub(crate) people: u32,
     pub(crate) stage: &'a Stage,
     /// The server before the first connection.
     pub(crate) idle: Option<Usage>,
@@ -24,10 +27,11 @@ impl Finished<'_> {
         let window = &self.observed.window;
         let messages = self.stage.ledger.messages(window);
         let figures = Figures::read(&self.stage.ledger, window);
+        let crossing = crossing::read(&self.stage.ledger, window);
         let duration_s = self.duration().as_secs_f64();
         Series {
             transport: self.stage.route.kind.name().to_owned(),
-            users: u64::from(self.users),
+            users: u64::from(self.stage.ledger.shard.people(self.people)),
             duration_s,
             offered_per_s: messages.scheduled as f64 / duration_s,
             achieved_per_s: figures.received_in_window as f64 / duration_s,
@@ -38,9 +42,11 @@ impl Finished<'_> {
             latency_us: HistogramDump::from(&figures.latency),
             service_us: HistogramDump::from(&figures.service),
             send_lag_us: HistogramDump::from(&figures.send_lag),
-            invalid: self.invalid(&figures, &messages),
+            invalid: self.invalid(&figures, &messages, crossing.as_ref()),
             discarded: Vec::new(),
             intervals: figures.intervals,
+            crossing,
+            crossed_us: HistogramDump::default(),
         }
     }
 
@@ -85,9 +91,14 @@ impl Finished<'_> {
         Some(machine.saturating_sub(self.generator().cpu_us + server))
     }
 
-    fn invalid(&self, figures: &Figures, messages: &Messages) -> Vec<String> {
+    fn invalid(
+        &self,
+        figures: &Figures,
+        messages: &Messages,
+        crossing: Option<&Crossing>,
+    ) -> Vec<String> {
         // One of an odd number has nobody to talk to, by design; anybody else should have.
-        let alone = u64::from(self.users % 2) * messages.unsent;
+        let alone = u64::from(self.people % 2) * messages.unsent;
         let evidence = Evidence {
             sendable: messages.scheduled - alone,
             generator_cpu_us: self.generator().cpu_us,
@@ -97,6 +108,7 @@ impl Finished<'_> {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
         let mut reasons = validity::reasons(figures, &evidence);
+        reasons.extend(crossing.and_then(crossing::early));
         let received = self.stage.ledger.received();
         if self.counted_by_goose != received {
             reasons.push(format!(

@@ -56,7 +56,7 @@ pub fn compare(a: &Run, b: &Run) -> Vec<Compared> {
 }
 
 fn compare_series(a: &Series, b: &Series) -> Vec<Compared> {
-    let is_valid = a.invalid.is_empty() && b.invalid.is_empty();
+    let is_valid = a.is_valid() && b.is_valid();
     let [(a, chance_a), (b, chance_b)] = [a, b].map(|series| (series, chances(series)));
     let ladder = LADDER.into_iter().zip(chance_a.into_iter().zip(chance_b));
     ladder

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::part::{Crossing, Generator, Part};
 use crate::slo::Slo;
+use crate::units::plural;
 
 /// The version of `run.json`; a reader refuses what it does not know.
 pub const SCHEMA: u32 = 1;
@@ -34,6 +36,12 @@ pub struct Run {
     /// Ctrl-C ended it before its time; transports are missing, or the last window is short.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+    /// That it is what one of several generators saw; absent where there was one, or they are merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// The generators that were merged; none where there was one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generators: Vec<Generator>,
     /// One entry a transport, in the order in which they ran.
     pub series: Vec<Series>,
 }
@@ -111,6 +119,34 @@ pub struct Series {
     /// one counts.
     #[serde(default)]
     pub discarded: Vec<String>,
+    /// The open books with other generators; absent where there are none, or they are merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crossing: Option<Crossing>,
+    /// The part of `latency_us` that two generators' clocks measured together, in microseconds.
+    #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
+    pub crossed_us: HistogramDump,
+}
+
+impl Series {
+    /// True when the figures may be trusted.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.reasons().is_empty()
+    }
+
+    /// Why the figures must not be trusted: what the generator says of itself, and that it is one
+    /// of several and knows only a part.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let open = self.crossing.as_ref().map(|crossing| {
+            format!(
+                "this is the part of one generator of several: {} crossed between them, and only \
+                 `racetrack report merge` can account for those",
+                plural(crossing.count(), "message")
+            )
+        });
+        self.invalid.iter().cloned().chain(open).collect()
+    }
 }
 
 /// Every message that the schedule asked for is in exactly one place here.
@@ -134,6 +170,10 @@ pub struct Messages {
     pub misdelivered: u64,
     /// Delivered after a later one of the same sender.
     pub out_of_order: u64,
+    /// Sent by one of several generators, and received by none of its own people: what became of
+    /// them is known when the generators' runs are merged.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub abroad: u64,
 }
 
 impl Messages {
@@ -141,8 +181,12 @@ impl Messages {
     #[must_use]
     pub fn all_accounted_for(&self) -> bool {
         self.lost + self.duplicated + self.misdelivered + self.out_of_order == 0
-            && self.sent == self.delivered + self.refused
+            && self.sent == self.delivered + self.refused + self.abroad
     }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 /// What went over the wire, counted by the clients.
@@ -225,6 +269,12 @@ impl From<&Histogram<u64>> for HistogramDump {
 }
 
 impl HistogramDump {
+    /// True where nothing was recorded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The histogram again.
     #[must_use]
     pub fn to_histogram(&self) -> Histogram<u64> {

@@ -92,8 +92,8 @@ impl From<&Series> for Summary {
             }),
             requests_per_message: per(series.traffic.requests, delivered),
             bytes_per_message: per(bytes, delivered),
-            valid: series.invalid.is_empty(),
-            invalid: series.invalid.clone(),
+            valid: series.is_valid(),
+            invalid: series.reasons(),
             discarded: series.discarded.clone(),
             accounted: series.messages.all_accounted_for(),
         }

@@ -3,6 +3,7 @@
 //! What failed is said first, what cannot be trusted second, and only then who was fastest:
 //! a transport that lost a message or was measured badly never wins.
 
+use crate::merge::crossed;
 use crate::quantile::BEYOND_MIN;
 use crate::run::{Messages, Run, SimulationSummary};
 use crate::slo::{self, Judgement, judge};
@@ -80,7 +81,11 @@ pub fn verdict(run: &Run) -> Verdict {
         standing,
         warnings,
         headline,
-        notes: rows.iter().filter_map(measured_again).collect(),
+        notes: rows
+            .iter()
+            .filter_map(measured_again)
+            .chain(run.series.iter().filter_map(crossed))
+            .collect(),
     }
 }
 

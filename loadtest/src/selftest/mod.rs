@@ -148,7 +148,7 @@ async fn measure(
         }
     };
     let before = Effort::read(&server);
-    let one = crate::run_transport(&options, transport, report).await?;
+    let one = crate::run_transport(&options, transport, None, report).await?;
     if one.interrupted {
         return Err(LoadError::Interrupted);
     }

@@ -63,6 +63,8 @@ pub(crate) fn run(transports: usize, seconds: u64, rate: u64) -> Run {
         simulation: Some(simulation()),
         slos: Vec::new(),
         interrupted: false,
+        part: None,
+        generators: Vec::new(),
         series: TRANSPORTS
             .iter()
             .take(transports)
@@ -140,6 +142,8 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         intervals,
         invalid: Vec::new(),
         discarded: Vec::new(),
+        crossing: None,
+        crossed_us: HistogramDump::default(),
     }
 }
 

@@ -99,10 +99,49 @@ pub(super) fn environment(run: &Run) -> Markup {
                 ("open files", format!("{} a process", count(environment.open_files_max))),
                 ("racetrack", format!("{} ({})", environment.racetrack, environment.profile)),
             ]))
+            (generators(run))
             p.note {
                 "The seed fixes who sends what and when. Times still vary from run to run: compare \
                  runs of the same machine, and more than one."
             }
+        }
+    }
+}
+
+/// The generators, where there were several; the facts above are those of the first.
+fn generators(run: &Run) -> Markup {
+    if run.generators.is_empty() {
+        return html! {};
+    }
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "shard" }
+                    th.text scope="col" { "machine" }
+                    th.text scope="col" { "command" }
+                }
+            }
+            tbody {
+                @for it in &run.generators {
+                    tr {
+                        th scope="row" { (it.shard) }
+                        td.text {
+                            (plural(it.environment.cores as u64, "core")) ", "
+                            (it.environment.cpu) ", " (it.environment.os)
+                        }
+                        td.text { code { (it.command) } }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h3 { "Generators" }
+        (scrolling("Generators", &table))
+        p.note {
+            "Several generators shared the people. What a person of one said to a person of another \
+             was sent by one clock and received by another."
         }
     }
 }
