@@ -17,7 +17,7 @@
 //! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
 //! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
 //! [`timer`] and [`pacer`] (when), [`shard`] (who, where several generators share the people), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! [`recorder`], [`validity`], `series` (the result). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
+//! `crossing` (what goes to other generators), [`recorder`], `hiccups`, [`validity`], `series` (the result). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
 
 pub mod clock;
@@ -39,6 +39,7 @@ pub mod timer;
 pub mod validity;
 
 mod crossing;
+mod hiccups;
 mod live;
 mod name;
 mod scenario;

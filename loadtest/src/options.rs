@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_run_have_everything_in_common_but_their_number_and_the_way_to_the_server() {
-        let soon = jiff::Timestamp::now() + jiff::Span::new().minutes(5);
+        let soon = Timestamp::now() + jiff::Span::new().minutes(5);
         let part = |shard: &str, host: &str, more: &str| {
             let line = format!("--shard {shard} --target http://{host} --start-at {soon} {more}");
             let part = parse(&line).expect("it can be read").part();

@@ -42,6 +42,7 @@ impl Finished<'_> {
             latency_us: HistogramDump::from(&figures.latency),
             service_us: HistogramDump::from(&figures.service),
             send_lag_us: HistogramDump::from(&figures.send_lag),
+            hiccups_us: HistogramDump::from(&self.observed.hiccups),
             invalid: self.invalid(&figures, &messages, crossing.as_ref()),
             discarded: Vec::new(),
             intervals: figures.intervals,

@@ -170,7 +170,8 @@ fn check(shards: &[Shard]) -> Result<(), MergeError> {
     for shard in &shards[1..] {
         check_alike(first, shard)?;
     }
-    for two in shards.windows(2).filter(|two| two[0].part.shard == two[1].part.shard) {
+    let mut neighbours = shards.windows(2);
+    if let Some(two) = neighbours.find(|two| two[0].part.shard == two[1].part.shard) {
         let [a, b] = [two[0].name.to_owned(), two[1].name.to_owned()];
         return Err(MergeError::Twice { a, b, shard: two[0].label() });
     }
@@ -232,6 +233,7 @@ fn merge_series(views: &Views) -> Series {
         },
         service_us: added(|view| &view.service_us),
         send_lag_us: added(|view| &view.send_lag_us),
+        hiccups_us: added(|view| &view.hiccups_us),
         crossed_us: sum(arrivals.map(|come| &come.latency_us)),
         crossing: None,
         intervals: intervals(views),

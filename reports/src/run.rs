@@ -111,6 +111,10 @@ pub struct Series {
     pub service_us: HistogramDump,
     /// Actual less intended time of sending, in microseconds.
     pub send_lag_us: HistogramDump,
+    /// How much too long a thread of the generator slept that wanted to sleep for a millisecond at a
+    /// time, in microseconds; moments that a long one covered are counted too.
+    #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
+    pub hiccups_us: HistogramDump,
     /// One entry a second of the window.
     pub intervals: Vec<Interval>,
     /// Why the figures must not be trusted; empty when they may be.

@@ -16,11 +16,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::STARTS_PER_S;
 use super::stage::Stage;
 use crate::Phase;
+use crate::hiccups::Hiccups;
 use crate::pacer::Pacer;
 use crate::process::{self, Usage};
 use crate::schedule::Schedule;
@@ -85,6 +87,8 @@ pub(crate) struct Observed {
     pub(crate) gathered: Reading,
     pub(crate) opened: Reading,
     pub(crate) closed: Reading,
+    /// How late this process was woken while the window was open, in microseconds.
+    pub(crate) hiccups: Histogram<u64>,
     /// Ctrl-C closed the window before its time.
     pub(crate) interrupted: bool,
 }
@@ -125,6 +129,8 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
             .map_err(|error| Halt::Failed(format!("cannot start the pacer: {error}")))?;
         self.wait_until(started + WARM_UP, |_| Phase::Settling).await?;
         let opened = self.read();
+        let hiccups = Hiccups::start()
+            .map_err(|error| Halt::Failed(format!("cannot start a thread: {error}")))?;
         let duration = self.duration;
         let received_before = self.stage.ledger.received();
         self.stage.live.begin();
@@ -143,9 +149,10 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
         let end_us = if interrupted { clock.now_us() } else { micros(WARM_UP + duration) };
         let unsaid = if interrupted { self.stage.ledger.due_from(end_us) } else { 0 };
         let closed = self.read();
+        let hiccups = hiccups.finish();
         self.drain(unsaid, interrupted).await?;
         let window = micros(WARM_UP)..end_us;
-        Ok(Observed { window, gathered, opened, closed, interrupted })
+        Ok(Observed { window, gathered, opened, closed, hiccups, interrupted })
     }
 
     /// Until everybody is connected and has a partner; one of an odd number has none.

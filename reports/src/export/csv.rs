@@ -21,7 +21,7 @@ use crate::run::{HistogramDump, Run, Series};
 use crate::summary::{Percentiles, Summary, summaries};
 
 /// The columns of `summary.csv`.
-pub const SUMMARY_COLUMNS: [&str; 32] = [
+pub const SUMMARY_COLUMNS: [&str; 34] = [
     "transport",
     "users",
     "duration_s",
@@ -54,6 +54,8 @@ pub const SUMMARY_COLUMNS: [&str; 32] = [
     "accounted",
     "valid",
     "invalid",
+    "hiccups_us_p99",
+    "hiccups_us_max",
 ];
 
 /// The columns of `percentiles.csv`.
@@ -112,7 +114,7 @@ fn table<const N: usize>(name: &str, columns: &[&str; N], rows: Vec<[String; N]>
     Artifact { name: name.to_owned(), bytes }
 }
 
-fn summary_row(row: &Summary, series: &Series) -> [String; 32] {
+fn summary_row(row: &Summary, series: &Series) -> [String; 34] {
     let messages = &row.messages;
     let [latency, service, send_lag]: [&Percentiles; 3] =
         [&row.latency_us, &row.service_us, &row.send_lag_us];
@@ -149,6 +151,8 @@ fn summary_row(row: &Summary, series: &Series) -> [String; 32] {
         row.accounted.to_string(),
         row.valid.to_string(),
         row.invalid.join("; "),
+        whole(row.hiccups_us.p99),
+        whole(row.hiccups_us.max),
     ]
 }
 
@@ -225,8 +229,8 @@ mod tests {
             "summary.csv",
             2,
             expect![[r#"
-                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid
-                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,
+                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid,hiccups_us_p99,hiccups_us_max
+                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,,78,978
             "#]],
         );
     }

@@ -156,7 +156,7 @@ fn facts(facts: &[(&str, String)]) -> Markup {
     }
 }
 
-const GLOSSARY: [(&str, &str); 9] = [
+const GLOSSARY: [(&str, &str); 10] = [
     (
         "percentile (p50, p99, p99.9)",
         "p99 is the time within which 99 of 100 messages arrived; p50 is the median. None is given \
@@ -168,6 +168,11 @@ const GLOSSARY: [(&str, &str); 9] = [
     ),
     ("service time", "From the moment at which it really was sent to its arrival."),
     ("send lag", "How late the measuring program sent it."),
+    (
+        "hiccups",
+        "How much too long a thread of the measuring program slept that wanted a millisecond; a \
+         long one counts for each millisecond that it covered.",
+    ),
     ("offered, achieved", "Messages a second that the schedule asked for, and those that arrived."),
     (
         "lost, duplicated, misdelivered, out of order",

@@ -63,12 +63,12 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
             thead {
                 tr {
                     th scope="col" rowspan="2" { "transport" }
-                    @for group in ["latency", "service time", "send lag"] {
+                    @for group in ["latency", "service time", "send lag", "hiccups"] {
                         th.group scope="colgroup" colspan="3" { (group) }
                     }
                 }
                 tr {
-                    @for _ in 0..3 {
+                    @for _ in 0..4 {
                         th scope="col" { "p50" } th scope="col" { "p99" } th scope="col" { "max" }
                     }
                 }
@@ -77,7 +77,7 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
                 @for row in rows {
                     tr {
                         th scope="row" { (row.transport) }
-                        @for it in [&row.latency_us, &row.service_us, &row.send_lag_us] {
+                        @for it in [&row.latency_us, &row.service_us, &row.send_lag_us, &row.hiccups_us] {
                             (percentile_cells(it))
                         }
                     }
@@ -93,9 +93,11 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
                  wait that a slow server causes for the next message is counted too; service time \
                  counts only from the moment at which it really was sent. Send lag is the \
                  difference that the measuring program itself adds: it must stay small beside the \
-                 latency, or the figures are not valid."
+                 latency, or the figures are not valid. Hiccups are how late the machine woke a \
+                 thread of that program which does nothing but sleep for a millisecond at a time: \
+                 what is no longer than they are may be the machine's and not the server's."
             }
-            (scrolling("Latency, service time and send lag", &table))
+            (scrolling("Latency, service time, send lag and hiccups", &table))
         }
     }
 }
