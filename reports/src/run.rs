@@ -235,7 +235,8 @@ pub struct Interval {
     pub sent: u64,
     /// Messages received in it.
     pub received: u64,
-    /// Latency of the messages received in it.
+    /// Latency of the messages that were due in it, whenever they arrived; all seconds together are
+    /// the latency of the window.
     pub latency_us: HistogramDump,
 }
 

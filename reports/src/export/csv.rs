@@ -10,7 +10,7 @@
 //!   percentile up to 99.99 and the maximum (100, which nothing lies beyond); the columns of
 //!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval.
 //! - `intervals.csv`: one row a transport and second of its window; the columns of
-//!   [`INTERVALS_COLUMNS`].
+//!   [`INTERVALS_COLUMNS`]. Latencies are those of the messages that were due in the second.
 
 use csv::Writer;
 

@@ -66,7 +66,7 @@ pub(super) fn over_time(run: &Run) -> Markup {
             @if let Some(panels) = &panels {
                 p {
                     "Latency: the thick line is the median, the thin one the " (panels.upper().name())
-                    " of each second. Messages: the thick line is those received, the thin one \
+                    " of the messages that were due in each second. Messages: the thick line is those received, the thin one \
                      those sent. All panels have the same scales."
                 }
                 div.panels {
