@@ -229,6 +229,7 @@ async fn run_transport(
     let conductor = Conductor {
         stage: &stage,
         target: &mut target,
+        warm_up: options.warm_up.0,
         duration: options.duration.0,
         start: start.map(Start::instant),
         progress: &progress,

@@ -12,7 +12,7 @@ use reports::part::Part;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::scenario::{STARTS_PER_S, WARM_UP, drain_max};
+use crate::scenario::{STARTS_PER_S, drain_max};
 use crate::schedule::{Arrivals, Schedule};
 use crate::shard::{Shard, Start, StartAt};
 use crate::span::Span;
@@ -43,6 +43,9 @@ pub struct Options {
     /// Length of the measured window
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub duration: Span,
+    /// How long messages flow before the window opens
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub warm_up: Span,
     /// How each person's messages are spread: poisson or even
     #[arg(long, value_name = "HOW", default_value_t = Arrivals::Poisson)]
     pub arrivals: Arrivals,
@@ -75,6 +78,7 @@ impl Default for Options {
             users: 1_000,
             rate: None,
             duration: Span(Duration::from_secs(10)),
+            warm_up: Span(Duration::from_secs(1)),
             arrivals: Arrivals::Poisson,
             poll_interval: Span(Duration::from_secs(1)),
             target: None,
@@ -105,7 +109,7 @@ impl Options {
     /// Everything that will be said on each transport, the warm-up's messages among it.
     #[must_use]
     pub fn schedule(&self) -> Schedule {
-        let length = WARM_UP + self.duration.0;
+        let length = self.warm_up.0 + self.duration.0;
         Schedule::new(self.arrivals, self.users, self.rate_per_s(), length, self.seed)
     }
 
@@ -157,7 +161,7 @@ impl Options {
     /// agree upon both: what the first takes, and what the people need to go and to come.
     pub(crate) fn slot(&self) -> Duration {
         let coming = Duration::from_secs(u64::from(self.users / STARTS_PER_S) + 15);
-        WARM_UP + self.duration.0 + drain_max(self.poll_interval.0) + coming
+        self.warm_up.0 + self.duration.0 + drain_max(self.poll_interval.0) + coming
     }
 
     /// Checks what does not depend on the machine.
@@ -180,8 +184,11 @@ impl Options {
         if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&duration) {
             return refuse("duration", self.duration.to_string(), "1s to 1h can be measured");
         }
-        if !(self.rate_per_s() > 0.0 && self.rate_per_s() * duration.as_secs_f64() <= MESSAGES_MAX)
-        {
+        if self.warm_up.0 > Duration::from_secs(600) {
+            return refuse("warm-up", self.warm_up.to_string(), "0s to 10m");
+        }
+        let length_s = (self.warm_up.0 + duration).as_secs_f64();
+        if !(self.rate_per_s() > 0.0 && self.rate_per_s() * length_s <= MESSAGES_MAX) {
             let allowed = "more than 0, and at most 50 million messages in the whole run";
             return refuse("rate", self.rate_per_s().to_string(), allowed);
         }
@@ -249,6 +256,7 @@ mod tests {
         for (arguments, expected) in [
             ("--users 1", "--users 1: 2 to 1000000 people can talk"),
             ("--duration 10ms", "--duration 10ms: 1s to 1h can be measured"),
+            ("--warm-up 1h", "--warm-up 1h: 0s to 10m"),
             ("--poll-interval 1ms", "--poll-interval 1ms: 10ms to 30s"),
             ("--rate 0", "--rate 0: more than 0, and at most 50 million messages in the whole run"),
             (

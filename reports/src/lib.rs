@@ -12,7 +12,8 @@
 //! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
 //! - [`slo`]: objectives, and whether the run kept them.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
-//! - [`compare`]: one run beside another, with what chance alone would do (`bootstrap`).
+//! - [`compare`]: one run beside another, with what chance alone would do (`confidence`, which takes
+//!   the wider of two intervals, and `bootstrap`).
 //! - [`mod@merge`]: the runs of several generators as one.
 //! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
 //! - [`sequence`]: a run of a simulation as a picture of who told whom what.
@@ -32,6 +33,7 @@ pub mod run;
 
 mod bootstrap;
 pub mod compare;
+mod confidence;
 pub mod counts;
 pub mod merge;
 pub mod quantile;

@@ -28,8 +28,6 @@ use crate::process::{self, Usage};
 use crate::schedule::Schedule;
 use crate::target::Target;
 
-/// How long messages flow before the window opens.
-pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 /// How long everybody is quiet before the first message, so that the crowd's arrival is over.
 const SETTLE: Duration = Duration::from_millis(500);
 /// How long people may take to connect and to find partners, besides the time to start them all.
@@ -106,6 +104,8 @@ pub(crate) enum Halt {
 pub(crate) struct Conductor<'a, P> {
     pub(crate) stage: &'a Arc<Stage>,
     pub(crate) target: &'a mut Target,
+    /// How long messages flow before the window opens.
+    pub(crate) warm_up: Duration,
     pub(crate) duration: Duration,
     /// When the schedule begins, where several generators agreed upon that.
     pub(crate) start: Option<Instant>,
@@ -127,32 +127,33 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
         due.retain(|due| shard.owns(due.person));
         let pacer = Pacer::start(due, clock, move |due| ringing.ring(due))
             .map_err(|error| Halt::Failed(format!("cannot start the pacer: {error}")))?;
-        self.wait_until(started + WARM_UP, |_| Phase::Settling).await?;
+        let opens = started + self.warm_up;
+        self.wait_until(opens, |_| Phase::Settling).await?;
         let opened = self.read();
         let hiccups = Hiccups::start()
             .map_err(|error| Halt::Failed(format!("cannot start a thread: {error}")))?;
         let duration = self.duration;
         let received_before = self.stage.ledger.received();
         self.stage.live.begin();
-        let measuring = self.wait_until(started + WARM_UP + duration, |stage| Phase::Measuring {
-            elapsed: started.elapsed().saturating_sub(WARM_UP).min(duration),
+        let measuring = self.wait_until(opens + duration, |stage| Phase::Measuring {
+            elapsed: opens.elapsed().min(duration),
             duration,
             received: stage.ledger.received() - received_before,
             percentiles_us: stage.live.percentiles_us(),
         });
         let interrupted = match measuring.await {
-            Err(Halt::Interrupted) if started.elapsed() >= WARM_UP + WINDOW_MIN => true,
+            Err(Halt::Interrupted) if opens.elapsed() >= WINDOW_MIN => true,
             ended => ended.map(|()| false)?,
         };
         // What is due after an interruption is not said any more.
         drop(pacer);
-        let end_us = if interrupted { clock.now_us() } else { micros(WARM_UP + duration) };
+        let begin_us = clock.reading_of(opens);
+        let end_us = if interrupted { clock.now_us() } else { begin_us + micros(duration) };
         let unsaid = if interrupted { self.stage.ledger.due_from(end_us) } else { 0 };
         let closed = self.read();
         let hiccups = hiccups.finish();
         self.drain(unsaid, interrupted).await?;
-        let window = micros(WARM_UP)..end_us;
-        Ok(Observed { window, gathered, opened, closed, hiccups, interrupted })
+        Ok(Observed { window: begin_us..end_us, gathered, opened, closed, hiccups, interrupted })
     }
 
     /// Until everybody is connected and has a partner; one of an odd number has none.

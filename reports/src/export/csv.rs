@@ -8,7 +8,8 @@
 //!   have three decimals.
 //! - `percentiles.csv`: one row a transport, metric (`latency`, `service`, `send_lag`) and
 //!   percentile up to 99.99 and the maximum (100, which nothing lies beyond); the columns of
-//!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval.
+//!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval; of the latency the
+//!   wider of order statistics and block bootstrap, of the others that of order statistics.
 //! - `intervals.csv`: one row a transport and second of its window; the columns of
 //!   [`INTERVALS_COLUMNS`]. Latencies are those of the messages that were due in the second.
 
@@ -16,7 +17,7 @@ use csv::Writer;
 
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter};
-use crate::quantile::Quantile;
+use crate::quantile::{Estimate, Quantile};
 use crate::run::{HistogramDump, Run, Series};
 use crate::summary::{Percentiles, Summary, summaries};
 
@@ -156,15 +157,18 @@ fn summary_row(row: &Summary, series: &Series) -> [String; 34] {
     ]
 }
 
+/// A percentile with what is known of it.
+type Rung = (Quantile, Option<Estimate>);
+
 fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
+    let ladder = LADDER.map(Quantile::per_million);
     let metrics = [
         ("latency", &series.latency_us),
         ("service", &series.service_us),
         ("send_lag", &series.send_lag_us),
     ];
-    let row = |metric: &str, histogram: &HistogramDump, quantile: Quantile| {
+    let row = |metric: &str, histogram: &HistogramDump, (quantile, estimate): Rung| {
         let beyond = histogram.beyond(quantile);
-        let estimate = histogram.estimate(quantile);
         let is_max = quantile.as_fraction() >= 1.0;
         let value = if is_max { histogram.max() } else { estimate.map(|estimate| estimate.value) };
         [
@@ -180,7 +184,13 @@ fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
     metrics
         .into_iter()
         .flat_map(|(metric, histogram)| {
-            LADDER.map(|parts| row(metric, histogram, Quantile::per_million(parts)))
+            // Only the latency is known second by second.
+            let estimates: Vec<Option<Estimate>> = match metric {
+                "latency" => series.estimates(&ladder),
+                _ => ladder.iter().map(|quantile| histogram.estimate(*quantile)).collect(),
+            };
+            let rungs = ladder.into_iter().zip(estimates);
+            rungs.map(move |rung| row(metric, histogram, rung)).collect::<Vec<_>>()
         })
         .collect()
 }

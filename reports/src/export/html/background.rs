@@ -156,11 +156,25 @@ fn facts(facts: &[(&str, String)]) -> Markup {
     }
 }
 
-const GLOSSARY: [(&str, &str); 10] = [
+const GLOSSARY: [(&str, &str); 12] = [
     (
         "percentile (p50, p99, p99.9)",
         "p99 is the time within which 99 of 100 messages arrived; p50 is the median. None is given \
          where fewer than ten messages lie beyond it, for they would say more about luck.",
+    ),
+    (
+        "95 % interval",
+        "Where the percentile would lie in 95 of 100 runs like this one, as far as chance goes: the \
+         wider of what order statistics say, as if messages had nothing to do with each other, \
+         and of what drawing the seconds of the window again and again says (block bootstrap), \
+         because messages of one second share their fate. Below five seconds only the former.",
+    ),
+    (
+        "warm-up",
+        "Messages flow for --warm-up, one second by default, before the window opens, and are not in \
+         its figures. Whether that was enough is checked where the window has ten seconds: the \
+         figures were still moving when the medians of its halves differ by more than their \
+         intervals allow and by more than 5 %.",
     ),
     (
         "latency",

@@ -47,7 +47,7 @@ pub(super) fn spectrum(run: &Run) -> Markup {
                     figcaption {
                         "Read 99% as: 99 of 100 messages arrived at least so fast. Both axes are \
                          logarithmic. A line ends where fewer than ten messages lie beyond it; \
-                         the shade about it is what chance alone would change (95 %)."
+                         the shade about it is its 95 % interval."
                     }
                     (data(&tables::percentiles(&run.series)))
                 },

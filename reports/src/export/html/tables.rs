@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use crate::quantile::Quantile;
+use crate::quantile::{Estimate, Quantile};
 use crate::run::{Run, Series};
 use crate::slo::{Standing, judge};
 use crate::summary::{Percentiles, Summary};
@@ -158,7 +158,7 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
                 @for series in series {
                     tr {
                         th scope="row" { (series.transport) }
-                        @for quantile in ladder { (estimate_cell(series, quantile)) }
+                        @for estimate in series.estimates(&ladder) { (estimate_cell(estimate)) }
                         td { (time(series.latency_us.max())) }
                         td { (count(series.latency_us.count())) }
                     }
@@ -169,8 +169,7 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
     scrolling("Latency by percentile", &table)
 }
 
-fn estimate_cell(series: &Series, quantile: Quantile) -> Markup {
-    let estimate = series.latency_us.estimate(quantile);
+fn estimate_cell(estimate: Option<Estimate>) -> Markup {
     html! {
         td {
             (time(estimate.map(|it| it.value)))
