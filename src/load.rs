@@ -35,7 +35,7 @@ pub(crate) struct Load {
     /// Find the most that each transport carries while p99 is within --p99-max: the highest rate,
     /// or the most people; from the --rate or --users that are given, to 5 %
     #[arg(long, value_name = "rate|people", num_args = 0..=1, default_missing_value = "rate",
-        conflicts_with = "repeat")]
+        conflicts_with_all = ["repeat", "start_at"])]
     search: Option<knee::Load>,
     /// What p99 may be in a search
     #[arg(long, value_name = "TIME", default_value = "50ms", requires = "search")]
@@ -95,8 +95,9 @@ pub(crate) fn measure(
 ) -> anyhow::Result<Run> {
     let run = begun(options);
     let options = Options { server_command: server_command()?, ..options.clone() };
+    let part = options.part()?;
     let Measured { series, interrupted } = run_series(&options, again_max)?;
-    Ok(Run { simulation, interrupted, series, ..run })
+    Ok(Run { simulation, interrupted, part, series, ..run })
 }
 
 /// A run of which nothing has been measured yet.
@@ -110,6 +111,8 @@ pub(crate) fn begun(options: &Options) -> Run {
         simulation: None,
         slos: Vec::new(),
         interrupted: false,
+        part: None,
+        generators: Vec::new(),
         series: Vec::new(),
         knees: Vec::new(),
     }

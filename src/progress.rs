@@ -79,6 +79,9 @@ fn describe(phase: Phase) -> (u64, u64, String) {
             let what = format!("connecting: {} of {} people", count(connected), count(users));
             (connected + paired, 2 * users, what)
         }
+        Phase::Waiting { left } => {
+            (0, 1, format!("everybody is here; the start is in {} s", left.as_secs()))
+        }
         Phase::Settling => (0, 1, "settling".to_owned()),
         Phase::Measuring { elapsed, duration, received, percentiles_us, .. } => {
             let what = format!("measuring{}", so_far(elapsed, received, percentiles_us));

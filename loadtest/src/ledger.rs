@@ -12,12 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use reports::run::Messages;
 
+use crate::name::{Name, Sent};
 use crate::schedule::Schedule;
+use crate::shard::Shard;
 
 /// Every message of one run.
 #[derive(Debug)]
 pub struct Ledger {
-    run: u64,
+    pub(crate) run: u64,
+    /// Whose senders are at home here; what the others' say is known only where it is received.
+    pub(crate) shard: Shard,
     accounts: Vec<Mutex<Account>>,
     open: AtomicU64,
     sent: AtomicU64,
@@ -41,12 +45,14 @@ pub struct Record {
     pub sent_us: Option<u64>,
     /// When it first reached a person, if it did.
     pub received_us: Option<u64>,
+    /// Its sender belongs to another generator.
+    pub foreign: bool,
     /// The conversation that it was meant for.
-    pair: u64,
+    pub(crate) pair: u64,
     deliveries: u8,
     accepted: bool,
     refused: bool,
-    failed: bool,
+    pub(crate) failed: bool,
     astray: bool,
     overtaken: bool,
     settled: bool,
@@ -69,6 +75,8 @@ pub enum Fate {
     Misdelivered,
     /// Reached the partner after a later message of the same sender.
     OutOfOrder,
+    /// Sent, and not seen again by any of this generator's people; another's may have it.
+    Abroad,
 }
 
 /// What a receipt was.
@@ -86,20 +94,22 @@ pub enum Receipt {
 }
 
 impl Ledger {
-    /// Empty books for `schedule`. `run` tells the messages of this run from all others.
+    /// Empty books for `schedule`, of the generator that plays `shard`. `run` tells the messages of
+    /// this run from all others.
     #[must_use]
-    pub fn new(run: u64, schedule: &Schedule) -> Self {
-        let account = |times: Vec<u64>| Account {
-            records: times
-                .into_iter()
-                .map(|intended_us| Record { intended_us, ..Record::default() })
-                .collect(),
-            received_below: 0,
+    pub fn new(run: u64, schedule: &Schedule, shard: Shard) -> Self {
+        let account = |(times, person): (Vec<u64>, u32)| {
+            let foreign = !shard.owns(person);
+            let record = |intended_us| Record { intended_us, foreign, ..Record::default() };
+            Account { records: times.into_iter().map(record).collect(), received_below: 0 }
         };
+        let own = schedule.due.iter().filter(|due| shard.owns(due.person)).count();
+        let people = schedule.by_person().into_iter().zip(0..);
         Self {
             run,
-            accounts: schedule.by_person().into_iter().map(account).map(Mutex::new).collect(),
-            open: AtomicU64::new(schedule.due.len() as u64),
+            shard,
+            accounts: people.map(account).map(Mutex::new).collect(),
+            open: AtomicU64::new(own as u64),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
         }
@@ -107,13 +117,15 @@ impl Ledger {
 
     /// Enters that `sender` sends message `number` into `pair` at `at_us`; its id on the wire.
     pub fn send(&self, sender: u32, number: u32, pair: u64, at_us: u64) -> String {
+        let mut name = Name { sender, number, sent: None };
         self.change(sender, number, |record| {
             record.sent_us = Some(at_us);
             record.pair = pair;
+            name = self.name(sender, number, record);
             Settles::NotYet
         });
         self.sent.fetch_add(1, Ordering::Relaxed);
-        format!("{:x}-{sender}-{number}", self.run)
+        name.write(self.run)
     }
 
     /// Enters that a message will not be sent, because its sender has no partner.
@@ -147,7 +159,7 @@ impl Ledger {
 
     /// Enters that `receiver`, who is talking in `pair`, was given the message `id` at `at_us`.
     pub fn receive(&self, receiver: u32, pair: Option<u64>, id: &str, at_us: u64) -> Receipt {
-        let Some((sender, number)) = self.parse(id) else {
+        let Some(Name { sender, number, sent }) = self.read(id) else {
             return Receipt::Foreign;
         };
         let account = &self.accounts[sender as usize];
@@ -156,6 +168,11 @@ impl Ledger {
         let Some(record) = account.records.get_mut(number as usize) else {
             return Receipt::Foreign;
         };
+        let is_new = record.foreign && record.received_us.is_none();
+        if let Some(Sent { pair, lag_us }) = sent.filter(|_| is_new) {
+            record.pair = pair;
+            record.sent_us = Some(record.intended_us + lag_us);
+        }
         record.deliveries = record.deliveries.saturating_add(1);
         record.astray |=
             receiver == sender || pair != Some(record.pair) || record.sent_us.is_none();
@@ -165,7 +182,7 @@ impl Ledger {
         record.received_us = Some(at_us);
         record.overtaken = number < received_below;
         let intended_us = record.intended_us;
-        if !std::mem::replace(&mut record.settled, true) {
+        if !record.foreign && !std::mem::replace(&mut record.settled, true) {
             self.open.fetch_sub(1, Ordering::Relaxed);
         }
         account.received_below = received_below.max(number + 1);
@@ -176,7 +193,7 @@ impl Ledger {
     /// The number of one's own message, if `id` is one of `sender`'s messages.
     #[must_use]
     pub fn number_of(&self, sender: u32, id: &str) -> Option<u32> {
-        self.parse(id).filter(|(by, _)| *by == sender).map(|(_, number)| number)
+        self.read(id).filter(|name| name.sender == sender).map(|name| name.number)
     }
 
     /// Messages whose fate is still open: not skipped, delivered, refused or failed.
@@ -189,7 +206,9 @@ impl Ledger {
     #[must_use]
     pub fn due_from(&self, at_us: u64) -> u64 {
         let mut count = 0;
-        self.for_each(|record| count += u64::from(record.intended_us >= at_us));
+        self.for_each(|record| {
+            count += u64::from(!record.foreign && record.intended_us >= at_us);
+        });
         count
     }
 
@@ -207,9 +226,16 @@ impl Ledger {
 
     /// Calls `visit` with every record, sender by sender.
     pub fn for_each(&self, mut visit: impl FnMut(&Record)) {
-        for account in &self.accounts {
+        self.for_each_named(|_, record| visit(record));
+    }
+
+    /// The same, with each message's name.
+    pub(crate) fn for_each_named(&self, mut visit: impl FnMut(Name, &Record)) {
+        for (account, sender) in self.accounts.iter().zip(0..) {
             let account = account.lock().expect("no entry panics");
-            account.records.iter().for_each(&mut visit);
+            for (record, number) in account.records.iter().zip(0..) {
+                visit(self.name(sender, number, record), record);
+            }
         }
     }
 
@@ -221,12 +247,21 @@ impl Ledger {
     pub fn messages(&self, window: &Range<u64>) -> Messages {
         let mut messages = Messages::default();
         self.for_each(|record| {
-            let fate = record.fate();
-            if window.contains(&record.intended_us) || fate.is_wrong() {
+            let fate = self.fate(record);
+            if !record.foreign && (window.contains(&record.intended_us) || fate.is_wrong()) {
                 count(&mut messages, fate);
             }
         });
         messages
+    }
+
+    /// What became of a message, as far as this generator can tell.
+    pub(crate) fn fate(&self, record: &Record) -> Fate {
+        match record.fate() {
+            Fate::Lost if !self.shard.is_whole() => Fate::Abroad,
+            Fate::Refused if !self.shard.is_whole() && !record.refused => Fate::Abroad,
+            fate => fate,
+        }
     }
 
     fn change(&self, sender: u32, number: u32, enter: impl FnOnce(&mut Record) -> Settles) {
@@ -238,13 +273,19 @@ impl Ledger {
         }
     }
 
-    fn parse(&self, id: &str) -> Option<(u32, u32)> {
-        let mut parts = id.split('-');
-        let run = u64::from_str_radix(parts.next()?, 16).ok()?;
-        let sender: u32 = parts.next()?.parse().ok()?;
-        let number: u32 = parts.next()?.parse().ok()?;
-        let ours = run == self.run && parts.next().is_none();
-        (ours && (sender as usize) < self.accounts.len()).then_some((sender, number))
+    fn name(&self, sender: u32, number: u32, record: &Record) -> Name {
+        let sent_us = record.sent_us.filter(|_| !self.shard.is_whole());
+        let sent = sent_us.map(|sent_us| Sent {
+            pair: record.pair,
+            lag_us: sent_us.saturating_sub(record.intended_us),
+        });
+        Name { sender, number, sent }
+    }
+
+    fn read(&self, id: &str) -> Option<Name> {
+        let name = Name::read(self.run, id)?;
+        let is_known = (name.sender as usize) < self.accounts.len();
+        (is_known && name.sent.is_none() == self.shard.is_whole()).then_some(name)
     }
 }
 
@@ -274,14 +315,20 @@ impl Record {
 }
 
 impl Fate {
-    fn is_wrong(self) -> bool {
+    pub(crate) fn is_wrong(self) -> bool {
         matches!(self, Self::Lost | Self::Duplicated | Self::Misdelivered | Self::OutOfOrder)
     }
 }
 
+/// Enters a message that was scheduled.
 fn count(messages: &mut Messages, fate: Fate) {
     messages.scheduled += 1;
     messages.sent += u64::from(fate != Fate::Unsent);
+    count_fate(messages, fate);
+}
+
+/// Enters a fate alone, where the message is counted elsewhere.
+pub(crate) fn count_fate(messages: &mut Messages, fate: Fate) {
     let place = match fate {
         Fate::Unsent => &mut messages.unsent,
         Fate::Refused => &mut messages.refused,
@@ -290,182 +337,10 @@ fn count(messages: &mut Messages, fate: Fate) {
         Fate::Duplicated => &mut messages.duplicated,
         Fate::Misdelivered => &mut messages.misdelivered,
         Fate::OutOfOrder => &mut messages.out_of_order,
+        Fate::Abroad => &mut messages.abroad,
     };
     *place += 1;
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::schedule::Due;
-
-    const PAIR: u64 = 7;
-    const WINDOW: Range<u64> = 1_000..2_000;
-
-    /// Two people; person 0 is due to say one message at each of `times_us`.
-    fn books(times_us: &[u64]) -> Ledger {
-        let due = times_us.iter().zip(0..).map(|(&at_us, number)| Due { at_us, person: 0, number });
-        Ledger::new(0xabc, &Schedule { due: due.collect(), people: 2 })
-    }
-
-    /// The account after `history`, in which one message of person 0 is due in the window.
-    fn one(history: impl FnOnce(&Ledger)) -> Messages {
-        let ledger = books(&[1_000]);
-        history(&ledger);
-        let messages = ledger.messages(&WINDOW);
-        assert_eq!(messages.scheduled, 1, "exactly one place: {messages:?}");
-        messages
-    }
-
-    #[test]
-    fn a_message_that_reached_the_partner_once_is_delivered() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.accept(0, 0);
-            let receipt = ledger.receive(1, Some(PAIR), &id, 1_100);
-            assert_eq!(receipt, Receipt::First { intended_us: 1_000 });
-            assert_eq!(ledger.open(), 0);
-        });
-        assert_eq!((messages.sent, messages.delivered), (1, 1));
-        assert!(messages.all_accounted_for());
-    }
-
-    #[test]
-    fn an_accepted_message_that_nobody_saw_is_lost() {
-        let messages = one(|ledger| {
-            ledger.send(0, 0, PAIR, 1_010);
-            ledger.accept(0, 0);
-            assert_eq!(ledger.open(), 1, "the drain still waits for it");
-        });
-        assert_eq!(messages.lost, 1);
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_written_message_without_any_answer_is_lost() {
-        let messages = one(|ledger| {
-            ledger.send(0, 0, PAIR, 1_010);
-        });
-        assert_eq!(messages.lost, 1);
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_message_that_was_accepted_and_then_failed_is_lost_and_not_refused() {
-        let messages = one(|ledger| {
-            ledger.send(0, 0, PAIR, 1_010);
-            ledger.accept(0, 0);
-            ledger.fail(0, 0);
-        });
-        assert_eq!((messages.lost, messages.refused), (1, 0));
-    }
-
-    #[test]
-    fn a_second_receipt_makes_it_duplicated() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.receive(1, Some(PAIR), &id, 1_100);
-            assert_eq!(ledger.receive(1, Some(PAIR), &id, 1_200), Receipt::Again);
-        });
-        assert_eq!((messages.duplicated, messages.delivered), (1, 0));
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_reader_in_another_conversation_makes_it_misdelivered() {
-        for pair in [Some(PAIR + 1), None] {
-            let messages = one(|ledger| {
-                let id = ledger.send(0, 0, PAIR, 1_010);
-                ledger.receive(1, pair, &id, 1_100);
-            });
-            assert_eq!((messages.misdelivered, messages.delivered), (1, 0));
-            assert!(!messages.all_accounted_for());
-        }
-    }
-
-    #[test]
-    fn a_message_that_comes_back_as_the_partners_is_misdelivered() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.receive(0, Some(PAIR), &id, 1_100);
-        });
-        assert_eq!(messages.misdelivered, 1);
-    }
-
-    #[test]
-    fn a_refused_message_that_arrives_all_the_same_is_misdelivered() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.refuse(0, 0);
-            ledger.receive(1, Some(PAIR), &id, 1_100);
-        });
-        assert_eq!((messages.misdelivered, messages.refused), (1, 0));
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_refused_message_is_refused_and_accounted_for() {
-        let messages = one(|ledger| {
-            ledger.send(0, 0, PAIR, 1_010);
-            ledger.refuse(0, 0);
-            assert_eq!(ledger.open(), 0);
-        });
-        assert_eq!((messages.sent, messages.refused), (1, 1));
-        assert!(messages.all_accounted_for());
-    }
-
-    #[test]
-    fn a_failed_request_whose_message_arrived_is_delivered() {
-        let messages = one(|ledger| {
-            let id = ledger.send(0, 0, PAIR, 1_010);
-            ledger.fail(0, 0);
-            ledger.receive(1, Some(PAIR), &id, 1_100);
-            assert_eq!(ledger.open(), 0, "settled once, not twice");
-        });
-        assert_eq!(messages.delivered, 1);
-    }
-
-    #[test]
-    fn a_message_without_a_partner_is_unsent() {
-        let messages = one(|ledger| {
-            ledger.skip(0, 0);
-            assert_eq!(ledger.open(), 0);
-        });
-        assert_eq!((messages.unsent, messages.sent), (1, 0));
-        assert!(messages.all_accounted_for());
-    }
-
-    #[test]
-    fn the_overtaken_message_is_out_of_order_and_the_overtaker_is_not() {
-        let ledger = books(&[1_000, 1_001]);
-        let early = ledger.send(0, 0, PAIR, 1_000);
-        let late = ledger.send(0, 1, PAIR, 1_001);
-        ledger.receive(1, Some(PAIR), &late, 1_100);
-        ledger.receive(1, Some(PAIR), &early, 1_101);
-        let messages = ledger.messages(&WINDOW);
-        assert_eq!((messages.out_of_order, messages.delivered), (1, 1));
-        assert!(!messages.all_accounted_for());
-    }
-
-    #[test]
-    fn the_warm_up_is_not_counted_unless_it_went_wrong() {
-        let ledger = books(&[0, 1, 1_000]);
-        for number in [0, 2] {
-            let id = ledger.send(0, number, PAIR, 1_000);
-            ledger.receive(1, Some(PAIR), &id, 1_100);
-        }
-        ledger.send(0, 1, PAIR, 2);
-        let messages = ledger.messages(&WINDOW);
-        assert_eq!((messages.scheduled, messages.delivered, messages.lost), (2, 1, 1));
-    }
-
-    #[test]
-    fn an_id_of_another_run_or_of_nobody_is_foreign() {
-        let ledger = books(&[1_000]);
-        for id in ["abd-0-0", "abc-2-0", "abc-0-1", "abc-0", "abc-0-0-0", "hello"] {
-            assert_eq!(ledger.receive(1, Some(PAIR), id, 1_100), Receipt::Foreign, "{id}");
-        }
-        assert_eq!(ledger.number_of(0, "abc-0-0"), Some(0));
-        assert_eq!(ledger.number_of(1, "abc-0-0"), None);
-    }
-}
+mod tests;

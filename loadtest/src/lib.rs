@@ -16,8 +16,8 @@
 //!
 //! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
 //! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
-//! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! [`recorder`], [`validity`], `series` (the result), [`repeat`] (several times), [`search`] (how much is too much). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
+//! [`timer`] and [`pacer`] (when), [`shard`] (who, where several generators share the people), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
+//! `crossing` (what goes to other generators), [`recorder`], `hiccups`, `sampler`, [`validity`], `series` (the result), [`repeat`] (several times), [`search`] (how much is too much). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
 
 pub mod clock;
@@ -34,12 +34,16 @@ pub mod saturate;
 pub mod schedule;
 pub mod search;
 pub mod selftest;
+pub mod shard;
 pub mod span;
 pub mod target;
 pub mod timer;
 pub mod validity;
 
+mod crossing;
+mod hiccups;
 mod live;
+mod name;
 mod sampler;
 mod scenario;
 mod series;
@@ -62,6 +66,7 @@ use clock::Clock;
 use preflight::{Keeping, Sources};
 use scenario::{Conductor, Halt, Observed, Route, Stage};
 use schedule::Schedule;
+use shard::Start;
 
 /// What a run measured.
 #[derive(Debug, Clone)]
@@ -95,6 +100,11 @@ pub enum Phase {
         paired: u64,
         /// All people.
         users: u64,
+    },
+    /// Everybody is there, and the start that the generators agreed upon is awaited.
+    Waiting {
+        /// Time until it.
+        left: Duration,
     },
     /// The crowd settles and the first messages flow; nothing is measured yet.
     Settling,
@@ -170,10 +180,12 @@ pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Measu
     for &kind in &options.transports {
         keeping(options, kind)?;
     }
+    let first = options.start()?;
     let mut series = Vec::new();
-    for &transport in &options.transports {
+    for (&transport, nth) in options.transports.iter().zip(0..) {
         let report = |phase| progress(Progress { transport, phase });
-        let interrupted = match run_transport(options, transport, report).await {
+        let start = first.map(|first| first.after(options.slot() * nth));
+        let interrupted = match run_transport(options, transport, start, report).await {
             Ok(one) => {
                 series.push(one.series);
                 one.interrupted
@@ -201,6 +213,7 @@ struct One {
 async fn run_transport(
     options: &Options,
     kind: TransportKind,
+    start: Option<Start>,
     progress: impl Fn(Phase),
 ) -> Result<One, LoadError> {
     progress(Phase::Starting);
@@ -210,22 +223,29 @@ async fn run_transport(
     };
     let idle = target.usage();
     let schedule = options.schedule();
-    let stage = Arc::new(Stage::new(run_id(), route(options, kind, &target)?, &schedule));
+    let shard = options.shard();
+    // A number that no other run has at the same time tells our messages from those of an earlier
+    // run on a server that lives longer.
+    let run = start.map_or_else(rand::random, |start| start.run_id(options.seed));
+    let stage = Arc::new(Stage::new(run, route(options, kind, &target)?, &schedule, shard));
     let conductor = Conductor {
         stage: &stage,
         target: &mut target,
+        warm_up: options.warm_up.0,
         duration: options.duration.0,
+        start: start.map(Start::instant),
         progress: &progress,
     };
-    let sampling = tokio::spawn(sampler::watch(Arc::clone(&stage), conductor.target.process_id()));
+    let server = conductor.target.process_id();
+    let sampling = tokio::spawn(sampler::watch(Arc::clone(&stage), options.warm_up.0, server));
     let performed = perform(&stage, conductor, schedule).await;
     stage.stop();
     let used = sampling.await.unwrap_or_default();
     let (observed, counted_by_goose) = performed?;
     progress(Phase::Finished);
     let (interrupted, window) = (observed.interrupted, observed.window.clone());
-    let users = options.users;
-    let run = series::Finished { users, stage: &stage, idle, observed, counted_by_goose, used };
+    let people = options.users;
+    let run = series::Finished { people, stage: &stage, idle, observed, counted_by_goose, used };
     let clock = stage.clock().expect("it was started when the people were together");
     Ok(One { series: run.into_series(), interrupted, clock, window })
 }
@@ -237,7 +257,8 @@ async fn perform(
     conductor: Conductor<'_, impl Fn(Phase)>,
     schedule: Schedule,
 ) -> Result<(Observed, u64), LoadError> {
-    let attack = scenario::attack(stage, schedule.people).map_err(Box::new)?;
+    let people = stage.ledger.shard.people(schedule.people);
+    let attack = scenario::attack(stage, people).map_err(Box::new)?;
     let mut attack = Box::pin(attack.execute());
     let mut conducting = pin!(conductor.conduct(schedule));
     let observed = tokio::select! {
@@ -261,13 +282,15 @@ async fn perform(
 }
 
 fn keeping(options: &Options, kind: TransportKind) -> Result<Keeping, PreflightError> {
-    preflight::check_open_files(options.users, kind, preflight::raise_open_files())
+    let people = options.shard().people(options.users);
+    preflight::check_open_files(people, kind, preflight::raise_open_files())
 }
 
 fn route(options: &Options, kind: TransportKind, target: &Target) -> Result<Route, PreflightError> {
     let keeping = keeping(options, kind)?;
     let per_user = keeping.connections_per_user(kind);
-    let connections = u64::from(options.users) * u64::from(per_user);
+    let people = options.shard().people(options.users);
+    let connections = u64::from(people) * u64::from(per_user);
     Ok(Route {
         kind,
         keeping,
@@ -276,12 +299,6 @@ fn route(options: &Options, kind: TransportKind, target: &Target) -> Result<Rout
         poll_interval: options.poll_interval.0,
         sources: Sources::new(target.addr.ip(), connections, preflight::ephemeral_ports()),
     })
-}
-
-/// A number that no other run has at the same time, so that messages of an earlier run on a server
-/// that lives longer are not taken for ours.
-fn run_id() -> u64 {
-    rand::random()
 }
 
 /// The limits that the run would hit with the server's defaults, raised. Limits that it does not

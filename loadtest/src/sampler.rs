@@ -11,24 +11,24 @@ use reports::run::Used;
 
 use crate::clock::Clock;
 use crate::process::{self, Usage};
-use crate::scenario::{Stage, WARM_UP};
+use crate::scenario::Stage;
 
 /// How often it is looked whether the schedule has begun.
 const TICK: Duration = Duration::from_millis(20);
 
 /// Reads until the stage is stopped; one entry a second, from the opening of the window on.
-pub(crate) async fn watch(stage: Arc<Stage>, server: Option<u32>) -> Vec<Used> {
+pub(crate) async fn watch(stage: Arc<Stage>, warm_up: Duration, server: Option<u32>) -> Vec<Used> {
     let mut seconds = Vec::new();
     tokio::select! {
         () = stage.stopped() => {}
-        () = read_on(&stage, server, &mut seconds) => {}
+        () = read_on(&stage, warm_up, server, &mut seconds) => {}
     }
     seconds
 }
 
-async fn read_on(stage: &Stage, server: Option<u32>, seconds: &mut Vec<Used>) {
+async fn read_on(stage: &Stage, warm_up: Duration, server: Option<u32>, seconds: &mut Vec<Used>) {
     let clock = begun(stage).await;
-    let mut at_us = WARM_UP.as_micros() as u64;
+    let mut at_us = warm_up.as_micros() as u64;
     tokio::time::sleep(clock.until(at_us)).await;
     let mut before = Reading::take(server);
     loop {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use reports::part::Crossing;
 use reports::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic, Used};
 use reports::units;
 
+use crate::crossing;
 use crate::preflight::Keeping;
 use crate::process::Usage;
 use crate::recorder::Figures;
@@ -13,7 +15,8 @@ use crate::validity::{self, Evidence};
 
 /// A run that has come to its end.
 pub(crate) struct Finished<'a> {
-    pub(crate) users: u32,
+    /// All people, of all generators.
+    pub(crate) people: u32,
     pub(crate) stage: &'a Stage,
     /// The server before the first connection.
     pub(crate) idle: Option<Usage>,
@@ -31,10 +34,11 @@ impl Finished<'_> {
         for (interval, used) in figures.intervals.iter_mut().zip(&self.used) {
             interval.used = Some(*used);
         }
+        let crossing = crossing::read(&self.stage.ledger, window);
         let duration_s = self.duration().as_secs_f64();
         Series {
             transport: self.stage.route.kind.name().to_owned(),
-            users: u64::from(self.users),
+            users: self.users(),
             duration_s,
             offered_per_s: messages.scheduled as f64 / duration_s,
             achieved_per_s: figures.received_in_window as f64 / duration_s,
@@ -45,12 +49,20 @@ impl Finished<'_> {
             latency_us: HistogramDump::from(&figures.latency),
             service_us: HistogramDump::from(&figures.service),
             send_lag_us: HistogramDump::from(&figures.send_lag),
-            invalid: self.invalid(&figures, &messages),
+            hiccups_us: HistogramDump::from(&self.observed.hiccups),
+            invalid: self.invalid(&figures, &messages, crossing.as_ref()),
             discarded: Vec::new(),
             rounds: Vec::new(),
             notes: self.notes(),
             intervals: figures.intervals,
+            crossing,
+            crossed_us: HistogramDump::default(),
         }
+    }
+
+    /// The people of this generator.
+    fn users(&self) -> u64 {
+        u64::from(self.stage.ledger.shard.people(self.people))
     }
 
     /// How this measurement differs from what is usual.
@@ -63,7 +75,7 @@ impl Finished<'_> {
             Keeping::Listening => vec![format!(
                 "each command took a connection of its own, because the open files of a process \
                  do not suffice for {} people with {with_each} connections each",
-                units::count(u64::from(self.users)),
+                units::count(self.users()),
             )],
         }
     }
@@ -109,9 +121,14 @@ impl Finished<'_> {
         Some(machine.saturating_sub(self.generator().cpu_us + server))
     }
 
-    fn invalid(&self, figures: &Figures, messages: &Messages) -> Vec<String> {
+    fn invalid(
+        &self,
+        figures: &Figures,
+        messages: &Messages,
+        crossing: Option<&Crossing>,
+    ) -> Vec<String> {
         // One of an odd number has nobody to talk to, by design; anybody else should have.
-        let alone = u64::from(self.users % 2) * messages.unsent;
+        let alone = u64::from(self.people % 2) * messages.unsent;
         let evidence = Evidence {
             sendable: messages.scheduled - alone,
             generator_cpu_us: self.generator().cpu_us,
@@ -121,6 +138,7 @@ impl Finished<'_> {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
         };
         let mut reasons = validity::reasons(figures, &evidence);
+        reasons.extend(crossing.and_then(crossing::early));
         let received = self.stage.ledger.received();
         if self.counted_by_goose != received {
             reasons.push(format!(

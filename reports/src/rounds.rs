@@ -5,7 +5,8 @@
 //! memory is the mean; each round's latency is kept beside the sum, so that the rounds can be
 //! compared with one another.
 
-use crate::run::{GeneratorCost, HistogramDump, Messages, Series, ServerCost, Traffic};
+use crate::counts::sum;
+use crate::run::{GeneratorCost, Series, ServerCost};
 
 /// The rounds of one transport as one series; none where there are no rounds.
 ///
@@ -44,6 +45,9 @@ fn added(one: Series, other: Series) -> Series {
     };
     let (offered_per_s, achieved_per_s) =
         (a_second(|it| it.offered_per_s), a_second(|it| it.achieved_per_s));
+    let (mut messages, mut traffic) = (one.messages, one.traffic.clone());
+    messages += other.messages;
+    traffic += &other.traffic;
     let later = one.intervals.last().map_or(0, |last| last.second + 1);
     let shifted = other.intervals.into_iter().map(|mut interval| {
         interval.second += later;
@@ -53,8 +57,8 @@ fn added(one: Series, other: Series) -> Series {
         duration_s,
         offered_per_s,
         achieved_per_s,
-        messages: added_messages(&one.messages, &other.messages),
-        traffic: added_traffic(one.traffic, other.traffic),
+        messages,
+        traffic,
         server: one.server.zip(other.server).map(|(one, other)| ServerCost {
             cpu_us: one.cpu_us + other.cpu_us,
             rss_idle_bytes: one.rss_idle_bytes + other.rss_idle_bytes,
@@ -64,45 +68,16 @@ fn added(one: Series, other: Series) -> Series {
             cpu_us: one.generator.cpu_us + other.generator.cpu_us,
             rss_bytes: one.generator.rss_bytes + other.generator.rss_bytes,
         },
-        latency_us: added_histogram(&one.latency_us, &other.latency_us),
-        service_us: added_histogram(&one.service_us, &other.service_us),
-        send_lag_us: added_histogram(&one.send_lag_us, &other.send_lag_us),
+        latency_us: sum([&one.latency_us, &other.latency_us]),
+        service_us: sum([&one.service_us, &other.service_us]),
+        hiccups_us: sum([&one.hiccups_us, &other.hiccups_us]),
+        send_lag_us: sum([&one.send_lag_us, &other.send_lag_us]),
         intervals: one.intervals.into_iter().chain(shifted).collect(),
         invalid: union(one.invalid, other.invalid),
         discarded: [one.discarded, other.discarded].concat(),
         notes: union(one.notes, other.notes),
         ..one
     }
-}
-
-fn added_messages(one: &Messages, other: &Messages) -> Messages {
-    Messages {
-        scheduled: one.scheduled + other.scheduled,
-        unsent: one.unsent + other.unsent,
-        sent: one.sent + other.sent,
-        refused: one.refused + other.refused,
-        delivered: one.delivered + other.delivered,
-        lost: one.lost + other.lost,
-        duplicated: one.duplicated + other.duplicated,
-        misdelivered: one.misdelivered + other.misdelivered,
-        out_of_order: one.out_of_order + other.out_of_order,
-    }
-}
-
-fn added_traffic(mut one: Traffic, other: Traffic) -> Traffic {
-    one.requests += other.requests;
-    one.bytes_sent += other.bytes_sent;
-    one.bytes_received += other.bytes_received;
-    for (text, count) in other.errors {
-        *one.errors.entry(text).or_insert(0) += count;
-    }
-    one
-}
-
-fn added_histogram(one: &HistogramDump, other: &HistogramDump) -> HistogramDump {
-    let mut sum = one.to_histogram();
-    sum.add(other.to_histogram()).expect("all of them have the same bounds");
-    HistogramDump::from(&sum)
 }
 
 fn union(mut one: Vec<String>, other: Vec<String>) -> Vec<String> {

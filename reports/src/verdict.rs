@@ -4,8 +4,9 @@
 //! a transport that lost a message or was measured badly never wins.
 
 use crate::knee::{self, Knee};
+use crate::merge::crossed;
 use crate::quantile::BEYOND_MIN;
-use crate::run::{Messages, Run, SimulationSummary};
+use crate::run::{Messages, Run, Series, SimulationSummary};
 use crate::slo::{self, Judgement, judge};
 use crate::summary::{Summary, summaries};
 use crate::units::{count, duration_us, number, plural};
@@ -90,7 +91,13 @@ pub fn verdict(run: &Run) -> Verdict {
         standing,
         warnings,
         headline,
-        notes: rows.iter().filter_map(measured_again).chain(noted(run)).collect(),
+        notes: rows
+            .iter()
+            .filter_map(measured_again)
+            .chain(noted(run))
+            .chain(run.series.iter().filter_map(moved))
+            .chain(run.series.iter().filter_map(crossed))
+            .collect(),
     }
 }
 
@@ -153,6 +160,15 @@ fn measured_again(row: &Summary) -> Option<String> {
     let times = plural(row.discarded.len() as u64, "measurement");
     let were = if row.discarded.len() == 1 { "was" } else { "were" };
     Some(format!("{times} of {} {were} thrown away as not valid: {last}.", row.transport))
+}
+
+fn moved(series: &Series) -> Option<String> {
+    let [first, second] = series.moved()?.map(|us| duration_us(us as f64));
+    Some(format!(
+        "The figures of {} were still moving: the median of the first half of the window is {first}, \
+         that of the second {second}; a longer --warm-up is needed, or a machine to itself.",
+        series.transport,
+    ))
 }
 
 fn failing_seeds(simulation: &SimulationSummary) -> Option<String> {

@@ -51,6 +51,7 @@ fn check(series: &Series, kind: TransportKind) {
         assert_eq!(histogram.to_histogram().len(), messages.delivered);
     }
     assert_eq!(series.intervals.len(), 2);
+    assert!(!series.hiccups_us.is_empty(), "a thread slept meanwhile");
     assert!(series.traffic.requests >= messages.sent);
     assert!(series.traffic.bytes_sent > 64 * messages.sent);
     assert!(series.server.expect("it is our process").rss_bytes > 0);

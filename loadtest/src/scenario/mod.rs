@@ -19,7 +19,7 @@ use goose::goose::{Scenario, Transaction, TransactionFunction};
 use goose::metrics::{GooseCoordinatedOmissionMitigation, GooseMetrics};
 use goose::{GooseAttack, GooseError};
 
-pub(crate) use conductor::{Conductor, Halt, Observed, Reading, WARM_UP};
+pub(crate) use conductor::{Conductor, Halt, Observed, Reading, drain_max};
 pub(crate) use stage::{Route, Stage};
 
 /// People that are started a second.

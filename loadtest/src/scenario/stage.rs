@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use client::{TcpConnector, TransportKind};
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 
 use crate::clock::Clock;
 use crate::counted::{Bytes, Counted};
@@ -17,6 +18,7 @@ use crate::ledger::Ledger;
 use crate::live::Live;
 use crate::preflight::{Keeping, Sources};
 use crate::schedule::{Due, Schedule};
+use crate::shard::Shard;
 
 /// Different texts of errors that are kept apart; more than these are a flood, not information.
 const ERROR_TEXTS_MAX: usize = 50;
@@ -63,8 +65,10 @@ pub(crate) struct Seat {
 }
 
 impl Stage {
-    pub(crate) fn new(run: u64, route: Route, schedule: &Schedule) -> Self {
+    /// With the seats of the people that `shard` plays.
+    pub(crate) fn new(run: u64, route: Route, schedule: &Schedule, shard: Shard) -> Self {
         let (bells, seats) = (0..schedule.people)
+            .filter(|person| shard.owns(*person))
             .map(|person| {
                 let (ring, bell) = mpsc::unbounded_channel();
                 (ring, Seat { person, bell })
@@ -72,7 +76,7 @@ impl Stage {
             .unzip();
         Self {
             route,
-            ledger: Ledger::new(run, schedule),
+            ledger: Ledger::new(run, schedule, shard),
             live: Live::default(),
             bytes: Arc::default(),
             requests: AtomicU64::new(0),
@@ -101,12 +105,13 @@ impl Stage {
     /// Rings for the message that is due. A person who is gone hears nothing any more, and the
     /// books show the message as unsent.
     pub(crate) fn ring(&self, due: Due) {
-        let _ = self.bells[due.person as usize].send(due.number);
+        let place = self.ledger.shard.place(due.person);
+        let _ = self.bells[place].send(due.number);
     }
 
     /// Starts the clock of the run, once.
-    pub(crate) fn start_clock(&self, lead: Duration) -> Clock {
-        *self.clock.get_or_init(|| Clock::starting_in(lead))
+    pub(crate) fn start_clock(&self, origin: Instant) -> Clock {
+        *self.clock.get_or_init(|| Clock::starting_at(origin))
     }
 
     /// The clock of the run, once it has been started.

@@ -64,6 +64,8 @@ pub(crate) fn run(transports: usize, seconds: u64, rate: u64) -> Run {
         simulation: Some(simulation()),
         slos: Vec::new(),
         interrupted: false,
+        part: None,
+        generators: Vec::new(),
         series: TRANSPORTS
             .iter()
             .take(transports)
@@ -139,6 +141,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
     let mut latency = latency_histogram();
     let mut service = latency_histogram();
     let mut send_lag = latency_histogram();
+    let hiccups = hiccups(seconds);
     let mut intervals = Vec::new();
     for second in 0..seconds {
         let mut of_second = latency_histogram();
@@ -180,12 +183,24 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         latency_us: HistogramDump::from(&latency),
         service_us: HistogramDump::from(&service),
         send_lag_us: HistogramDump::from(&send_lag),
+        hiccups_us: HistogramDump::from(&hiccups),
         intervals,
         invalid: Vec::new(),
         discarded: Vec::new(),
         rounds: Vec::new(),
         notes: Vec::new(),
+        crossing: None,
+        crossed_us: HistogramDump::default(),
     }
+}
+
+/// A thousand wake-ups a second, each a little late and a few of them more.
+fn hiccups(seconds: u64) -> hdrhistogram::Histogram<u64> {
+    let mut hiccups = latency_histogram();
+    for nth in 0..seconds * 1_000 {
+        hiccups.saturating_record(60 + nth % 7 * 3 + if nth % 250 == 0 { 900 } else { 0 });
+    }
+    hiccups
 }
 
 impl Imagined {

@@ -8,9 +8,10 @@
 //!   have three decimals.
 //! - `percentiles.csv`: one row a transport, metric (`latency`, `service`, `send_lag`) and
 //!   percentile up to 99.99 and the maximum (100, which nothing lies beyond); the columns of
-//!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval.
+//!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval; of the latency the
+//!   wider of order statistics and block bootstrap, of the others that of order statistics.
 //! - `intervals.csv`: one row a transport and second of its window; the columns of
-//!   [`INTERVALS_COLUMNS`].
+//!   [`INTERVALS_COLUMNS`]. Latencies are those of the messages that were due in the second.
 //! - `rounds.csv`, where everything was measured several times: one row a transport and round; the
 //!   columns of [`ROUNDS_COLUMNS`].
 //! - `knees.csv`, where the most that a transport carries was searched for: one row a probe, in
@@ -21,12 +22,12 @@ use csv::Writer;
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter};
 use crate::knee::Knee;
-use crate::quantile::Quantile;
+use crate::quantile::{Estimate, Quantile};
 use crate::run::{HistogramDump, Run, Series};
 use crate::summary::{Percentiles, Summary, summaries};
 
 /// The columns of `summary.csv`.
-pub const SUMMARY_COLUMNS: [&str; 32] = [
+pub const SUMMARY_COLUMNS: [&str; 34] = [
     "transport",
     "users",
     "duration_s",
@@ -59,6 +60,8 @@ pub const SUMMARY_COLUMNS: [&str; 32] = [
     "accounted",
     "valid",
     "invalid",
+    "hiccups_us_p99",
+    "hiccups_us_max",
 ];
 
 /// The columns of `percentiles.csv`.
@@ -195,7 +198,7 @@ fn probe_rows(knee: &Knee) -> impl Iterator<Item = [String; 11]> {
     })
 }
 
-fn summary_row(row: &Summary, series: &Series) -> [String; 32] {
+fn summary_row(row: &Summary, series: &Series) -> [String; 34] {
     let messages = &row.messages;
     let [latency, service, send_lag]: [&Percentiles; 3] =
         [&row.latency_us, &row.service_us, &row.send_lag_us];
@@ -232,18 +235,23 @@ fn summary_row(row: &Summary, series: &Series) -> [String; 32] {
         row.accounted.to_string(),
         row.valid.to_string(),
         row.invalid.join("; "),
+        whole(row.hiccups_us.p99),
+        whole(row.hiccups_us.max),
     ]
 }
 
+/// A percentile with what is known of it.
+type Rung = (Quantile, Option<Estimate>);
+
 fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
+    let ladder = LADDER.map(Quantile::per_million);
     let metrics = [
         ("latency", &series.latency_us),
         ("service", &series.service_us),
         ("send_lag", &series.send_lag_us),
     ];
-    let row = |metric: &str, histogram: &HistogramDump, quantile: Quantile| {
+    let row = |metric: &str, histogram: &HistogramDump, (quantile, estimate): Rung| {
         let beyond = histogram.beyond(quantile);
-        let estimate = histogram.estimate(quantile);
         let is_max = quantile.as_fraction() >= 1.0;
         let value = if is_max { histogram.max() } else { estimate.map(|estimate| estimate.value) };
         [
@@ -259,7 +267,13 @@ fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
     metrics
         .into_iter()
         .flat_map(|(metric, histogram)| {
-            LADDER.map(|parts| row(metric, histogram, Quantile::per_million(parts)))
+            // Only the latency is known second by second.
+            let estimates: Vec<Option<Estimate>> = match metric {
+                "latency" => series.estimates(&ladder),
+                _ => ladder.iter().map(|quantile| histogram.estimate(*quantile)).collect(),
+            };
+            let rungs = ladder.into_iter().zip(estimates);
+            rungs.map(move |rung| row(metric, histogram, rung)).collect::<Vec<_>>()
         })
         .collect()
 }
@@ -315,8 +329,8 @@ mod tests {
             "summary.csv",
             2,
             expect![[r#"
-                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid
-                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,
+                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid,hiccups_us_p99,hiccups_us_max
+                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,,78,978
             "#]],
         );
     }

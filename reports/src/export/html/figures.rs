@@ -81,7 +81,7 @@ pub(super) fn spectrum(run: &Run) -> Markup {
                     figcaption {
                         "Read 99% as: 99 of 100 messages arrived at least so fast. Both axes are \
                          logarithmic. A line ends where fewer than ten messages lie beyond it; \
-                         the shade about it is what chance alone would change (95 %)."
+                         the shade about it is its 95 % interval."
                     }
                     (data(&tables::percentiles(&run.series)))
                 },
@@ -100,10 +100,10 @@ pub(super) fn over_time(run: &Run) -> Markup {
             @if let Some(panels) = &panels {
                 p {
                     "Latency: the thick line is the median, the thin one the " (panels.upper().name())
-                    " of each second, behind them all messages (the darker, the more); dotted is the \
-                     send lag (p99). Messages: the thick line is those received, the thin one those \
-                     sent. Cores: the thick line is the server, the thin one the generator. All panels \
-                     have the same scales."
+                    " of the messages that were due in each second, behind them all messages (the darker, \
+                     the more); dotted is the send lag (p99). Messages: the thick line is those received, \
+                     the thin one those sent. Cores: the thick line is the server, the thin one the \
+                     generator. All panels have the same scales."
                 }
                 div.panels {
                     @for (index, series) in run.series.iter().enumerate() {

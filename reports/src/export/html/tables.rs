@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::knee::{Knee, Outcome, Probe};
-use crate::quantile::Quantile;
+use crate::quantile::{Estimate, Quantile};
 use crate::run::{Run, Series, Used};
 use crate::slo::{Standing, judge};
 use crate::summary::{Percentiles, Summary};
@@ -155,12 +155,12 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
             thead {
                 tr {
                     th scope="col" rowspan="2" { "transport" }
-                    @for group in ["latency", "service time", "send lag"] {
+                    @for group in ["latency", "service time", "send lag", "hiccups"] {
                         th.group scope="colgroup" colspan="3" { (group) }
                     }
                 }
                 tr {
-                    @for _ in 0..3 {
+                    @for _ in 0..4 {
                         th scope="col" { "p50" } th scope="col" { "p99" } th scope="col" { "max" }
                     }
                 }
@@ -169,7 +169,7 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
                 @for row in rows {
                     tr {
                         th scope="row" { (row.transport) }
-                        @for it in [&row.latency_us, &row.service_us, &row.send_lag_us] {
+                        @for it in [&row.latency_us, &row.service_us, &row.send_lag_us, &row.hiccups_us] {
                             (percentile_cells(it))
                         }
                     }
@@ -185,9 +185,11 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
                  wait that a slow server causes for the next message is counted too; service time \
                  counts only from the moment at which it really was sent. Send lag is the \
                  difference that the measuring program itself adds: it must stay small beside the \
-                 latency, or the figures are not valid."
+                 latency, or the figures are not valid. Hiccups are how late the machine woke a \
+                 thread of that program which does nothing but sleep for a millisecond at a time: \
+                 what is no longer than they are may be the machine's and not the server's."
             }
-            (scrolling("Latency, service time and send lag", &table))
+            (scrolling("Latency, service time, send lag and hiccups", &table))
         }
     }
 }
@@ -248,7 +250,7 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
                 @for series in series {
                     tr {
                         th scope="row" { (series.transport) }
-                        @for quantile in ladder { (estimate_cell(series, quantile)) }
+                        @for estimate in series.estimates(&ladder) { (estimate_cell(estimate)) }
                         td { (time(series.latency_us.max())) }
                         td { (count(series.latency_us.count())) }
                     }
@@ -259,8 +261,7 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
     scrolling("Latency by percentile", &table)
 }
 
-fn estimate_cell(series: &Series, quantile: Quantile) -> Markup {
-    let estimate = series.latency_us.estimate(quantile);
+fn estimate_cell(estimate: Option<Estimate>) -> Markup {
     html! {
         td {
             (time(estimate.map(|it| it.value)))
