@@ -79,7 +79,7 @@ impl Bootstrap {
     }
 }
 
-fn deviation(values: &[f64]) -> f64 {
+pub(crate) fn deviation(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt()
@@ -87,7 +87,7 @@ fn deviation(values: &[f64]) -> f64 {
 
 /// The two-sided 95 % point of Student's distribution, by its expansion around the normal one
 /// (Abramowitz and Stegun, 26.7.5); within 1 % from four degrees of freedom on.
-fn student_95(degrees: usize) -> f64 {
+pub(crate) fn student_95(degrees: usize) -> f64 {
     let (z, degrees) = (NORMAL_95, degrees as f64);
     let first = (z.powi(3) + z) / 4.0;
     let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;

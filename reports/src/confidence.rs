@@ -1,21 +1,29 @@
-//! How sure a percentile is: the wider of two 95 % intervals.
+//! How sure a percentile is: the widest of two or three 95 % intervals.
 //!
 //! That of order statistics is the least that chance alone would do, as if messages had nothing to do
 //! with each other. That of the block bootstrap knows that messages of one second share their fate;
-//! it takes a few seconds to say anything. Whoever shows or compares percentiles asks here.
+//! it takes a few seconds to say anything. Where everything was measured several times, there is a
+//! third: how the rounds differ, by Student's distribution, which holds what no round knows of itself.
+//! Whoever shows or compares percentiles asks here.
 
-use crate::bootstrap::Bootstrap;
+use crate::bootstrap::{Bootstrap, deviation, student_95};
 use crate::counts::sum;
 use crate::quantile::{Estimate, Quantile};
 use crate::run::{HistogramDump, Interval, Series};
 use crate::verdict::CLOSE_SHARE;
+
+/// Fewer rounds than this tell nothing about how rounds differ.
+const ROUNDS_MIN: usize = 3;
 
 impl Series {
     /// Percentiles of the latency with their 95 % intervals; none where fewer than ten messages lie
     /// beyond.
     #[must_use]
     pub fn estimates(&self, quantiles: &[Quantile]) -> Vec<Option<Estimate>> {
-        estimates(&self.latency_us, &self.intervals, quantiles)
+        let within = estimates(&self.latency_us, &self.intervals, quantiles);
+        let both = within.into_iter().zip(quantiles);
+        both.map(|(it, quantile)| Some(widened(it?, between_rounds(&self.rounds, *quantile))))
+            .collect()
     }
 
     /// The median of the first half of the window and that of the second, where they differ by more
@@ -24,6 +32,10 @@ impl Series {
     /// ten seconds.
     #[must_use]
     pub fn moved(&self) -> Option<[u64; 2]> {
+        if !self.rounds.is_empty() {
+            // The halves are different rounds, each with a warm-up of its own.
+            return None;
+        }
         let (first, second) = self.intervals.split_at(self.intervals.len() / 2);
         let median = |half: &[Interval]| {
             let latency_us = sum(half.iter().map(|it| &it.latency_us));
@@ -45,6 +57,17 @@ fn estimates(
         .map_or_else(|| vec![0.0; quantiles.len()], |it| it.half_widths_of_log(quantiles));
     let both = quantiles.iter().zip(bootstrapped);
     both.map(|(quantile, half)| Some(widened(latency_us.estimate(*quantile)?, half))).collect()
+}
+
+/// Half of the 95 % interval of the logarithm of a percentile, by how it differs from round to round;
+/// zero where there are not rounds enough.
+fn between_rounds(rounds: &[HistogramDump], quantile: Quantile) -> f64 {
+    let values = rounds.iter().filter_map(|round| Some(round.estimate(quantile)?.value));
+    let logs: Vec<f64> = values.map(|us| (us.max(1) as f64).ln()).collect();
+    if logs.len() < ROUNDS_MIN {
+        return 0.0;
+    }
+    student_95(logs.len() - 1) * deviation(&logs) / (logs.len() as f64).sqrt()
 }
 
 /// At least so wide: the half width is that of the logarithm.
@@ -138,6 +161,21 @@ mod tests {
             it.high as f64 / it.low as f64
         };
         assert!(width(&moody.estimates(&[Quantile::P50])[0]) > 1.05 * width(&alike[0]));
+    }
+
+    #[test]
+    fn rounds_that_differ_make_an_interval_wider_and_two_say_nothing() {
+        let rounds = [290.0, 300.0, 310.0, 420.0].map(|mean_us| window(1, 6, |_| mean_us));
+        let mut series = crate::rounds::joined(rounds.to_vec()).expect("four rounds");
+        let width = |series: &Series| {
+            let it = series.estimates(&[Quantile::P50])[0].expect("thousands of messages");
+            it.high as f64 / it.low as f64
+        };
+        let of_four = width(&series);
+        series.rounds.truncate(2);
+        let of_two = width(&series);
+        assert!(of_four > 1.2 * of_two, "{of_four} {of_two}");
+        assert!(series.moved().is_none(), "its halves are different rounds");
     }
 
     #[test]
