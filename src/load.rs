@@ -2,12 +2,16 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use loadtest::cores::Cores;
 use loadtest::peer::{self, Peer};
-use loadtest::{LoadError, Measured, Options, Trial};
+use loadtest::repeat::repeat;
+use loadtest::search::Goal;
+use loadtest::{LoadError, Measured, Options, Span, Trial};
+use reports::knee::{self, Knee};
 use reports::run::{Run, SCHEMA, SimulationSummary};
 use reports::slo::{self, Slo};
 use reports::verdict::Standing;
@@ -19,7 +23,7 @@ use crate::checkout;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::progress::Meter;
-use crate::{environment, runtime, selftest};
+use crate::{environment, runtime, search, selftest};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -31,6 +35,14 @@ pub(crate) struct Load {
     /// An objective, as 'websocket p99 < 20ms' or 'lost = 0'; exit 1 when one is broken (repeatable)
     #[arg(long = "slo", value_name = "EXPR")]
     slos: Vec<Slo>,
+    /// Find the most that each transport carries while p99 is within --p99-max: the highest rate,
+    /// or the most people; from the --rate or --users that are given, to 5 %
+    #[arg(long, value_name = "rate|people", num_args = 0..=1, default_missing_value = "rate",
+        conflicts_with_all = ["repeat", "start_at"])]
+    search: Option<knee::Load>,
+    /// What p99 may be in a search
+    #[arg(long, value_name = "TIME", default_value = "50ms", requires = "search")]
+    p99_max: Span,
 }
 
 #[derive(Debug, Subcommand)]
@@ -52,10 +64,21 @@ impl Load {
         };
         let dir = output.dir("load");
         reports::check_writable(&dir)?;
-        let run = Run { slos: self.slos.clone(), ..measure(&options, None, 0)? };
+        let run = match self.search {
+            Some(load) => search::run(&options, self.goal(load)?)?,
+            None => measure(&options, None, 0)?,
+        };
+        let run = Run { slos: self.slos.clone(), ..run };
         let written = reports::write_run(&run, &dir)?;
         output.result(&describe(&run, &written), || to_json(&run, &dir));
         Ok(outcome(&run))
+    }
+
+    fn goal(&self, load: knee::Load) -> anyhow::Result<Goal> {
+        let allowed = Duration::from_millis(1)..=Duration::from_secs(60);
+        let p99_max = self.p99_max.0;
+        ensure!(allowed.contains(&p99_max), "--p99-max {}: 1ms to 1m", self.p99_max);
+        Ok(Goal { load, p99_us_max: p99_max.as_micros() as u64 })
     }
 
     /// An objective that nothing could keep or break would pass unseen.
@@ -91,24 +114,38 @@ pub(crate) fn measure(
     simulation: Option<SimulationSummary>,
     again_max: usize,
 ) -> anyhow::Result<Run> {
-    let started_at = format!("{:.0}", jiff::Timestamp::now());
+    let run = begun(options);
     let options = Options { server_command: server_command()?, ..options.clone() };
-    let environment = environment::environment();
-    if let Some(cores) = options.cores {
-        cores.enter_generator().context("cannot move to a core")?;
-    }
+    enter_core(&options)?;
+    let part = options.part()?;
     let Measured { series, interrupted } = run_series(&options, again_max)?;
-    Ok(Run {
+    Ok(Run { simulation, interrupted, part, series, ..run })
+}
+
+/// Leaves the server's core to the server, where each has one; what is started afterwards does, too.
+pub(crate) fn enter_core(options: &Options) -> anyhow::Result<()> {
+    match options.cores {
+        Some(cores) => cores.enter_generator().context("cannot move to a core"),
+        None => Ok(()),
+    }
+}
+
+/// A run of which nothing has been measured yet.
+pub(crate) fn begun(options: &Options) -> Run {
+    Run {
         schema: SCHEMA,
         command: environment::command_line(),
-        started_at,
+        started_at: format!("{:.0}", jiff::Timestamp::now()),
         seed: options.seed,
-        environment,
-        simulation,
+        environment: environment::environment(),
+        simulation: None,
         slos: Vec::new(),
-        interrupted,
-        series,
-    })
+        interrupted: false,
+        part: None,
+        generators: Vec::new(),
+        series: Vec::new(),
+        knees: Vec::new(),
+    }
 }
 
 /// The command that starts a server: this program.
@@ -130,8 +167,7 @@ fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measure
     let runtime = runtime()?;
     let meter = Meter::new();
     let measure = |trials: &[Trial]| {
-        let running = loadtest::run_trials(options, trials, |progress| meter.show(progress));
-        runtime.block_on(running)
+        runtime.block_on(repeat(options, trials, |progress| meter.show(progress)))
     };
     let trials = options.trials();
     let mut all = measure(&trials)?;
@@ -175,7 +211,19 @@ pub(crate) fn to_json(run: &Run, dir: &Path) -> Value {
             (summary.transport, row)
         })
         .collect();
-    json!({ "transports": transports, "slos": slo::judge(run), "out": dir })
+    let mut object = json!({ "transports": transports, "slos": slo::judge(run), "out": dir });
+    if !run.knees.is_empty() {
+        object["knees"] = run.knees.iter().map(knee_to_json).collect();
+    }
+    object
+}
+
+/// What was found, and every probe.
+fn knee_to_json(knee: &Knee) -> Value {
+    let mut object = serde_json::to_value(knee).expect("a search is plain data");
+    object["found"] = json!(knee.found().map(|probe| probe.load));
+    object["limit"] = json!(knee.limit());
+    object
 }
 
 pub(crate) fn outcome(run: &Run) -> Outcome {

@@ -13,6 +13,7 @@ mod output;
 mod planted;
 mod progress;
 mod report;
+mod search;
 mod seeds;
 mod selftest;
 mod show;

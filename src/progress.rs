@@ -45,6 +45,18 @@ impl Meter {
         }
     }
 
+    /// The bar alone, where whoever measures has lines of its own.
+    pub(crate) fn show_on_terminal(&self, progress: Progress) {
+        if self.is_terminal {
+            self.show(progress);
+        }
+    }
+
+    /// A line above the bar.
+    pub(crate) fn line(&self, text: &str) {
+        self.bar.suspend(|| output::warn(text));
+    }
+
     pub(crate) fn end(&self) {
         self.bar.finish_and_clear();
     }
@@ -74,6 +86,9 @@ fn describe(phase: Phase) -> (u64, u64, String) {
         Phase::Connecting { connected, paired, users } => {
             let what = format!("connecting: {} of {} people", count(connected), count(users));
             (connected + paired, 2 * users, what)
+        }
+        Phase::Waiting { left } => {
+            (0, 1, format!("everybody is here; the start is in {} s", left.as_secs()))
         }
         Phase::Settling => (0, 1, "settling".to_owned()),
         Phase::Measuring { elapsed, duration, received, percentiles_us, .. } => {

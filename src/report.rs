@@ -1,12 +1,15 @@
-//! `racetrack report`: the files of a run made again from its `run.json`, and one run beside another.
+//! `racetrack report`: the files of a run made again from its `run.json`, one run beside another, and
+//! the runs of several generators as one.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use reports::compare::{Verdict, compare, table};
+use reports::merge::merge;
 use serde_json::json;
 
+use crate::environment;
 use crate::load;
 use crate::outcome::Outcome;
 use crate::output::Output;
@@ -25,6 +28,16 @@ pub(crate) struct Report {
 enum Command {
     /// Say which percentiles of run B differ from those of run A; exit 1 when one is slower
     Compare(Compare),
+    /// Make one run of those of several generators (`load --shard`), and account for what went
+    /// from one to another
+    Merge(Merge),
+}
+
+#[derive(Debug, Args)]
+struct Merge {
+    /// The run of each shard: its directory, or the run.json in it
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -37,13 +50,33 @@ struct Compare {
 
 impl Report {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
-        if let Some(Command::Compare(compare)) = &self.command {
-            return compare.run(output);
+        match &self.command {
+            Some(Command::Compare(compare)) => compare.run(output),
+            Some(Command::Merge(merge)) => merge.run(output),
+            None => {
+                let run = self.run.as_ref().context("a run is required")?;
+                let run = reports::read_run(run)?;
+                let written = reports::write_run(&run, &output.dir("report"))?;
+                let json = || json!({ "report": written.report });
+                output.result(&load::describe(&run, &written), json);
+                Ok(load::outcome(&run))
+            }
         }
-        let run = self.run.as_ref().context("a run is required")?;
-        let run = reports::read_run(run)?;
-        let written = reports::write_run(&run, &output.dir("report"))?;
-        output.result(&load::describe(&run, &written), || json!({ "report": written.report }));
+    }
+}
+
+impl Merge {
+    fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        let read = |path: &PathBuf| Ok((path.display().to_string(), reports::read_run(path)?));
+        let runs = self.runs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
+        let run = merge(&runs, environment::command_line())?;
+        let dir = output.dir("merge");
+        let written = reports::write_run(&run, &dir)?;
+        output.result(&load::describe(&run, &written), || {
+            let mut object = load::to_json(&run, &dir);
+            object["report"] = json!(written.report);
+            object
+        });
         Ok(load::outcome(&run))
     }
 }

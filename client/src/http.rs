@@ -41,14 +41,17 @@ pub(crate) struct HttpConnection<C: Connect> {
     host: HeaderValue,
     bearer: Option<HeaderValue>,
     answer_max: Duration,
+    /// Whether commands leave a connection behind that the next may go over.
+    keep_alive: bool,
     idle: Option<C::Stream>,
     requests: u64,
 }
 
 impl<C: Connect> HttpConnection<C> {
     pub(crate) fn new(connector: C, options: &Options) -> Result<Self, ClientError> {
-        let (host, answer_max) = (header(&options.host)?, options.answer_max);
-        Ok(Self { connector, host, bearer: None, answer_max, idle: None, requests: 0 })
+        let host = header(&options.host)?;
+        let Options { answer_max, keep_alive, .. } = *options;
+        Ok(Self { connector, host, bearer: None, answer_max, keep_alive, idle: None, requests: 0 })
     }
 
     /// Sends the session's token with every request from now on.
@@ -105,8 +108,13 @@ impl<C: Connect> HttpConnection<C> {
     async fn ask_on(&mut self, stream: C::Stream, ask: &Ask) -> Result<Answer, Failure> {
         self.requests += 1;
         let (answer, stream) = exchange(stream, self.compose(ask)).await?;
-        self.idle = stream;
+        self.idle = stream.filter(|_| self.keeps(ask));
         Ok(answer)
+    }
+
+    /// What is listened on is kept in any case.
+    fn keeps(&self, ask: &Ask) -> bool {
+        self.keep_alive || ask.method == Method::GET
     }
 
     fn compose(&self, ask: &Ask) -> Request<Full<Bytes>> {
@@ -117,6 +125,9 @@ impl<C: Connect> HttpConnection<C> {
         headers.insert(HOST, self.host.clone());
         if let Some(bearer) = &self.bearer {
             headers.insert(AUTHORIZATION, bearer.clone());
+        }
+        if !self.keeps(ask) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if !ask.body.is_empty() {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -163,13 +163,17 @@ pub struct Options {
     /// Socket.IO: ask for an answer to every so-many-th command; a refusal in it is given out as
     /// any other.
     pub answer_every: Option<NonZeroU64>,
+    /// Keep the connections that commands go over. Without it, each command over HTTP takes a
+    /// connection of its own, which ends with the answer; what is listened on is kept all the same.
+    pub keep_alive: bool,
     /// The session to take up again; without it, a new one is opened.
     pub resume: Option<Resume>,
 }
 
 impl Options {
     /// The usual behaviour: a short poll every second, a long poll of 25 s, silence for twice as long
-    /// as the server is silent by default, answers within [`ANSWER_WAIT_MAX`], a new session.
+    /// as the server is silent by default, answers within [`ANSWER_WAIT_MAX`], connections that are
+    /// kept, a new session.
     #[must_use]
     pub fn new(host: impl Into<String>) -> Self {
         Self {
@@ -180,6 +184,7 @@ impl Options {
             answer_max: ANSWER_WAIT_MAX,
             upgrade_after_events: None,
             answer_every: None,
+            keep_alive: true,
             resume: None,
         }
     }

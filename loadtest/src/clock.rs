@@ -17,7 +17,13 @@ impl Clock {
     /// A clock whose zero lies `lead` in the future, so that everybody can be ready for it.
     #[must_use]
     pub fn starting_in(lead: Duration) -> Self {
-        Self { origin: Instant::now() + lead }
+        Self::starting_at(Instant::now() + lead)
+    }
+
+    /// A clock whose zero is `origin`.
+    #[must_use]
+    pub fn starting_at(origin: Instant) -> Self {
+        Self { origin }
     }
 
     /// Microseconds since the origin; 0 before it.

@@ -12,12 +12,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use reports::run::Messages;
 
+use crate::name::{Name, Sent};
 use crate::schedule::Schedule;
+use crate::shard::Shard;
 
 /// Every message of one run.
 #[derive(Debug)]
 pub struct Ledger {
-    run: u64,
+    pub(crate) run: u64,
+    /// Whose senders are at home here; what the others' say is known only where it is received.
+    pub(crate) shard: Shard,
     accounts: Vec<Mutex<Account>>,
     open: AtomicU64,
     sent: AtomicU64,
@@ -42,14 +46,16 @@ pub struct Record {
     pub sent_us: Option<u64>,
     /// When it first reached a person, if it did.
     pub received_us: Option<u64>,
+    /// Its sender belongs to another generator.
+    pub foreign: bool,
     /// The conversation that it was meant for.
-    pair: u64,
+    pub(crate) pair: u64,
     /// Whom it reached first.
     reader: u32,
     deliveries: u8,
     accepted: bool,
     refused: bool,
-    failed: bool,
+    pub(crate) failed: bool,
     astray: bool,
     overtaken: bool,
     settled: bool,
@@ -72,6 +78,8 @@ pub enum Fate {
     Misdelivered,
     /// Reached the partner after a later message of the same sender.
     OutOfOrder,
+    /// Sent, and not seen again by any of this generator's people; another's may have it.
+    Abroad,
 }
 
 /// What a receipt was.
@@ -89,20 +97,23 @@ pub enum Receipt {
 }
 
 impl Ledger {
-    /// Empty books for `schedule`. `run` tells the messages of this run from all others.
+    /// Empty books for `schedule`, of the generator that plays `shard`. `run` tells the messages of
+    /// this run from all others.
     #[must_use]
-    pub fn new(run: u64, schedule: &Schedule) -> Self {
-        let account = |times: Vec<u64>| Account {
-            records: times
-                .into_iter()
-                .map(|intended_us| Record { intended_us, ..Record::default() })
-                .collect(),
-            received_below: Vec::new(),
+    pub fn new(run: u64, schedule: &Schedule, shard: Shard) -> Self {
+        let account = |(times, person): (Vec<u64>, u32)| {
+            let foreign = !shard.owns(person);
+            let record = |intended_us| Record { intended_us, foreign, ..Record::default() };
+            let records = times.into_iter().map(record).collect();
+            Account { records, received_below: Vec::new() }
         };
+        let own = schedule.due.iter().filter(|due| shard.owns(due.person)).count();
+        let people = schedule.by_person().into_iter().zip(0..);
         Self {
             run,
-            accounts: schedule.by_person().into_iter().map(account).map(Mutex::new).collect(),
-            open: AtomicU64::new(schedule.due.len() as u64),
+            shard,
+            accounts: people.map(account).map(Mutex::new).collect(),
+            open: AtomicU64::new(own as u64),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
         }
@@ -110,13 +121,15 @@ impl Ledger {
 
     /// Enters that `sender` sends message `number` into `pair` at `at_us`; its id on the wire.
     pub fn send(&self, sender: u32, number: u32, pair: u64, at_us: u64) -> String {
+        let mut name = Name { sender, number, sent: None };
         self.change(sender, number, |record| {
             record.sent_us = Some(at_us);
             record.pair = pair;
+            name = self.name(sender, number, record);
             Settles::NotYet
         });
         self.sent.fetch_add(1, Ordering::Relaxed);
-        format!("{:x}-{sender}-{number}", self.run)
+        name.write(self.run)
     }
 
     /// Enters that a message will not be sent, because its sender has no partner.
@@ -150,7 +163,7 @@ impl Ledger {
 
     /// Enters that `receiver`, who is talking in `pair`, was given the message `id` at `at_us`.
     pub fn receive(&self, receiver: u32, pair: Option<u64>, id: &str, at_us: u64) -> Receipt {
-        let Some((sender, number)) = self.parse(id) else {
+        let Some(Name { sender, number, sent }) = self.read(id) else {
             return Receipt::Foreign;
         };
         let account = &self.accounts[sender as usize];
@@ -159,6 +172,11 @@ impl Ledger {
         let Some(record) = records.get_mut(number as usize) else {
             return Receipt::Foreign;
         };
+        let is_new = record.foreign && record.received_us.is_none();
+        if let Some(Sent { pair, lag_us }) = sent.filter(|_| is_new) {
+            record.pair = pair;
+            record.sent_us = Some(record.intended_us + lag_us);
+        }
         record.deliveries = record.deliveries.saturating_add(1);
         record.astray |=
             receiver == sender || pair != Some(record.pair) || record.sent_us.is_none();
@@ -169,7 +187,7 @@ impl Ledger {
         record.reader = receiver;
         record.overtaken = has_overtaken(received_below, record.pair, number);
         let intended_us = record.intended_us;
-        if !std::mem::replace(&mut record.settled, true) {
+        if !record.foreign && !std::mem::replace(&mut record.settled, true) {
             self.open.fetch_sub(1, Ordering::Relaxed);
         }
         self.received.fetch_add(1, Ordering::Relaxed);
@@ -179,7 +197,7 @@ impl Ledger {
     /// The number of one's own message, if `id` is one of `sender`'s messages.
     #[must_use]
     pub fn number_of(&self, sender: u32, id: &str) -> Option<u32> {
-        self.parse(id).filter(|(by, _)| *by == sender).map(|(_, number)| number)
+        self.read(id).filter(|name| name.sender == sender).map(|name| name.number)
     }
 
     /// Messages whose fate is still open: not skipped, delivered, refused or failed.
@@ -192,7 +210,9 @@ impl Ledger {
     #[must_use]
     pub fn due_from(&self, at_us: u64) -> u64 {
         let mut count = 0;
-        self.for_each(|record| count += u64::from(record.intended_us >= at_us));
+        self.for_each(|record| {
+            count += u64::from(!record.foreign && record.intended_us >= at_us);
+        });
         count
     }
 
@@ -210,9 +230,16 @@ impl Ledger {
 
     /// Calls `visit` with every record, sender by sender.
     pub fn for_each(&self, mut visit: impl FnMut(&Record)) {
-        for account in &self.accounts {
+        self.for_each_named(|_, record| visit(record));
+    }
+
+    /// The same, with each message's name.
+    pub(crate) fn for_each_named(&self, mut visit: impl FnMut(Name, &Record)) {
+        for (account, sender) in self.accounts.iter().zip(0..) {
             let account = account.lock().expect("no entry panics");
-            account.records.iter().for_each(&mut visit);
+            for (record, number) in account.records.iter().zip(0..) {
+                visit(self.name(sender, number, record), record);
+            }
         }
     }
 
@@ -224,12 +251,21 @@ impl Ledger {
     pub fn messages(&self, window: &Range<u64>) -> Messages {
         let mut messages = Messages::default();
         self.for_each(|record| {
-            let fate = record.fate();
-            if window.contains(&record.intended_us) || fate.is_wrong() {
+            let fate = self.fate(record);
+            if !record.foreign && (window.contains(&record.intended_us) || fate.is_wrong()) {
                 count(&mut messages, fate);
             }
         });
         messages
+    }
+
+    /// What became of a message, as far as this generator can tell.
+    pub(crate) fn fate(&self, record: &Record) -> Fate {
+        match record.fate() {
+            Fate::Lost if !self.shard.is_whole() => Fate::Abroad,
+            Fate::Refused if !self.shard.is_whole() && !record.refused => Fate::Abroad,
+            fate => fate,
+        }
     }
 
     fn change(&self, sender: u32, number: u32, enter: impl FnOnce(&mut Record) -> Settles) {
@@ -241,13 +277,19 @@ impl Ledger {
         }
     }
 
-    fn parse(&self, id: &str) -> Option<(u32, u32)> {
-        let mut parts = id.split('-');
-        let run = u64::from_str_radix(parts.next()?, 16).ok()?;
-        let sender: u32 = parts.next()?.parse().ok()?;
-        let number: u32 = parts.next()?.parse().ok()?;
-        let ours = run == self.run && parts.next().is_none();
-        (ours && (sender as usize) < self.accounts.len()).then_some((sender, number))
+    fn name(&self, sender: u32, number: u32, record: &Record) -> Name {
+        let sent_us = record.sent_us.filter(|_| !self.shard.is_whole());
+        let sent = sent_us.map(|sent_us| Sent {
+            pair: record.pair,
+            lag_us: sent_us.saturating_sub(record.intended_us),
+        });
+        Name { sender, number, sent }
+    }
+
+    fn read(&self, id: &str) -> Option<Name> {
+        let name = Name::read(self.run, id)?;
+        let is_known = (name.sender as usize) < self.accounts.len();
+        (is_known && name.sent.is_none() == self.shard.is_whole()).then_some(name)
     }
 }
 
@@ -305,14 +347,20 @@ impl Record {
 }
 
 impl Fate {
-    fn is_wrong(self) -> bool {
+    pub(crate) fn is_wrong(self) -> bool {
         matches!(self, Self::Lost | Self::Duplicated | Self::Misdelivered | Self::OutOfOrder)
     }
 }
 
+/// Enters a message that was scheduled.
 fn count(messages: &mut Messages, fate: Fate) {
     messages.scheduled += 1;
     messages.sent += u64::from(fate != Fate::Unsent);
+    count_fate(messages, fate);
+}
+
+/// Enters a fate alone, where the message is counted elsewhere.
+pub(crate) fn count_fate(messages: &mut Messages, fate: Fate) {
     let place = match fate {
         Fate::Unsent => &mut messages.unsent,
         Fate::Refused => &mut messages.refused,
@@ -321,6 +369,7 @@ fn count(messages: &mut Messages, fate: Fate) {
         Fate::Duplicated => &mut messages.duplicated,
         Fate::Misdelivered => &mut messages.misdelivered,
         Fate::OutOfOrder => &mut messages.out_of_order,
+        Fate::Abroad => &mut messages.abroad,
     };
     *place += 1;
 }

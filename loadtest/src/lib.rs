@@ -17,8 +17,8 @@
 //! Reading order: [`options`], [`trial`] and [`preflight`] (what is asked, one series at a time,
 //! and what the machine allows), [`peer`], [`target`], [`cores`] and [`process`] (the server, where
 //! it runs and what it costs), [`schedule`], [`habits`], [`mix`], [`clock`],
-//! [`timer`] and [`pacer`] (when), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! [`recorder`], [`validity`], `series` (the result). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
+//! [`timer`] and [`pacer`] (when), [`shard`] (who, where several generators share the people), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
+//! `crossing` (what goes to other generators), [`recorder`], `hiccups`, `sampler`, [`validity`], `series` (the result), [`repeat`] (several times), [`search`] (how much is too much). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
 //! beside other servers.
 
 pub mod clock;
@@ -33,17 +33,24 @@ pub mod peer;
 pub mod preflight;
 pub mod process;
 pub mod recorder;
+pub mod repeat;
 #[cfg(target_os = "linux")]
 pub mod saturate;
 pub mod schedule;
+pub mod search;
 pub mod selftest;
+pub mod shard;
 pub mod span;
 pub mod target;
 pub mod timer;
 pub mod trial;
 pub mod validity;
 
+mod crossing;
+mod hiccups;
 mod live;
+mod name;
+mod sampler;
 mod scenario;
 mod series;
 
@@ -62,9 +69,10 @@ pub use target::{Target, TargetError};
 pub use trial::Trial;
 
 use clock::Clock;
-use preflight::Sources;
+use preflight::{Keeping, Sources};
 use scenario::{Conductor, Halt, Observed, Route, Stage};
 use schedule::Schedule;
+use shard::Start;
 
 /// What a run measured.
 #[derive(Debug, Clone)]
@@ -98,6 +106,11 @@ pub enum Phase {
         paired: u64,
         /// All people.
         users: u64,
+    },
+    /// Everybody is there, and the start that the generators agreed upon is awaited.
+    Waiting {
+        /// Time until it.
+        left: Duration,
     },
     /// The crowd settles and the first messages flow; nothing is measured yet.
     Settling,
@@ -184,14 +197,15 @@ pub async fn run_trials(
     progress: impl Fn(Progress),
 ) -> Result<Measured, LoadError> {
     options.validate()?;
-    let open_files = preflight::raise_open_files();
     for trial in trials {
-        preflight::check_open_files(options.users, trial.mix.heaviest(), open_files)?;
+        keeping(options, trial)?;
     }
+    let first = options.start()?;
     let mut series = Vec::new();
-    for trial in trials {
+    for (trial, nth) in trials.iter().zip(0..) {
         let report = |phase| progress(Progress { transport: Arc::clone(&trial.label), phase });
-        let interrupted = match run_trial(options, trial, report).await {
+        let start = first.map(|first| first.after(options.slot() * nth));
+        let interrupted = match run_trial(options, trial, start, report).await {
             Ok(one) => {
                 series.push(one.series);
                 one.interrupted
@@ -219,21 +233,33 @@ struct One {
 async fn run_trial(
     options: &Options,
     trial: &Trial,
+    start: Option<Start>,
     progress: impl Fn(Phase),
 ) -> Result<One, LoadError> {
     progress(Phase::Starting);
-    let mut target = start(options, trial).await?;
+    let mut target = server_of(options, trial).await?;
     let idle = target.usage();
     let generator_idle = process::usage_of_self().unwrap_or_default();
     let schedule = options.schedule();
-    let stage = Arc::new(Stage::new(run_id(), route(options, trial, &target), &schedule));
+    let shard = options.shard();
+    // A number that no other run has at the same time tells our messages from those of an earlier
+    // run on a server that lives longer.
+    let run = start.map_or_else(rand::random, |start| start.run_id(options.seed));
+    let stage = Arc::new(Stage::new(run, route(options, trial, &target)?, &schedule, shard));
     let conductor = Conductor {
         stage: &stage,
         target: &mut target,
+        warm_up: options.warm_up.0,
         duration: options.duration.0,
+        start: start.map(Start::instant),
         progress: &progress,
     };
-    let (observed, counted_by_goose) = perform(&stage, conductor, schedule).await?;
+    let server = conductor.target.process_id();
+    let sampling = tokio::spawn(sampler::watch(Arc::clone(&stage), options.warm_up.0, server));
+    let performed = perform(&stage, conductor, schedule).await;
+    stage.stop();
+    let used = sampling.await.unwrap_or_default();
+    let (observed, counted_by_goose) = performed?;
     progress(Phase::Finished);
     let (interrupted, window) = (observed.interrupted, observed.window.clone());
     let run = series::Finished {
@@ -244,13 +270,14 @@ async fn run_trial(
         generator_idle,
         observed,
         counted_by_goose,
+        used,
     };
     let clock = stage.clock().expect("it was started when the people were together");
     Ok(One { series: run.into_series(), interrupted, clock, window })
 }
 
 /// The server of a trial.
-async fn start(options: &Options, trial: &Trial) -> Result<Target, TargetError> {
+async fn server_of(options: &Options, trial: &Trial) -> Result<Target, TargetError> {
     match (&options.target, trial.peer) {
         (_, Some(_)) => Target::spawn(&options.peer_command, &[], options.cores).await,
         (Some(url), None) => Target::attach(url).await,
@@ -267,7 +294,8 @@ async fn perform(
     conductor: Conductor<'_, impl Fn(Phase)>,
     schedule: Schedule,
 ) -> Result<(Observed, u64), LoadError> {
-    let attack = scenario::attack(stage, schedule.people).map_err(Box::new)?;
+    let people = stage.ledger.shard.people(schedule.people);
+    let attack = scenario::attack(stage, people).map_err(Box::new)?;
     let mut attack = Box::pin(attack.execute());
     let mut conducting = pin!(conductor.conduct(schedule));
     let observed = tokio::select! {
@@ -290,25 +318,27 @@ async fn perform(
     }
 }
 
-fn route(options: &Options, trial: &Trial, target: &Target) -> Route {
-    let per_user = preflight::connections_per_user(trial.mix.heaviest());
-    let connections = u64::from(options.users) * u64::from(per_user);
-    Route {
+fn keeping(options: &Options, trial: &Trial) -> Result<Keeping, PreflightError> {
+    let people = options.shard().people(options.users);
+    preflight::check_open_files(people, trial.mix.heaviest(), preflight::raise_open_files())
+}
+
+fn route(options: &Options, trial: &Trial, target: &Target) -> Result<Route, PreflightError> {
+    let keeping = keeping(options, trial)?;
+    let per_user = keeping.connections_per_user(trial.mix.heaviest());
+    let people = options.shard().people(options.users);
+    let connections = u64::from(people) * u64::from(per_user);
+    Ok(Route {
         label: Arc::clone(&trial.label),
         kinds: trial.mix.draw(options.users, options.seed),
         habits: options.habits(),
         arrival_rate: options.arrival_rate,
+        keeping,
         addr: target.addr,
         host: target.host.clone(),
         poll_interval: trial.poll_interval,
         sources: Sources::new(target.addr.ip(), connections, preflight::ephemeral_ports()),
-    }
-}
-
-/// A number that no other run has at the same time, so that messages of an earlier run on a server
-/// that lives longer are not taken for ours.
-fn run_id() -> u64 {
-    rand::random()
+    })
 }
 
 /// The limits that the run would hit with the server's defaults, raised. Limits that it does not

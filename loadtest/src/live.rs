@@ -4,6 +4,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use reports::counts::place_of_rank;
+
 /// Buckets for each doubling of the latency: an error of an eighth at most.
 const STEPS: u64 = 8;
 /// Enough for two minutes in microseconds.
@@ -34,13 +36,8 @@ impl Live {
     pub(crate) fn percentiles_us(&self) -> Option<[u64; 2]> {
         let counts: Vec<u64> = self.0.iter().map(|count| count.load(Ordering::Relaxed)).collect();
         let all: u64 = counts.iter().sum();
-        let at = |percent: u64| {
-            let mut left = (all * percent).div_ceil(100);
-            counts.iter().position(|count| {
-                left = left.saturating_sub(*count);
-                left == 0
-            })
-        };
+        let at =
+            |percent: u64| place_of_rank(counts.iter().copied(), (all * percent).div_ceil(100));
         (all > 0).then(|| [50, 99].map(|percent| at(percent).map_or(0, end)))
     }
 }

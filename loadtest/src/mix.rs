@@ -8,7 +8,7 @@ use client::TransportKind;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 
-use crate::preflight;
+use crate::preflight::Keeping;
 use crate::schedule::stream;
 
 /// What a crowd of several transports is called on the command line and in reports.
@@ -80,7 +80,7 @@ impl Mix {
     /// The one that takes the most connections a person.
     #[must_use]
     pub fn heaviest(&self) -> TransportKind {
-        let heaviest = self.kinds().max_by_key(|kind| preflight::connections_per_user(*kind));
+        let heaviest = self.kinds().max_by_key(|kind| Keeping::All.connections_per_user(*kind));
         heaviest.expect("a mix has a transport")
     }
 

@@ -7,14 +7,18 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use client::TransportKind;
+use jiff::Timestamp;
+use reports::part::Part;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::cores::Cores;
 use crate::habits::Habits;
 use crate::mix::{Mix, Transport};
 use crate::peer::Peer;
-use crate::scenario::WARM_UP;
+use crate::scenario::drain_max;
 use crate::schedule::{Arrivals, Schedule};
+use crate::shard::{Shard, Start, StartAt};
 use crate::span::Span;
 use crate::trial::Trial;
 
@@ -27,6 +31,8 @@ pub const ARRIVAL_RATE_DEFAULT: f64 = 1_500.0;
 const POLL_INTERVAL_OF_VISITORS_MAX: Duration = Duration::from_secs(5);
 /// Messages that one run may schedule; each costs some 100 bytes of books.
 pub const MESSAGES_MAX: f64 = 50e6;
+
+const REPEAT_MAX: u32 = 100;
 
 /// One load run: the same people and the same schedule over each transport in turn.
 #[derive(Debug, Clone, Serialize, Deserialize, clap::Args)]
@@ -49,6 +55,9 @@ pub struct Options {
     /// Length of the measured window
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub duration: Span,
+    /// How long messages flow before the window opens
+    #[arg(long, value_name = "TIME", default_value = "1s")]
+    pub warm_up: Span,
     /// How each person's messages are spread: poisson or even
     #[arg(long, value_name = "HOW", default_value_t = Arrivals::Poisson)]
     pub arrivals: Arrivals,
@@ -81,9 +90,18 @@ pub struct Options {
     /// a core to itself then, and the generator another
     #[arg(long, value_enum, value_name = "NAME", conflicts_with = "target")]
     pub peer: Option<Peer>,
+    /// How often everything is measured, the transports in turns
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub repeat: u32,
     /// Seed of the schedule
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
+    /// Play only this part of the people; other generators, given the same options, play the rest
+    #[arg(long, value_name = "I/N", requires_all = ["target", "start_at"])]
+    pub shard: Option<Shard>,
+    /// When the schedule begins, for all generators: HH:MM:SS (UTC) or RFC 3339; people connect before it
+    #[arg(long, value_name = "TIME", requires = "shard")]
+    pub start_at: Option<StartAt>,
     /// The program and first arguments that start a server: `--addr` and limits are appended.
     /// It is not an option of the command line; the command line fills it in.
     #[arg(skip)]
@@ -107,6 +125,7 @@ impl Default for Options {
             users: 1_000,
             rate: None,
             duration: Span(Duration::from_secs(10)),
+            warm_up: Span(Duration::from_secs(1)),
             arrivals: Arrivals::Poisson,
             poll_intervals: vec![Span(Duration::from_secs(1))],
             mix: None,
@@ -115,7 +134,10 @@ impl Default for Options {
             arrival_rate: ARRIVAL_RATE_DEFAULT,
             target: None,
             peer: None,
+            repeat: 1,
             seed: 1,
+            shard: None,
+            start_at: None,
             server_command: Vec::new(),
             peer_command: Vec::new(),
             cores: None,
@@ -142,7 +164,7 @@ impl Options {
     /// Everything that will be said on each transport, the warm-up's messages among it.
     #[must_use]
     pub fn schedule(&self) -> Schedule {
-        let length = WARM_UP + self.duration.0;
+        let length = self.warm_up.0 + self.duration.0;
         Schedule::new(self.arrivals, self.users, self.rate_per_s(), length, self.seed)
     }
 
@@ -157,6 +179,57 @@ impl Options {
     #[must_use]
     pub fn poll_interval_max(&self) -> Duration {
         self.poll_intervals.iter().map(|span| span.0).max().unwrap_or_default()
+    }
+
+    /// The part of the people that is played here.
+    #[must_use]
+    pub fn shard(&self) -> Shard {
+        self.shard.unwrap_or(Shard::WHOLE)
+    }
+
+    /// What all generators must have in common, where there are several: every option but those that
+    /// tell one from another.
+    ///
+    /// # Errors
+    ///
+    /// The start cannot be meant.
+    pub fn part(&self) -> Result<Option<Part>, OptionsError> {
+        let (Some(shard), Some(start)) = (self.shard, self.start()?) else { return Ok(None) };
+        let Ok(Value::Object(mut plan)) = serde_json::to_value(self) else {
+            unreachable!("options are plain data")
+        };
+        for own in ["shard", "target", "seed", "start_at"] {
+            plan.remove(own);
+        }
+        let tell = |value: Value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        let plan = plan.into_iter().map(|(name, value)| (name.replace('_', "-"), tell(value)));
+        Ok(Some(Part {
+            shard: shard.number(),
+            of: shard.of(),
+            start_at: start.at().to_string(),
+            plan: plan.collect(),
+        }))
+    }
+
+    /// When the first schedule begins, where several generators agree upon that.
+    pub(crate) fn start(&self) -> Result<Option<Start>, OptionsError> {
+        let Some(start_at) = self.start_at else { return Ok(None) };
+        let start = start_at.resolve(Timestamp::now()).map_err(|allowed| OptionsError {
+            flag: "start-at",
+            value: start_at.to_string(),
+            allowed,
+        })?;
+        Ok(Some(Start::new(start)))
+    }
+
+    /// From the start of one transport's schedule to that of the next, where several generators
+    /// agree upon both: what the first takes, and what the people need to go and to come.
+    pub(crate) fn slot(&self) -> Duration {
+        let coming = Duration::from_secs_f64(f64::from(self.users) / self.arrival_rate + 15.0);
+        self.warm_up.0 + self.duration.0 + drain_max(self.poll_interval_max()) + coming
     }
 
     /// Checks what does not depend on the machine.
@@ -176,11 +249,32 @@ impl Options {
         if !(Duration::from_secs(1)..=Duration::from_secs(3_600)).contains(&duration) {
             return refuse("duration", self.duration.to_string(), "1s to 1h can be measured");
         }
-        if !(self.rate_per_s() > 0.0 && self.rate_per_s() * duration.as_secs_f64() <= MESSAGES_MAX)
-        {
+        if self.warm_up.0 > Duration::from_secs(600) {
+            return refuse("warm-up", self.warm_up.to_string(), "0s to 10m");
+        }
+        let length_s = (self.warm_up.0 + duration).as_secs_f64();
+        if !(self.rate_per_s() > 0.0 && self.rate_per_s() * length_s <= MESSAGES_MAX) {
             let allowed = "more than 0, and at most 50 million messages in the whole run";
             return refuse("rate", self.rate_per_s().to_string(), allowed);
         }
+        if !(1..=REPEAT_MAX).contains(&self.repeat) {
+            return refuse("repeat", self.repeat.to_string(), "1 to 100 rounds");
+        }
+        if self.shard.is_some() && (self.target.is_none() || self.start_at.is_none()) {
+            let shard = self.shard().to_string();
+            return refuse("shard", shard, "it takes --target and --start-at, as all shards do");
+        }
+        if self.start_at.is_some() && self.repeat > 1 {
+            return refuse("repeat", self.repeat.to_string(), "once, where --start-at is given");
+        }
+        if self.shard().of() > self.users {
+            return refuse(
+                "shard",
+                self.shard().to_string(),
+                "each has one of the --users at least",
+            );
+        }
+        let _in_time = self.start()?;
         self.validate_crowd()?;
         if let Some(peer) = self.peer.filter(|_| self.trials().iter().all(|it| it.peer.is_none())) {
             let spoken = peer.transports().iter().map(|kind| kind.name()).collect::<Vec<_>>();
@@ -281,6 +375,8 @@ mod tests {
         for (arguments, expected) in [
             ("--users 1", "--users 1: 2 to 1000000 people can talk"),
             ("--duration 10ms", "--duration 10ms: 1s to 1h can be measured"),
+            ("--warm-up 1h", "--warm-up 1h: 0s to 10m"),
+            ("--repeat 0", "--repeat 0: 1 to 100 rounds"),
             ("--poll-interval 1s,1ms", "--poll-interval 1ms: 10ms to 30s"),
             ("--skip-every 1ms", "--skip-every 1ms: 100ms to 1h, on average"),
             ("--stay 2h", "--stay 2h: 100ms to 1h, on average"),
@@ -316,6 +412,40 @@ mod tests {
         );
         let error = parse("--peer node --target http://a").expect_err("which is ours");
         assert!(error.contains("cannot be used with"), "{error}");
+    }
+
+    #[test]
+    fn a_shard_takes_what_all_shards_must_agree_on() {
+        let target = "--target http://127.0.0.1:3000";
+        for arguments in ["--shard 1/2 --start-at 12:00:00", &format!("--shard 1/2 {target}")] {
+            let error = parse(arguments).expect_err("it is not enough");
+            assert!(error.contains("required arguments were not provided"), "{error}");
+        }
+        assert!(parse(&format!("{target} --start-at 12:00:00")).is_err(), "nobody shares it");
+        let past = format!("--shard 1/2 {target} --start-at 2026-01-01T12:00:00Z");
+        let error = parse(&past).expect("it can be read").validate().expect_err("it is over");
+        let error = error.to_string();
+        let expected = "--start-at 2026-01-01T12:00:00Z: 2026-01-01T12:00:00Z is over, it is ";
+        assert!(error.starts_with(expected), "{error}");
+        let many = format!("--shard 1/9 --users 8 {target} --start-at 2026-01-01T12:00:00Z");
+        let error = parse(&many).expect("it can be read").validate().expect_err("nobody is left");
+        assert_eq!(error.to_string(), "--shard 1/9: each has one of the --users at least");
+    }
+
+    #[test]
+    fn the_parts_of_a_run_have_everything_in_common_but_their_number_and_the_way_to_the_server() {
+        let soon = Timestamp::now() + jiff::Span::new().minutes(5);
+        let part = |shard: &str, host: &str, more: &str| {
+            let line = format!("--shard {shard} --target http://{host} --start-at {soon} {more}");
+            let part = parse(&line).expect("it can be read").part();
+            part.expect("it is five minutes ahead").expect("it is a part")
+        };
+        let (one, other) = (part("1/2", "a:1", ""), part("2/2", "b:2", ""));
+        assert_eq!((one.shard, other.shard, one.of), (1, 2, 2));
+        assert_eq!((&one.plan, &one.start_at), (&other.plan, &other.start_at));
+        assert_ne!(one.plan, part("1/2", "a:1", "--rate 7").plan);
+        assert_eq!(one.plan["users"], "1000");
+        assert_eq!(Options::default().part(), Ok(None));
     }
 
     #[test]

@@ -27,14 +27,46 @@ pub struct PreflightError {
     users_max: u64,
 }
 
-/// Connections that one person holds: a poller parks one request and sends over another, a stream
-/// takes one more for its acknowledgements, and Socket.IO's polling for its pongs.
-#[must_use]
-pub fn connections_per_user(kind: TransportKind) -> u32 {
-    match kind {
-        TransportKind::ShortPoll | TransportKind::LongPoll => 2,
-        TransportKind::Sse | TransportKind::SocketioPolling => 3,
-        TransportKind::Websocket | TransportKind::SocketioWebsocket => 1,
+/// What of the people's connections stays open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keeping {
+    /// All of them, as clients do.
+    All,
+    /// Only what they listen on: a command takes a connection of its own, which is closed behind
+    /// the answer. Thousands more people fit into the open files of a process.
+    Listening,
+}
+
+impl Keeping {
+    /// Connections that one person holds: a poller parks one request and sends over another, a
+    /// stream takes one more for its acknowledgements, and Socket.IO's polling for its pongs.
+    #[must_use]
+    pub fn connections_per_user(self, kind: TransportKind) -> u32 {
+        match (self, kind) {
+            (Self::Listening, _)
+            | (_, TransportKind::Websocket | TransportKind::SocketioWebsocket) => 1,
+            (_, TransportKind::ShortPoll | TransportKind::LongPoll) => 2,
+            (_, TransportKind::Sse | TransportKind::SocketioPolling) => 3,
+        }
+    }
+
+    /// Open files that so many people take; the commands that are under way at one time among them.
+    fn open_files(self, users: u64, kind: TransportKind) -> u64 {
+        let connections = users * u64::from(self.connections_per_user(kind));
+        let passing = match self {
+            Self::All => 0,
+            Self::Listening => connections.div_ceil(4),
+        };
+        connections + passing + OPEN_FILES_SLACK
+    }
+
+    fn users_max(self, kind: TransportKind, limit: u64) -> u64 {
+        let quarters = match self {
+            Self::All => 4 * u64::from(self.connections_per_user(kind)),
+            Self::Listening => 5,
+        };
+        // People come in pairs, so the suggestion is even.
+        limit.saturating_sub(OPEN_FILES_SLACK) * 4 / quarters / 2 * 2
     }
 }
 
@@ -46,21 +78,40 @@ pub fn raise_open_files() -> u64 {
     rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX)
 }
 
-/// Checks that `limit` open files are enough for the generator and, as it serves the same
-/// connections, for the server.
+/// What can be kept open with `limit` open files in the generator and, as it serves the same
+/// connections, in the server: all connections where that is possible.
 ///
 /// # Errors
 ///
-/// They are not; the error says what to do.
-pub fn check_open_files(users: u32, kind: TransportKind, limit: u64) -> Result<(), PreflightError> {
-    let per_user = u64::from(connections_per_user(kind));
-    let need = u64::from(users) * per_user + OPEN_FILES_SLACK;
-    if need <= limit {
-        return Ok(());
+/// Nothing can; the error says what to do.
+pub fn check_open_files(
+    users: u32,
+    kind: TransportKind,
+    limit: u64,
+) -> Result<Keeping, PreflightError> {
+    let ways = ways(kind);
+    let fits = |way: &&Keeping| way.open_files(u64::from(users), kind) <= limit;
+    if let Some(way) = ways.iter().find(fits) {
+        return Ok(*way);
     }
-    // People come in pairs, so the suggestion is even.
-    let users_max = limit.saturating_sub(OPEN_FILES_SLACK) / per_user / 2 * 2;
+    let last = ways.last().expect("there is a way");
+    let need = last.open_files(u64::from(users), kind);
+    let users_max = users_max(kind, limit);
     Err(PreflightError { users, transport: kind.to_string(), need, limit, users_max })
+}
+
+/// The most people that fit into `limit` open files.
+#[must_use]
+pub fn users_max(kind: TransportKind, limit: u64) -> u64 {
+    ways(kind).iter().map(|way| way.users_max(kind, limit)).max().unwrap_or(0)
+}
+
+/// The best first. A socket has nothing that could be closed.
+fn ways(kind: TransportKind) -> &'static [Keeping] {
+    match kind {
+        TransportKind::Websocket | TransportKind::SocketioWebsocket => &[Keeping::All],
+        _ => &[Keeping::All, Keeping::Listening],
+    }
 }
 
 /// The local addresses that the people connect from.
@@ -135,11 +186,11 @@ mod tests {
     #[test]
     fn too_few_open_files_are_refused_with_the_need_and_two_ways_out() {
         let error = check_open_files(1_000, TransportKind::LongPoll, 1_024)
-            .expect_err("2,128 files do not fit into 1,024");
+            .expect_err("1,378 files do not fit into 1,024");
         assert_eq!(
             error.to_string(),
-            "1000 users over long-poll need 2128 open files a process and the limit is 1024: \
-             run `ulimit -n 2128` as root before, or use --users 448"
+            "1000 users over long-poll need 1378 open files a process and the limit is 1024: \
+             run `ulimit -n 1378` as root before, or use --users 716"
         );
     }
 
@@ -148,7 +199,7 @@ mod tests {
         for kind in TransportKind::ALL {
             let error = check_open_files(50_000, kind, 20_000).expect_err("too many");
             let users_max = u32::try_from(error.users_max).expect("fewer than were asked for");
-            assert_eq!(check_open_files(users_max, kind, 20_000), Ok(()));
+            assert!(check_open_files(users_max, kind, 20_000).is_ok());
             assert!(check_open_files(users_max + 2, kind, 20_000).is_err());
         }
     }
@@ -156,9 +207,18 @@ mod tests {
     #[test]
     fn a_socket_needs_half_of_what_polling_needs() {
         for socket in [TransportKind::Websocket, TransportKind::SocketioWebsocket] {
-            assert_eq!(check_open_files(896, socket, 1_024), Ok(()));
+            assert_eq!(check_open_files(896, socket, 1_024), Ok(Keeping::All));
         }
-        assert!(check_open_files(896, TransportKind::ShortPoll, 1_024).is_err());
+        assert_eq!(check_open_files(448, TransportKind::ShortPoll, 1_024), Ok(Keeping::All));
+        assert_eq!(check_open_files(450, TransportKind::ShortPoll, 1_024), Ok(Keeping::Listening));
+    }
+
+    #[test]
+    fn ten_thousand_people_fit_into_twenty_thousand_files_whatever_they_speak() {
+        for kind in TransportKind::ALL {
+            assert!(check_open_files(10_000, kind, 20_000).is_ok(), "{kind}");
+        }
+        assert_eq!(check_open_files(18_000, TransportKind::Websocket, 20_000), Ok(Keeping::All));
     }
 
     #[test]

@@ -31,9 +31,10 @@ pub struct Figures {
 impl Figures {
     /// Reads `ledger` for the messages that were due in `window`, in microseconds.
     ///
-    /// The three histograms hold the messages of the window. The intervals are a picture of each
-    /// second as it was: they hold what was sent and received in it, messages of the warm-up
-    /// among them.
+    /// The three histograms hold the messages of the window. An interval counts what was sent and
+    /// received in its second, messages of the warm-up among them; its latencies are those of the
+    /// messages that were due in it, whenever they arrived, so that all intervals together are the
+    /// latencies of the window, and a second in which nothing moved shows what that cost.
     #[must_use]
     pub fn read(ledger: &Ledger, window: &Range<u64>) -> Self {
         let mut figures = Self {
@@ -47,8 +48,9 @@ impl Figures {
         let mut seconds = Seconds::new(window);
         ledger.for_each(|record| {
             seconds.add(record);
-            if window.contains(&record.intended_us) {
-                figures.add(record, window.end);
+            let is_due = window.contains(&record.intended_us);
+            if is_due && let Some(latency_us) = figures.add(record, window.end) {
+                seconds.add_latency(record.intended_us, latency_us);
             }
         });
         figures.received_in_window = seconds.received();
@@ -56,41 +58,57 @@ impl Figures {
         figures
     }
 
-    fn add(&mut self, record: &Record, window_end_us: u64) {
-        let Some(sent_us) = record.sent_us else {
-            return;
-        };
-        self.send_lag.saturating_record(sent_us.saturating_sub(record.intended_us));
-        self.sent_in_time += u64::from(sent_us < window_end_us);
-        // What reached a stranger has no latency to the partner.
-        if let (Some(received_us), true) = (record.received_us, record.fate() != Fate::Misdelivered)
-        {
-            self.latency.saturating_record(received_us.saturating_sub(record.intended_us));
-            self.service.saturating_record(received_us.saturating_sub(sent_us));
+    /// Its latency, where it has one.
+    fn add(&mut self, record: &Record, window_end_us: u64) -> Option<u64> {
+        let sent_us = record.sent_us?;
+        // What another generator sent is in its own figures.
+        if !record.foreign {
+            self.send_lag.saturating_record(sent_us.saturating_sub(record.intended_us));
+            self.sent_in_time += u64::from(sent_us < window_end_us);
         }
+        // What reached a stranger has no latency to the partner.
+        let received_us = record.received_us.filter(|_| record.fate() != Fate::Misdelivered)?;
+        let latency_us = received_us.saturating_sub(record.intended_us);
+        self.latency.saturating_record(latency_us);
+        self.service.saturating_record(received_us.saturating_sub(sent_us));
+        Some(latency_us)
     }
 }
 
 /// The window, cut into seconds.
 struct Seconds {
     window: Range<u64>,
-    sent: Vec<u64>,
+    send_lags_us: Vec<Vec<u64>>,
+    received: Vec<u64>,
     latencies_us: Vec<Vec<u64>>,
 }
 
 impl Seconds {
     fn new(window: &Range<u64>) -> Self {
         let count = (window.end - window.start).div_ceil(1_000_000) as usize;
-        Self { window: window.clone(), sent: vec![0; count], latencies_us: vec![Vec::new(); count] }
+        let seconds = || vec![Vec::new(); count];
+        Self {
+            window: window.clone(),
+            send_lags_us: seconds(),
+            received: vec![0; count],
+            latencies_us: seconds(),
+        }
     }
 
     fn add(&mut self, record: &Record) {
-        if let Some(second) = record.sent_us.and_then(|at_us| self.second(at_us)) {
-            self.sent[second] += 1;
+        let own_us = record.sent_us.filter(|_| !record.foreign);
+        let sent = own_us.and_then(|at_us| Some((at_us, self.second(at_us)?)));
+        if let Some((at_us, second)) = sent {
+            self.send_lags_us[second].push(at_us.saturating_sub(record.intended_us));
         }
-        let received = record.received_us.and_then(|at_us| Some((at_us, self.second(at_us)?)));
-        if let Some((at_us, second)) = received {
-            self.latencies_us[second].push(at_us.saturating_sub(record.intended_us));
+        if let Some(second) = record.received_us.and_then(|at_us| self.second(at_us)) {
+            self.received[second] += 1;
+        }
+    }
+
+    fn add_latency(&mut self, intended_us: u64, latency_us: u64) {
+        if let Some(second) = self.second(intended_us) {
+            self.latencies_us[second].push(latency_us);
         }
     }
 
@@ -99,27 +117,38 @@ impl Seconds {
     }
 
     fn received(&self) -> u64 {
-        self.latencies_us.iter().map(|second| second.len() as u64).sum()
+        self.received.iter().sum()
     }
 
     /// One histogram serves all seconds in turn: a histogram is large, its dump is small.
     fn finish(self) -> Vec<Interval> {
         let mut histogram = latency_histogram();
-        let seconds = self.sent.into_iter().zip(self.latencies_us).zip(0..);
-        seconds
-            .map(|((sent, latencies_us), second)| {
-                histogram.reset();
-                for &latency_us in &latencies_us {
-                    histogram.saturating_record(latency_us);
-                }
+        let counts = self.send_lags_us.into_iter().zip(self.received);
+        counts
+            .zip(self.latencies_us)
+            .zip(0..)
+            .map(|(((send_lags_us, received), latencies_us), second)| {
+                fill(&mut histogram, &send_lags_us);
+                let is_spoken = !send_lags_us.is_empty();
+                let send_lag_us_p99 = is_spoken.then(|| histogram.value_at_quantile(0.99));
+                fill(&mut histogram, &latencies_us);
                 Interval {
                     second,
-                    sent,
-                    received: latencies_us.len() as u64,
+                    sent: send_lags_us.len() as u64,
+                    received,
                     latency_us: HistogramDump::from(&histogram),
+                    send_lag_us_p99,
+                    used: None,
                 }
             })
             .collect()
+    }
+}
+
+fn fill(histogram: &mut Histogram<u64>, values: &[u64]) {
+    histogram.reset();
+    for &value in values {
+        histogram.saturating_record(value);
     }
 }
 
@@ -127,6 +156,7 @@ impl Seconds {
 mod tests {
     use super::*;
     use crate::schedule::{Due, Schedule};
+    use crate::shard::Shard;
 
     const WINDOW: Range<u64> = 1_000_000..3_000_000;
 
@@ -135,7 +165,7 @@ mod tests {
         let due =
             messages.iter().zip(0..).map(|(&(at_us, ..), number)| Due { at_us, person: 0, number });
         let schedule = Schedule { due: due.collect(), people: 2 };
-        let ledger = Ledger::new(1, &schedule);
+        let ledger = Ledger::new(1, &schedule, Shard::WHOLE);
         for (&(_, sent_us, received_us), number) in messages.iter().zip(0..) {
             let id = ledger.send(0, number, 9, sent_us);
             if let Some(at_us) = received_us {
@@ -165,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_warm_up_and_the_drain_are_in_no_histogram_but_the_seconds_show_what_happened() {
+    fn the_warm_up_is_in_no_histogram_but_the_seconds_count_what_was_sent_and_received() {
         let ledger = books(&[
             (900_000, 900_000, Some(1_100_000)),
             (1_500_000, 1_500_000, Some(2_500_000)),
@@ -181,7 +211,23 @@ mod tests {
             .map(|second| (second.second, second.sent, second.received))
             .collect();
         assert_eq!(seconds, [(0, 1, 1), (1, 0, 1)]);
-        assert_eq!(figures.intervals[0].latency_us.to_histogram().len(), 1);
+        let lags: Vec<_> = figures.intervals.iter().map(|it| it.send_lag_us_p99).collect();
+        assert_eq!(lags, [Some(0), None]);
+    }
+
+    #[test]
+    fn the_latencies_of_all_seconds_together_are_those_of_the_window() {
+        let ledger = books(&[
+            (900_000, 900_000, Some(1_100_000)),
+            (1_500_000, 1_500_000, Some(2_500_000)),
+            (1_600_000, 1_700_000, Some(1_800_000)),
+            (2_900_000, 3_100_000, Some(3_200_000)),
+        ]);
+        let figures = Figures::read(&ledger, &WINDOW);
+        let counts: Vec<_> = figures.intervals.iter().map(|it| it.latency_us.count()).collect();
+        assert_eq!(counts, [2, 1], "by when they were due");
+        let together = reports::counts::sum(figures.intervals.iter().map(|it| &it.latency_us));
+        assert_eq!(together, HistogramDump::from(&figures.latency));
     }
 
     #[test]

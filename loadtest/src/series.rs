@@ -3,13 +3,18 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use reports::part::Crossing;
 use reports::run::{
-    GeneratorCost, HistogramDump, Messages, Readers, Series, ServerCost, Traffic, latency_histogram,
+    GeneratorCost, HistogramDump, Messages, Readers, Series, ServerCost, Traffic, Used,
+    latency_histogram,
 };
+use reports::units;
 
 use crate::cores::Cores;
+use crate::crossing;
 use crate::ledger::Fate;
 use crate::options::Options;
+use crate::preflight::Keeping;
 use crate::process::Usage;
 use crate::recorder::Figures;
 use crate::scenario::{Observed, Reading, Stage};
@@ -27,18 +32,24 @@ pub(crate) struct Finished<'a> {
     pub(crate) generator_idle: Usage,
     pub(crate) observed: Observed,
     pub(crate) counted_by_goose: u64,
+    /// One entry a second, from the opening of the window on; some more than it has.
+    pub(crate) used: Vec<Used>,
 }
 
 impl Finished<'_> {
     pub(crate) fn into_series(self) -> Series {
         let window = &self.observed.window;
         let messages = self.stage.ledger.messages(window);
-        let figures = Figures::read(&self.stage.ledger, window);
+        let mut figures = Figures::read(&self.stage.ledger, window);
+        for (interval, used) in figures.intervals.iter_mut().zip(&self.used) {
+            interval.used = Some(*used);
+        }
+        let crossing = crossing::read(&self.stage.ledger, window);
         let duration_s = self.duration().as_secs_f64();
         Series {
             transport: self.trial.label.to_string(),
             beside: self.trial.beside.as_deref().map(str::to_owned),
-            users: u64::from(self.options.users),
+            users: self.users(),
             duration_s,
             offered_per_s: messages.scheduled as f64 / duration_s,
             achieved_per_s: figures.received_in_window as f64 / duration_s,
@@ -49,12 +60,37 @@ impl Finished<'_> {
             latency_us: HistogramDump::from(&figures.latency),
             service_us: HistogramDump::from(&figures.service),
             send_lag_us: HistogramDump::from(&figures.send_lag),
-            invalid: self.invalid(&figures, &messages),
+            hiccups_us: HistogramDump::from(&self.observed.hiccups),
+            invalid: self.invalid(&figures, &messages, crossing.as_ref()),
             discarded: Vec::new(),
             connect_s: Some(self.stage.arrival_time().as_secs_f64()),
             pairing_us: self.pairing(),
             by_reader: self.by_reader(),
+            rounds: Vec::new(),
+            notes: self.notes(),
             intervals: figures.intervals,
+            crossing,
+            crossed_us: HistogramDump::default(),
+        }
+    }
+
+    /// The people of this generator.
+    fn users(&self) -> u64 {
+        u64::from(self.stage.ledger.shard.people(self.options.users))
+    }
+
+    /// How this measurement differs from what is usual.
+    fn notes(&self) -> Vec<String> {
+        let route = &self.stage.route;
+        let usual = Keeping::All.connections_per_user(self.trial.mix.heaviest());
+        let with_each = units::count(u64::from(usual));
+        match route.keeping {
+            Keeping::All => Vec::new(),
+            Keeping::Listening => vec![format!(
+                "each command took a connection of its own, because the open files of a process \
+                 do not suffice for {} people with {with_each} connections each",
+                units::count(self.users()),
+            )],
         }
     }
 
@@ -87,7 +123,9 @@ impl Finished<'_> {
                 latency.saturating_record(at_us.saturating_sub(record.intended_us));
             }
         });
-        let people = |kind| route.kinds.iter().filter(|it| **it == kind).count() as u64;
+        let shard = self.stage.ledger.shard;
+        let own = || (0..self.options.users).filter(|person| shard.owns(*person));
+        let people = |kind| own().filter(|person| route.kind_of(*person) == kind).count() as u64;
         latencies
             .iter()
             .map(|(kind, latency)| Readers {
@@ -154,7 +192,12 @@ impl Finished<'_> {
         Some(machine.saturating_sub(self.generator().cpu_us + server))
     }
 
-    fn invalid(&self, figures: &Figures, messages: &Messages) -> Vec<String> {
+    fn invalid(
+        &self,
+        figures: &Figures,
+        messages: &Messages,
+        crossing: Option<&Crossing>,
+    ) -> Vec<String> {
         let evidence = Evidence {
             sendable: messages.scheduled - self.alone(messages),
             generator_cpu_us: self.generator().cpu_us,
@@ -167,6 +210,7 @@ impl Finished<'_> {
             },
         };
         let mut reasons = validity::reasons(figures, &evidence);
+        reasons.extend(crossing.and_then(crossing::early));
         let received = self.stage.ledger.received();
         if self.counted_by_goose != received {
             reasons.push(format!(

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use reports::units::duration_us;
+
 use crate::recorder::Figures;
 
 /// A send lag below this is never held against a run, in microseconds: it is what waking a thread
@@ -67,8 +69,10 @@ fn late(figures: &Figures, evidence: &Evidence) -> Option<String> {
     let lag_us_max = (latency_us / 10).max(SEND_LAG_US_HARMLESS);
     (lag_us > lag_us_max).then(|| {
         format!(
-            "send lag p99 is {lag_us} us, more than the {lag_us_max} us that a latency p99 of \
-             {latency_us} us allows{}",
+            "send lag p99 is {}, more than the {} that a latency p99 of {} allows{}",
+            duration_us(lag_us as f64),
+            duration_us(lag_us_max as f64),
+            duration_us(latency_us as f64),
             disturbance(evidence)
         )
     })
@@ -159,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_late_generator_is_not_believed() {
-        expect_one(&reasons(&figures(300, 1_000), &evidence()), "send lag p99 is 300 us");
+        expect_one(&reasons(&figures(300, 1_000), &evidence()), "send lag p99 is 300 µs");
         expect_one(&reasons(&figures(1_200, 10_000), &evidence()), "send lag p99");
     }
 

@@ -1,5 +1,5 @@
 //! Writes the report of a made-up run, to look at: `cargo run -p racetrack-reports --example
-//! sample_report -- DIR [TRANSPORTS] [SECONDS] [RATE]`. Nothing in it was measured.
+//! sample_report -- DIR [TRANSPORTS] [SECONDS] [RATE] [search]`. Nothing in it was measured.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "an example is a program")]
 
@@ -13,7 +13,10 @@ fn main() -> ExitCode {
     let dir = PathBuf::from(arguments.next().as_deref().unwrap_or("target/sample-report"));
     let mut number =
         |default| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(default);
-    let run = sample::run(number(3) as usize, number(30), number(1200));
+    let mut run = sample::run(number(3) as usize, number(30), number(1200));
+    if arguments.next().is_some() {
+        run.knees = sample::knees();
+    }
     match reports::write_run(&run, &dir) {
         Ok(written) => {
             println!("{}\n{}", reports::comparison_table(&run), written.report.display());

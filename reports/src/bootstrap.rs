@@ -1,10 +1,10 @@
 //! How far chance alone moves a percentile, when messages of the same second share their fate.
 //!
 //! Messages that wait in one queue are not independent, so the interval of order statistics is too
-//! narrow. The block bootstrap draws whole seconds of the window instead, with replacement, and
-//! looks at how the percentile of what was drawn spreads (Künsch, "The jackknife and the bootstrap
-//! for general stationary observations", 1989). A few seconds say little about how seconds differ,
-//! which Student's distribution makes up for.
+//! narrow. The block bootstrap draws whole blocks of the window instead, a second each or more in a
+//! long window, with replacement, and looks at how the percentile of what was drawn spreads (Künsch,
+//! "The jackknife and the bootstrap for general stationary observations", 1989). A few seconds say
+//! little about how seconds differ, which Student's distribution makes up for.
 
 use std::collections::BTreeMap;
 
@@ -12,22 +12,26 @@ use rand::RngExt;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
+use crate::counts::sum;
 use crate::quantile::Quantile;
-use crate::run::Interval;
+use crate::run::{HistogramDump, Interval};
 
 /// How often the window is drawn again.
 const DRAWS: usize = 500;
 /// Fewer seconds than this tell nothing about how seconds differ.
-pub(crate) const SECONDS_MIN: usize = 5;
+const SECONDS_MIN: usize = 5;
+/// Blocks at most: a long window is cut into blocks of several seconds, which share their fate all
+/// the more.
+const BLOCKS_MAX: usize = 100;
 /// The two-sided 95 % point of the normal distribution.
 const NORMAL_95: f64 = 1.959_964;
 
-/// The seconds of one window, ready to be drawn from.
+/// The seconds of one window in blocks, ready to be drawn from.
 pub(crate) struct Bootstrap {
     /// All latencies that occur, rising.
     values: Vec<u64>,
-    /// For each second how often which of them occurs.
-    seconds: Vec<Vec<(usize, u64)>>,
+    /// For each block how often which of them occurs.
+    blocks: Vec<Vec<(usize, u64)>>,
 }
 
 impl Bootstrap {
@@ -40,13 +44,11 @@ impl Bootstrap {
         let all = spoken.iter().flat_map(|it| &it.latency_us.0).map(|(value, _)| (*value, 0));
         let mut places: BTreeMap<u64, usize> = all.collect();
         places.values_mut().zip(0..).for_each(|(place, index)| *place = index);
-        let seconds = spoken
-            .iter()
-            .map(|it| {
-                it.latency_us.0.iter().map(|(value, count)| (places[value], *count)).collect()
-            })
-            .collect();
-        Some(Self { values: places.into_keys().collect(), seconds })
+        let blocks = spoken.chunks(spoken.len().div_ceil(BLOCKS_MAX)).map(|seconds| {
+            let HistogramDump(counts) = sum(seconds.iter().map(|it| &it.latency_us));
+            counts.into_iter().map(|(value, count)| (places[&value], count)).collect()
+        });
+        Some(Self { blocks: blocks.collect(), values: places.into_keys().collect() })
     }
 
     /// The half width of the 95 % interval of the logarithm of each percentile. The same seconds
@@ -54,33 +56,30 @@ impl Bootstrap {
     pub(crate) fn half_widths_of_log(&self, quantiles: &[Quantile]) -> Vec<f64> {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let mut logs = vec![Vec::with_capacity(DRAWS); quantiles.len()];
-        let mut counts = vec![0; self.values.len()];
+        let mut seen = vec![0; self.values.len()];
         for _ in 0..DRAWS {
-            counts.fill(0);
-            for _ in 0..self.seconds.len() {
-                let second = &self.seconds[random.random_range(0..self.seconds.len())];
-                second.iter().for_each(|(place, count)| counts[*place] += count);
+            seen.fill(0);
+            for _ in 0..self.blocks.len() {
+                let block = &self.blocks[random.random_range(0..self.blocks.len())];
+                block.iter().for_each(|(place, count)| seen[*place] += count);
+            }
+            let mut all = 0;
+            for count in &mut seen {
+                all += *count;
+                *count = all;
             }
             for (quantile, logs) in quantiles.iter().zip(&mut logs) {
-                logs.push((self.percentile(&counts, *quantile) as f64).max(1.0).ln());
+                // Many percentiles are asked of one draw, so the sums are made once and searched.
+                let place = seen.partition_point(|seen| *seen < quantile.rank(all));
+                logs.push((self.values[place] as f64).max(1.0).ln());
             }
         }
-        let student = student_95(self.seconds.len() - 1);
+        let student = student_95(self.blocks.len() - 1);
         logs.iter().map(|logs| student * deviation(logs)).collect()
-    }
-
-    fn percentile(&self, counts: &[u64], quantile: Quantile) -> u64 {
-        let rank = quantile.rank(counts.iter().sum());
-        let mut seen = 0;
-        let place = counts.iter().position(|count| {
-            seen += count;
-            seen >= rank
-        });
-        place.map_or(0, |place| self.values[place])
     }
 }
 
-fn deviation(values: &[f64]) -> f64 {
+pub(crate) fn deviation(values: &[f64]) -> f64 {
     let count = values.len() as f64;
     let mean = values.iter().sum::<f64>() / count;
     (values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (count - 1.0)).sqrt()
@@ -88,7 +87,7 @@ fn deviation(values: &[f64]) -> f64 {
 
 /// The two-sided 95 % point of Student's distribution, by its expansion around the normal one
 /// (Abramowitz and Stegun, 26.7.5); within 1 % from four degrees of freedom on.
-fn student_95(degrees: usize) -> f64 {
+pub(crate) fn student_95(degrees: usize) -> f64 {
     let (z, degrees) = (NORMAL_95, degrees as f64);
     let first = (z.powi(3) + z) / 4.0;
     let second = (5.0 * z.powi(5) + 16.0 * z.powi(3) + 3.0 * z) / 96.0;
@@ -99,7 +98,6 @@ fn student_95(degrees: usize) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::HistogramDump;
 
     fn second(latencies: &[(u64, u64)]) -> Interval {
         Interval { latency_us: HistogramDump(latencies.to_vec()), ..Interval::default() }

@@ -10,11 +10,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::bootstrap::Bootstrap;
-use crate::quantile::{Estimate, Quantile};
+use crate::confidence::{Difference, Ratio, difference};
+use crate::quantile::Quantile;
 use crate::run::{Run, Series};
 use crate::units::{duration_us, number};
-use crate::verdict::CLOSE_SHARE;
 
 const LADDER: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P99, Quantile::P999];
 
@@ -56,15 +55,14 @@ pub fn compare(a: &Run, b: &Run) -> Vec<Compared> {
 }
 
 fn compare_series(a: &Series, b: &Series) -> Vec<Compared> {
-    let is_valid = a.invalid.is_empty() && b.invalid.is_empty();
-    let [(a, chance_a), (b, chance_b)] = [a, b].map(|series| (series, chances(series)));
-    let ladder = LADDER.into_iter().zip(chance_a.into_iter().zip(chance_b));
-    ladder
-        .filter_map(|(quantile, chances)| {
-            let (one, other) = (a.latency_us.estimate(quantile)?, b.latency_us.estimate(quantile)?);
-            let ratio = other.value as f64 / one.value.max(1) as f64;
-            let half = half_width(&one, chances.0).hypot(half_width(&other, chances.1));
-            let interval = (ratio * (-half).exp(), ratio * half.exp());
+    let is_valid = a.is_valid() && b.is_valid();
+    let both = a.estimates(&LADDER).into_iter().zip(b.estimates(&LADDER));
+    LADDER
+        .into_iter()
+        .zip(both)
+        .filter_map(|(quantile, (one, other))| {
+            let (one, other) = (one?, other?);
+            let interval = Ratio::new(&one, &other).interval;
             Some(Compared {
                 name: format!("{} p{}", a.transport, quantile.percent()),
                 a: one.value,
@@ -76,23 +74,11 @@ fn compare_series(a: &Series, b: &Series) -> Vec<Compared> {
         .collect()
 }
 
-/// What the block bootstrap says of each percentile; nothing where there are too few seconds.
-fn chances(series: &Series) -> Vec<f64> {
-    Bootstrap::new(&series.intervals)
-        .map_or_else(|| vec![0.0; LADDER.len()], |it| it.half_widths_of_log(&LADDER))
-}
-
-/// Half of the 95 % interval of the logarithm.
-fn half_width(estimate: &Estimate, bootstrapped: f64) -> f64 {
-    let (low, high) = (estimate.low.max(1) as f64, estimate.high.max(1) as f64);
-    ((high / low).ln() / 2.0).max(bootstrapped)
-}
-
-fn judge((low, high): (f64, f64)) -> Verdict {
-    match () {
-        () if high < 1.0 / (1.0 + CLOSE_SHARE) => Verdict::Faster,
-        () if low > 1.0 + CLOSE_SHARE => Verdict::Slower,
-        () => Verdict::NoDifference,
+fn judge(interval: (f64, f64)) -> Verdict {
+    match difference(interval) {
+        Some(Difference::Lower) => Verdict::Faster,
+        Some(Difference::Higher) => Verdict::Slower,
+        None => Verdict::NoDifference,
     }
 }
 
@@ -143,7 +129,13 @@ mod tests {
             }
             all.add(&histogram).expect("they have the same bounds");
             let latency_us = HistogramDump::from(&histogram);
-            intervals.push(Interval { second, sent: 500, received: 500, latency_us });
+            intervals.push(Interval {
+                second,
+                sent: 500,
+                received: 500,
+                latency_us,
+                ..Interval::default()
+            });
         }
         let mut run = crate::sample::run(1, 1, 10);
         run.series[0].latency_us = HistogramDump::from(&all);

@@ -5,13 +5,19 @@
 //!
 //! The modules, in reading order:
 //!
-//! - [`run`]: the Run format itself, histograms and counts.
+//! - [`run`]: the Run format itself, histograms and counts; [`part`]: what one of several
+//!   generators knows.
+//! - [`counts`]: counts by value.
 //! - [`quantile`]: percentiles of a histogram, and when there are too few samples for one.
 //! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
 //! - [`slo`]: objectives, and whether the run kept them.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
 //! - `beside`: one server beside another under the same load, as a sentence.
-//! - [`compare`]: one run beside another, with what chance alone would do (`bootstrap`).
+//! - [`compare`]: one run beside another, with what chance alone would do (`confidence`, which takes
+//!   the wider of two intervals, and `bootstrap`).
+//! - [`mod@merge`]: the runs of several generators as one.
+//! - [`rounds`]: several measurements of the same, as one.
+//! - [`knee`]: how much a transport carries within a bound.
 //! - [`units`]: `1.2 ms`, `3.4 KiB`, `12,000`.
 //! - [`sequence`]: a run of a simulation as a picture of who told whom what.
 //! - [`text`]: the comparison as a table for a terminal.
@@ -25,12 +31,18 @@
 #[cfg(test)]
 extern crate self as reports;
 
+pub mod part;
 pub mod run;
 
 mod beside;
 mod bootstrap;
 pub mod compare;
+mod confidence;
+pub mod counts;
+pub mod knee;
+pub mod merge;
 pub mod quantile;
+pub mod rounds;
 pub mod slo;
 pub mod summary;
 pub mod units;

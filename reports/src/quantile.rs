@@ -4,6 +4,7 @@
 //! server, so [`HistogramDump::estimate`] gives none below [`BEYOND_MIN`]. Ranks are whole
 //! numbers throughout: no percentile depends on how a fraction rounds.
 
+use crate::counts::place_of_rank;
 use crate::run::HistogramDump;
 
 /// Fewer samples than this beyond a percentile, and it is not reported.
@@ -100,6 +101,7 @@ impl HistogramDump {
     ///
     /// The interval is that of order statistics. It takes the samples for independent, which
     /// messages in one queue are not quite: read it as the least that chance alone would do.
+    /// [`Series::estimates`](crate::Series::estimates) knows better.
     #[must_use]
     pub fn estimate(&self, quantile: Quantile) -> Option<Estimate> {
         let beyond = self.beyond(quantile);
@@ -119,14 +121,7 @@ impl HistogramDump {
     }
 
     fn value_at_rank(&self, rank: u64) -> Option<u64> {
-        let mut seen = 0;
-        self.0
-            .iter()
-            .find(|&&(_, count)| {
-                seen += count;
-                seen >= rank
-            })
-            .map(|&(value, _)| value)
+        place_of_rank(self.0.iter().map(|&(_, count)| count), rank).map(|place| self.0[place].0)
     }
 }
 

@@ -4,11 +4,15 @@
 //! name says otherwise; instants are offsets from the start of the measured window.
 
 use std::collections::BTreeMap;
+use std::ops::AddAssign;
 
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::knee::Knee;
+use crate::part::{Crossing, Generator, Part};
 use crate::slo::Slo;
+use crate::units::plural;
 
 /// The version of `run.json`; a reader refuses what it does not know.
 pub const SCHEMA: u32 = 1;
@@ -34,8 +38,18 @@ pub struct Run {
     /// Ctrl-C ended it before its time; transports are missing, or the last window is short.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
-    /// One entry a transport, in the order in which they ran.
+    /// That it is what one of several generators saw; absent where there was one, or they are merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+    /// The generators that were merged; none where there was one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub generators: Vec<Generator>,
+    /// One entry a transport, in the order in which they ran; where the most was searched for, the
+    /// measurement of that.
     pub series: Vec<Series>,
+    /// The searches for the most that a transport carries, where that was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knees: Vec<Knee>,
 }
 
 /// The machine and the versions that a figure depends on.
@@ -77,7 +91,7 @@ pub struct SimulationSummary {
 }
 
 /// What one transport did under load.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Series {
     /// The transport's name, for example `long-poll`.
     pub transport: String,
@@ -107,11 +121,15 @@ pub struct Series {
     pub service_us: HistogramDump,
     /// Actual less intended time of sending, in microseconds.
     pub send_lag_us: HistogramDump,
+    /// How much too long a thread of the generator slept that wanted to sleep for a millisecond at a
+    /// time, in microseconds; moments that a long one covered are counted too.
+    #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
+    pub hiccups_us: HistogramDump,
     /// One entry a second of the window.
     pub intervals: Vec<Interval>,
     /// Why the figures must not be trusted; empty when they may be.
     pub invalid: Vec<String>,
-    /// Why earlier measurements of the same were thrown away, one entry each; empty when the first
+    /// Why other measurements of the same were thrown away, one entry each; empty when the first
     /// one counts.
     #[serde(default)]
     pub discarded: Vec<String>,
@@ -126,6 +144,40 @@ pub struct Series {
     /// Latency by the transport of the reader, where people use several; empty where all use the same.
     #[serde(default)]
     pub by_reader: Vec<Readers>,
+    /// The latency of each round, where it was measured several times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rounds: Vec<HistogramDump>,
+    /// How this measurement differs from what is usual, a clause each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// The open books with other generators; absent where there are none, or they are merged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crossing: Option<Crossing>,
+    /// The part of `latency_us` that two generators' clocks measured together, in microseconds.
+    #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
+    pub crossed_us: HistogramDump,
+}
+
+impl Series {
+    /// True when the figures may be trusted.
+    #[must_use]
+    pub fn is_valid(&self) -> bool {
+        self.reasons().is_empty()
+    }
+
+    /// Why the figures must not be trusted: what the generator says of itself, and that it is one
+    /// of several and knows only a part.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        let open = self.crossing.as_ref().map(|crossing| {
+            format!(
+                "this is the part of one generator of several: {} crossed between them, and only \
+                 `racetrack report merge` can account for those",
+                plural(crossing.count(), "message")
+            )
+        });
+        self.invalid.iter().cloned().chain(open).collect()
+    }
 }
 
 /// People of one series who use the same transport.
@@ -160,6 +212,10 @@ pub struct Messages {
     pub misdelivered: u64,
     /// Delivered after a later one of the same sender.
     pub out_of_order: u64,
+    /// Sent by one of several generators, and received by none of its own people: what became of
+    /// them is known when the generators' runs are merged.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub abroad: u64,
 }
 
 impl Messages {
@@ -167,7 +223,38 @@ impl Messages {
     #[must_use]
     pub fn all_accounted_for(&self) -> bool {
         self.lost + self.duplicated + self.misdelivered + self.out_of_order == 0
-            && self.sent == self.delivered + self.refused
+            && self.sent == self.delivered + self.refused + self.abroad
+    }
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl AddAssign for Messages {
+    fn add_assign(&mut self, more: Self) {
+        let Self {
+            scheduled,
+            unsent,
+            sent,
+            refused,
+            delivered,
+            lost,
+            duplicated,
+            misdelivered,
+            out_of_order,
+            abroad,
+        } = more;
+        self.scheduled += scheduled;
+        self.unsent += unsent;
+        self.sent += sent;
+        self.refused += refused;
+        self.delivered += delivered;
+        self.lost += lost;
+        self.duplicated += duplicated;
+        self.misdelivered += misdelivered;
+        self.out_of_order += out_of_order;
+        self.abroad += abroad;
     }
 }
 
@@ -182,6 +269,17 @@ pub struct Traffic {
     pub bytes_received: u64,
     /// Errors by their text.
     pub errors: BTreeMap<String, u64>,
+}
+
+impl AddAssign<&Self> for Traffic {
+    fn add_assign(&mut self, more: &Self) {
+        self.requests += more.requests;
+        self.bytes_sent += more.bytes_sent;
+        self.bytes_received += more.bytes_received;
+        for (error, times) in &more.errors {
+            *self.errors.entry(error.clone()).or_insert(0) += times;
+        }
+    }
 }
 
 /// What the server process cost.
@@ -216,8 +314,34 @@ pub struct Interval {
     pub sent: u64,
     /// Messages received in it.
     pub received: u64,
-    /// Latency of the messages received in it.
+    /// Latency of the messages that were due in it, whenever they arrived; all seconds together are
+    /// the latency of the window.
     pub latency_us: HistogramDump,
+    /// 99th percentile of the send lag of the messages sent in it, in microseconds; absent where
+    /// none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub send_lag_us_p99: Option<u64>,
+    /// What the run used in it; absent where that was not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
+}
+
+/// What a run used in one second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Used {
+    /// People connected at its end.
+    pub connected: u64,
+    /// Processor time of the generator, in microseconds; the kernel counts it in ticks of usually
+    /// 10 ms.
+    pub generator_cpu_us: u64,
+    /// Resident memory of the generator at its end, in bytes.
+    pub generator_rss_bytes: u64,
+    /// Processor time of the server, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_cpu_us: Option<u64>,
+    /// Resident memory of the server at its end, in bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_rss_bytes: Option<u64>,
 }
 
 /// A histogram as the list of its non-empty buckets, `(value, count)` with rising values.
@@ -254,6 +378,12 @@ impl From<&Histogram<u64>> for HistogramDump {
 }
 
 impl HistogramDump {
+    /// True where nothing was recorded.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The histogram again.
     #[must_use]
     pub fn to_histogram(&self) -> Histogram<u64> {

@@ -30,6 +30,8 @@ pub struct Summary {
     pub service_us: Percentiles,
     /// From the intended to the actual time of sending.
     pub send_lag_us: Percentiles,
+    /// How late the generator's threads were woken.
+    pub hiccups_us: Percentiles,
     /// Processor time of the server for each message delivered, in microseconds.
     pub server_cpu_us_per_message: Option<f64>,
     /// Memory of the server above idle for each person connected, in bytes.
@@ -42,7 +44,7 @@ pub struct Summary {
     pub valid: bool,
     /// Why not; empty when valid.
     pub invalid: Vec<String>,
-    /// Why earlier measurements were thrown away, one entry each.
+    /// Why other measurements were thrown away, one entry each.
     pub discarded: Vec<String>,
     /// True when every message sent is explained and arrived as it should.
     pub accounted: bool,
@@ -85,6 +87,7 @@ impl From<&Series> for Summary {
             latency_us: Percentiles::from(&series.latency_us),
             service_us: Percentiles::from(&series.service_us),
             send_lag_us: Percentiles::from(&series.send_lag_us),
+            hiccups_us: Percentiles::from(&series.hiccups_us),
             server_cpu_us_per_message: series
                 .server
                 .and_then(|server| per(server.cpu_us, delivered)),
@@ -95,8 +98,8 @@ impl From<&Series> for Summary {
             }),
             requests_per_message: per(series.traffic.requests, delivered),
             bytes_per_message: per(bytes, delivered),
-            valid: series.invalid.is_empty(),
-            invalid: series.invalid.clone(),
+            valid: series.is_valid(),
+            invalid: series.reasons(),
             discarded: series.discarded.clone(),
             accounted: series.messages.all_accounted_for(),
         }
@@ -143,6 +146,7 @@ mod tests {
             delivered
             discarded
             duplicated
+            hiccups_us
             invalid
             latency_us
             lost

@@ -4,8 +4,10 @@
 //! a transport that lost a message or was measured badly never wins.
 
 use crate::beside;
+use crate::knee::{self, Knee};
+use crate::merge::crossed;
 use crate::quantile::BEYOND_MIN;
-use crate::run::{Messages, Run, SimulationSummary};
+use crate::run::{Messages, Run, Series, SimulationSummary};
 use crate::slo::{self, Judgement, judge};
 use crate::summary::{Summary, summaries};
 use crate::units::{count, duration_us, number, plural};
@@ -63,15 +65,24 @@ pub fn verdict(run: &Run) -> Verdict {
         .chain(of_standing(&judgements, slo::Standing::Broken))
         .collect();
     let undecided = of_standing(&judgements, slo::Standing::Undecided);
-    let invalid: Vec<String> =
-        rows.iter().filter_map(not_valid).chain(undecided).chain(interrupted(run)).collect();
+    let searched = run.knees.iter().filter_map(Knee::not_found_out);
+    let invalid: Vec<String> = rows
+        .iter()
+        .filter_map(not_valid)
+        .chain(undecided)
+        .chain(interrupted(run))
+        .chain(searched)
+        .collect();
     let standing = match () {
         () if !failed.is_empty() => Standing::Failed,
         () if !invalid.is_empty() => Standing::Invalid,
-        () if rows.is_empty() && run.simulation.is_none() => Standing::Empty,
+        () if rows.is_empty() && run.knees.is_empty() && run.simulation.is_none() => {
+            Standing::Empty
+        }
         () => Standing::Good,
     };
     let headline = match (rows.is_empty(), &run.simulation) {
+        _ if !run.knees.is_empty() => knee::all_told(&run.knees),
         (false, _) => compared(&rows),
         (true, Some(simulation)) => simulated(simulation),
         (true, None) => "This run is empty: no transport was put under load.".to_owned(),
@@ -81,7 +92,14 @@ pub fn verdict(run: &Run) -> Verdict {
         standing,
         warnings,
         headline,
-        notes: rows.iter().filter_map(measured_again).chain(beside::sentences(run)).collect(),
+        notes: rows
+            .iter()
+            .filter_map(measured_again)
+            .chain(beside::sentences(run))
+            .chain(noted(run))
+            .chain(run.series.iter().filter_map(moved))
+            .chain(run.series.iter().filter_map(crossed))
+            .collect(),
     }
 }
 
@@ -134,11 +152,25 @@ fn interrupted(run: &Run) -> Option<String> {
     ))
 }
 
+fn noted(run: &Run) -> impl Iterator<Item = String> {
+    let notes = run.series.iter().map(|it| it.notes.iter().map(|note| (&it.transport, note)));
+    notes.flatten().map(|(transport, note)| format!("{transport}: {note}."))
+}
+
 fn measured_again(row: &Summary) -> Option<String> {
     let last = row.discarded.last()?.trim_end_matches('.');
-    let times = plural(row.discarded.len() as u64, "earlier measurement");
+    let times = plural(row.discarded.len() as u64, "measurement");
     let were = if row.discarded.len() == 1 { "was" } else { "were" };
     Some(format!("{times} of {} {were} thrown away as not valid: {last}.", row.transport))
+}
+
+fn moved(series: &Series) -> Option<String> {
+    let [first, second] = series.moved()?.map(|us| duration_us(us as f64));
+    Some(format!(
+        "The figures of {} were still moving: the median of the first half of the window is {first}, \
+         that of the second {second}; a longer --warm-up is needed, or a machine to itself.",
+        series.transport,
+    ))
 }
 
 fn failing_seeds(simulation: &SimulationSummary) -> Option<String> {
@@ -267,175 +299,4 @@ fn slowest_clause(ranked: &[Ranked]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use expect_test::{Expect, expect};
-
-    fn check(run: &Run, standing: Standing, expected: Expect) {
-        let verdict = verdict(run);
-        assert_eq!(verdict.standing, standing);
-        let sentences = verdict.warnings.iter().chain([&verdict.headline]);
-        expected.assert_eq(&sentences.map(|sentence| format!("{sentence}\n")).collect::<String>());
-    }
-
-    fn sample(transports: usize) -> Run {
-        crate::sample::run(transports, 5, 400)
-    }
-
-    #[test]
-    fn the_fastest_is_named_with_its_cost_and_the_slowest_beside_it() {
-        check(
-            &sample(3),
-            Standing::Good,
-            expect![[r#"
-                websocket delivered fastest: half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message, the least of all; short-poll was slowest, with a median of 496 ms.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn one_transport_is_described_and_compared_with_nothing() {
-        check(
-            &sample(1),
-            Standing::Good,
-            expect![[r#"
-                websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn lost_messages_are_said_first_and_their_transport_does_not_win() {
-        let mut run = sample(3);
-        run.series[0].messages.lost = 3;
-        run.series[0].messages.delivered -= 3;
-        run.series[2].invalid.push("the generator was at 93 % of its core".to_owned());
-        check(
-            &run,
-            Standing::Failed,
-            expect![[r#"
-                websocket did not account for every message: 3 lost of 1,931 messages.
-                The figures of short-poll are not valid: the generator was at 93 % of its core.
-                Only long-poll has figures that may be compared: half of its messages within 1.12 ms and 99 % within 7.57 ms, at 96 µs of server CPU a message.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn an_unexplained_message_is_said_though_no_counter_names_it() {
-        let mut run = sample(1);
-        run.series[0].messages.sent += 1;
-        check(
-            &run,
-            Standing::Failed,
-            expect![[r#"
-                websocket did not account for every message: 1 unexplained of 1,932 messages.
-                No transport has figures that may be compared.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn an_invalid_transport_is_said_first_and_does_not_win() {
-        let mut run = sample(3);
-        run.series[0].invalid.push("send lag p99 is 4 ms of 9 ms latency".to_owned());
-        check(
-            &run,
-            Standing::Invalid,
-            expect![[r#"
-                The figures of websocket are not valid: send lag p99 is 4 ms of 9 ms latency.
-                Of those that may be compared, long-poll delivered fastest: half of its messages within 1.12 ms and 99 % within 7.57 ms, at 96 µs of server CPU a message, the least of these; short-poll was slowest, with a median of 496 ms.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn medians_within_five_per_cent_are_too_close_to_tell_apart() {
-        let mut run = sample(2);
-        run.series[1] = run.series[0].clone();
-        run.series[1].transport = "twin".to_owned();
-        check(
-            &run,
-            Standing::Good,
-            expect![[r#"
-                websocket and twin were too close to tell apart: websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn the_cheapest_is_named_when_it_is_not_the_fastest() {
-        let mut run = sample(2);
-        let server = run.series[1].server.as_mut().expect("the sample has one");
-        server.cpu_us /= 10;
-        check(
-            &run,
-            Standing::Good,
-            expect![[r#"
-                websocket delivered fastest: half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message; long-poll cost least of all, at 9.6 µs; long-poll was slowest, with a median of 1.12 ms.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn too_few_messages_make_nobody_fastest() {
-        let mut run = sample(1);
-        run.series[0].latency_us.0.truncate(3);
-        check(
-            &run,
-            Standing::Good,
-            expect![[r#"
-                Too few messages were delivered for a median (it needs 20), so no transport is called fastest.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn an_interrupted_run_says_what_there_is() {
-        let mut run = sample(1);
-        run.interrupted = true;
-        check(
-            &run,
-            Standing::Invalid,
-            expect![[r#"
-                The run was interrupted: websocket is the last that was measured, for 5 s.
-                websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn an_empty_run_says_so() {
-        let mut run = sample(0);
-        check(
-            &run,
-            Standing::Good,
-            expect![[r#"
-                The simulation ran 200 seeds without a failure; no transport was put under load.
-            "#]],
-        );
-        run.simulation = None;
-        check(
-            &run,
-            Standing::Empty,
-            expect![[r#"
-                This run is empty: no transport was put under load.
-            "#]],
-        );
-    }
-
-    #[test]
-    fn a_failing_seed_fails_the_run() {
-        let mut run = sample(1);
-        let simulation = run.simulation.as_mut().expect("the sample has one");
-        simulation.failures.push((17, "delivery".to_owned()));
-        check(
-            &run,
-            Standing::Failed,
-            expect![[r#"
-                1 of 200 simulated seeds failed, the first of them seed 17 (delivery).
-                websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
-            "#]],
-        );
-    }
-}
+mod tests;

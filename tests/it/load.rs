@@ -11,7 +11,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use client::TransportKind;
+use loadtest::search::{Goal, Searched};
 use loadtest::{LoadError, Options, Span};
+use reports::knee::{Load, Outcome};
 use reports::run::Series;
 use tokio::sync::Mutex as Turn;
 use tokio::time::Instant;
@@ -52,6 +54,7 @@ fn check(series: &Series, kind: TransportKind) {
         assert_eq!(histogram.to_histogram().len(), messages.delivered);
     }
     assert_eq!(series.intervals.len(), 2);
+    assert!(!series.hiccups_us.is_empty(), "a thread slept meanwhile");
     assert!(series.traffic.requests >= messages.sent);
     assert!(series.traffic.bytes_sent > 64 * messages.sent);
     assert!(series.server.expect("it is our process").rss_bytes > 0);
@@ -95,6 +98,59 @@ async fn short_polling_is_measured_at_each_interval() {
     assert!(series.iter().all(|series| series.messages.all_accounted_for()));
     // Half an interval on average, and the machine may be busy.
     assert!(slow.mean() > quick.mean() + 40_000.0, "{} and {} us", slow.mean(), quick.mean());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bound_that_no_load_keeps_ends_the_search_at_the_least() {
+    let options = Options { rate: Some(900.0), ..small(TransportKind::Websocket) };
+    let goal = Goal { load: Load::Rate, p99_us_max: 1 };
+    let told = Mutex::new(0);
+    let turn = TURN.lock().await;
+    let searched = loadtest::search::search(
+        &options,
+        goal,
+        |_| {},
+        |knee, _| {
+            assert_eq!(knee.transport, "websocket");
+            *told.lock().expect("no panic") += 1;
+        },
+    );
+    let Searched { knees, series, interrupted } = searched.await.expect("a search");
+    drop(turn);
+    let probes = &knees[0].probes;
+    assert_eq!((knees.len(), series.len(), interrupted), (1, 0, false));
+    assert_eq!((knees[0].found(), probes.len()), (None, told.into_inner().expect("no panic")));
+    // A thousand messages and some for a p99, in two seconds.
+    assert_eq!(probes.last().map(|probe| probe.load), Some(600.0));
+    assert!(
+        probes.iter().all(|it| it.p99_us > Some(1) && it.outcome != Outcome::Held),
+        "{knees:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_measured_twice_is_one_series_with_two_rounds() {
+    let transports = vec![TransportKind::Websocket.into(), TransportKind::Sse.into()];
+    let options = Options { transports, repeat: 2, ..small(TransportKind::Websocket) };
+    let turn = TURN.lock().await;
+    let began = Mutex::new(Vec::new());
+    let trials = options.trials();
+    let measured = loadtest::repeat::repeat(&options, &trials, |progress| {
+        if progress.phase == loadtest::Phase::Starting {
+            began.lock().expect("no panic").push(progress.transport.to_string());
+        }
+    });
+    let series = measured.await.expect("a run").series;
+    drop(turn);
+    assert_eq!(began.into_inner().expect("no panic"), ["websocket", "sse", "sse", "websocket"]);
+    let names: Vec<_> = series.iter().map(|it| it.transport.as_str()).collect();
+    assert_eq!(names, ["websocket", "sse"]);
+    for series in &series {
+        assert!(series.messages.all_accounted_for(), "{:?}", series.messages);
+        // A round that was disturbed may have been thrown away, and that is said.
+        let rounds = series.rounds.len().max(1) + series.discarded.len();
+        assert_eq!((rounds, series.intervals.len()), (2, 2 * series.rounds.len().max(1)));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

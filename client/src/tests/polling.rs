@@ -63,6 +63,20 @@ async fn spoken(sender: &mut Sender<Wire>, listener: &mut Listener) -> Peer {
 }
 
 #[tokio::test]
+async fn without_keep_alive_each_command_takes_a_connection_and_the_polls_keep_theirs() {
+    let options = Options { keep_alive: false, ..resuming(6) };
+    let (mut sender, mut receiver, mut listener) = resumed(TransportKind::LongPoll, options).await;
+    let mut polls = warmed(&mut receiver, &mut listener).await;
+    for _ in 0..2 {
+        let mut command = spoken(&mut sender, &mut listener).await;
+        assert!(command.is_closed().await);
+    }
+    let (seqs, _) = polled(&mut receiver, &mut polls, &batch(&[event(7)], 7)).await;
+    assert_eq!(seqs, [7]);
+    assert!(listener.nobody_dialled());
+}
+
+#[tokio::test]
 async fn opening_gives_the_session_and_its_token() {
     let (wire, mut listener) = wire(1024);
     let (halves, (request, mut peer)) =

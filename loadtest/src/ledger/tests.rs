@@ -1,4 +1,4 @@
-//! What becomes of a message, one history at a time.
+//! What becomes of a message, entry by entry.
 
 use super::*;
 use crate::schedule::Due;
@@ -9,7 +9,7 @@ const WINDOW: Range<u64> = 1_000..2_000;
 /// Three people; person 0 is due to say one message at each of `times_us`.
 fn books(times_us: &[u64]) -> Ledger {
     let due = times_us.iter().zip(0..).map(|(&at_us, number)| Due { at_us, person: 0, number });
-    Ledger::new(0xabc, &Schedule { due: due.collect(), people: 3 })
+    Ledger::new(0xabc, &Schedule { due: due.collect(), people: 3 }, Shard::WHOLE)
 }
 
 /// The account after `history`, in which one message of person 0 is due in the window.

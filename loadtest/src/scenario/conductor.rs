@@ -5,6 +5,9 @@
 //!                              ^ the schedule begins
 //! ```
 //!
+//! Where several generators share the crowd, the schedule begins at a time that was agreed upon, and
+//! the drain takes its whole time: no generator knows when the others' messages have arrived.
+//!
 //! The schedule runs through warm-up and window without a break, so that the window opens on a
 //! server in its steady state: as many messages are under way at its start as at its end.
 
@@ -13,17 +16,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::stage::Stage;
 use crate::Phase;
+use crate::hiccups::Hiccups;
 use crate::pacer::Pacer;
 use crate::process::{self, Usage};
 use crate::schedule::Schedule;
 use crate::target::Target;
 
-/// How long messages flow before the window opens.
-pub(crate) const WARM_UP: Duration = Duration::from_secs(1);
 /// How long everybody is quiet before the first message, so that the crowd's arrival is over.
 const SETTLE: Duration = Duration::from_millis(500);
 /// How long people may take to connect and to find partners, besides the time to start them all.
@@ -38,8 +41,26 @@ const LEAD: Duration = Duration::from_millis(20);
 /// A window that was interrupted before this has nothing to report.
 const WINDOW_MIN: Duration = Duration::from_secs(1);
 
+/// The people of this generator.
+#[derive(Debug, Clone, Copy)]
+struct Crowd {
+    people: u64,
+    /// Those of them who find a partner at least: one of an odd number of all people finds none.
+    paired_min: u64,
+}
+
+impl Crowd {
+    fn new(own: u32, all: u32) -> Self {
+        Self { people: u64::from(own), paired_min: u64::from(own.saturating_sub(all % 2)) }
+    }
+
+    fn is_together(self, connected: u64, paired: u64) -> bool {
+        connected == self.people && paired >= self.paired_min
+    }
+}
+
 /// How long the last messages may take to arrive after the window has closed.
-fn drain_max(poll_interval: Duration) -> Duration {
+pub(crate) fn drain_max(poll_interval: Duration) -> Duration {
     (3 * poll_interval).max(Duration::from_secs(3))
 }
 
@@ -63,6 +84,8 @@ pub(crate) struct Observed {
     pub(crate) gathered: Reading,
     pub(crate) opened: Reading,
     pub(crate) closed: Reading,
+    /// How late this process was woken while the window was open, in microseconds.
+    pub(crate) hiccups: Histogram<u64>,
     /// Ctrl-C closed the window before its time.
     pub(crate) interrupted: bool,
 }
@@ -80,77 +103,123 @@ pub(crate) enum Halt {
 pub(crate) struct Conductor<'a, P> {
     pub(crate) stage: &'a Arc<Stage>,
     pub(crate) target: &'a mut Target,
+    /// How long messages flow before the window opens.
+    pub(crate) warm_up: Duration,
     pub(crate) duration: Duration,
+    /// When the schedule begins, where several generators agreed upon that.
+    pub(crate) start: Option<Instant>,
     pub(crate) progress: P,
 }
 
 impl<P: Fn(Phase)> Conductor<'_, P> {
     /// All phases but the last; the caller stops the stage.
     pub(crate) async fn conduct(mut self, schedule: Schedule) -> Result<Observed, Halt> {
-        let users = u64::from(schedule.people);
-        self.gather(users).await?;
-        self.wait(SETTLE, |_| Phase::Settling).await?;
+        let shard = self.stage.ledger.shard;
+        let crowd = Crowd::new(shard.people(schedule.people), schedule.people);
+        self.gather(crowd).await?;
+        let started = self.settle(crowd).await?;
         let gathered = self.read();
 
-        let clock = self.stage.start_clock(LEAD);
-        let started = Instant::now() + LEAD;
+        let clock = self.stage.start_clock(started);
         let ringing = Arc::clone(self.stage);
-        let pacer = Pacer::start(schedule.due, clock, move |due| ringing.ring(due))
+        let mut due = schedule.due;
+        due.retain(|due| shard.owns(due.person));
+        let pacer = Pacer::start(due, clock, move |due| ringing.ring(due))
             .map_err(|error| Halt::Failed(format!("cannot start the pacer: {error}")))?;
-        self.wait_until(started + WARM_UP, |_| Phase::Settling).await?;
+        let opens = started + self.warm_up;
+        self.wait_until(opens, |_| Phase::Settling).await?;
         let opened = self.read();
+        let hiccups = Hiccups::start()
+            .map_err(|error| Halt::Failed(format!("cannot start a thread: {error}")))?;
         let duration = self.duration;
         let received_before = self.stage.ledger.received();
         self.stage.live.begin();
-        let measuring = self.wait_until(started + WARM_UP + duration, |stage| Phase::Measuring {
-            elapsed: started.elapsed().saturating_sub(WARM_UP).min(duration),
+        let measuring = self.wait_until(opens + duration, |stage| Phase::Measuring {
+            elapsed: opens.elapsed().min(duration),
             duration,
             received: stage.ledger.received() - received_before,
             percentiles_us: stage.live.percentiles_us(),
         });
         let interrupted = match measuring.await {
-            Err(Halt::Interrupted) if started.elapsed() >= WARM_UP + WINDOW_MIN => true,
+            Err(Halt::Interrupted) if opens.elapsed() >= WINDOW_MIN => true,
             ended => ended.map(|()| false)?,
         };
         // What is due after an interruption is not said any more.
         drop(pacer);
-        let end_us = if interrupted { clock.now_us() } else { micros(WARM_UP + duration) };
+        let begin_us = clock.reading_of(opens);
+        let end_us = if interrupted { clock.now_us() } else { begin_us + micros(duration) };
         let unsaid = if interrupted { self.stage.ledger.due_from(end_us) } else { 0 };
         let closed = self.read();
+        let hiccups = hiccups.finish();
         self.drain(unsaid, interrupted).await?;
-        let window = micros(WARM_UP)..end_us;
-        Ok(Observed { window, gathered, opened, closed, interrupted })
+        Ok(Observed { window: begin_us..end_us, gathered, opened, closed, hiccups, interrupted })
     }
 
     /// Until everybody is connected and has a partner; one of an odd number has none.
-    async fn gather(&mut self, users: u64) -> Result<(), Halt> {
+    async fn gather(&mut self, crowd: Crowd) -> Result<(), Halt> {
+        let users = crowd.people;
         let starting = Duration::from_secs_f64(users as f64 / self.stage.route.arrival_rate);
-        let deadline = Instant::now() + starting + GATHER_WAIT_MAX;
-        let paired_max = users - users % 2;
+        let wait_max = match self.start {
+            None => starting + GATHER_WAIT_MAX,
+            Some(start) => (start - SETTLE).saturating_duration_since(Instant::now()),
+        };
+        let deadline = Instant::now() + wait_max;
         let mut ticks = 0;
         loop {
-            let connected = self.stage.connected.load(Ordering::Relaxed);
-            let paired = self.stage.paired.load(Ordering::Relaxed);
-            if connected == users && paired >= paired_max {
+            let (connected, paired) = self.present();
+            if crowd.is_together(connected, paired) {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                return Err(Halt::Failed(format!(
-                    "{connected} of {users} people connected and {paired} found a partner within \
-                     {} s",
-                    (starting + GATHER_WAIT_MAX).as_secs()
-                )));
+                return Err(self.incomplete(crowd, wait_max));
             }
             self.tick(&mut ticks, |_| Phase::Connecting { connected, paired, users }).await?;
         }
     }
 
-    /// Until nothing is under way any more but what is never said, or the time for it is over.
+    /// Until the schedule may begin; when it does, which is a moment later.
+    async fn settle(&mut self, crowd: Crowd) -> Result<Instant, Halt> {
+        let Some(start) = self.start else {
+            self.wait(SETTLE, |_| Phase::Settling).await?;
+            return Ok(Instant::now() + LEAD);
+        };
+        let waiting = |_: &Stage| Phase::Waiting { left: start - Instant::now() };
+        self.wait_until(start - LEAD, waiting).await?;
+        // Another generator that was not ready has left, and its people with it.
+        let (connected, paired) = self.present();
+        match crowd.is_together(connected, paired) {
+            true => Ok(start),
+            false => Err(self.incomplete(crowd, Duration::ZERO)),
+        }
+    }
+
+    fn present(&self) -> (u64, u64) {
+        let Stage { connected, paired, .. } = &**self.stage;
+        (connected.load(Ordering::Relaxed), paired.load(Ordering::Relaxed))
+    }
+
+    fn incomplete(&self, crowd: Crowd, waited: Duration) -> Halt {
+        let (connected, paired) = self.present();
+        let when = match self.start {
+            None => format!("within {} s", waited.as_secs()),
+            Some(_) => {
+                "before the start; do all shards run, and do they start early enough?".into()
+            }
+        };
+        let people = crowd.people;
+        Halt::Failed(format!(
+            "{connected} of {people} people connected and {paired} found a partner {when}"
+        ))
+    }
+
+    /// Until nothing is under way any more but what is never said, or the time for it is over; for
+    /// others' messages the whole time.
     async fn drain(&mut self, unsaid: u64, interrupted: bool) -> Result<(), Halt> {
         let deadline = Instant::now() + drain_max(self.stage.route.poll_interval);
         let open = |stage: &Stage| stage.ledger.open().saturating_sub(unsaid);
         let mut ticks = 0;
-        while open(self.stage) > 0 && Instant::now() < deadline {
+        let is_shared = !self.stage.ledger.shard.is_whole();
+        while (is_shared || open(self.stage) > 0) && Instant::now() < deadline {
             match self.tick(&mut ticks, |stage| Phase::Draining { open: open(stage) }).await {
                 Err(Halt::Interrupted) if interrupted => sleep(TICK).await,
                 ticked => ticked?,

@@ -20,7 +20,7 @@ use goose::goose::{Scenario, Transaction, TransactionFunction};
 use goose::metrics::{GooseCoordinatedOmissionMitigation, GooseMetrics};
 use goose::{GooseAttack, GooseError};
 
-pub(crate) use conductor::{Conductor, Halt, Observed, Reading, WARM_UP};
+pub(crate) use conductor::{Conductor, Halt, Observed, Reading, drain_max};
 pub(crate) use stage::{Route, Stage};
 
 /// The attack that fills `stage` with `users` people. It ends some time after
@@ -79,7 +79,8 @@ mod tests {
 
     use super::*;
     use crate::options::Options;
-    use crate::preflight::Sources;
+    use crate::preflight::{Keeping, Sources};
+    use crate::shard::Shard;
 
     /// What is rare must be boxed: ten thousand people would keep room for it all the time.
     #[test]
@@ -94,9 +95,10 @@ mod tests {
             addr,
             host: addr.to_string(),
             poll_interval: Duration::from_secs(1),
+            keeping: Keeping::All,
             sources: Sources::new(addr.ip(), 2, 2),
         };
-        let stage = Stage::new(1, route, &options.schedule());
+        let stage = Stage::new(1, route, &options.schedule(), Shard::WHOLE);
         let base_url = format!("http://{addr}").parse().expect("a URL");
         let mut user = GooseUser::single(base_url, &GooseConfiguration::default()).expect("a user");
         let bytes = size_of_val(&person::live(&stage, &mut user));

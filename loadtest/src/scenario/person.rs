@@ -27,6 +27,7 @@ use super::seat::{Seat, Turn};
 use super::stage::Stage;
 use crate::counted::Counted;
 use crate::ledger::Receipt;
+use crate::preflight::Keeping;
 
 /// What everybody says: 64 bytes, about the length of a line in a chat.
 const TEXT: &str = "Half the pleasure of talking to a stranger is not knowing who it";
@@ -108,6 +109,7 @@ async fn open(
     let kind = stage.route.kind_of(person);
     let options = client::Options {
         poll_interval: stage.route.poll_interval,
+        keep_alive: stage.route.keeping == Keeping::All,
         ..client::Options::new(stage.route.host.clone())
     };
     if kind == TransportKind::ShortPoll && is_first {

@@ -18,8 +18,9 @@ use crate::counted::{Bytes, Counted};
 use crate::habits::Habits;
 use crate::ledger::Ledger;
 use crate::live::Live;
-use crate::preflight::Sources;
+use crate::preflight::{Keeping, Sources};
 use crate::schedule::{Due, Schedule};
+use crate::shard::Shard;
 
 /// Different texts of errors that are kept apart; more than these are a flood, not information.
 const ERROR_TEXTS_MAX: usize = 50;
@@ -37,6 +38,7 @@ pub(crate) struct Route {
     pub(crate) addr: std::net::SocketAddr,
     pub(crate) host: String,
     pub(crate) poll_interval: Duration,
+    pub(crate) keeping: Keeping,
     pub(crate) sources: Sources,
 }
 
@@ -92,8 +94,10 @@ pub(crate) struct Pairing {
 }
 
 impl Stage {
-    pub(crate) fn new(run: u64, route: Route, schedule: &Schedule) -> Self {
+    /// With the seats of the people that `shard` plays.
+    pub(crate) fn new(run: u64, route: Route, schedule: &Schedule, shard: Shard) -> Self {
         let (bells, seats) = (0..schedule.people)
+            .filter(|person| shard.owns(*person))
             .map(|person| {
                 let (ring, bell) = mpsc::unbounded_channel();
                 let (skips, departures) =
@@ -103,7 +107,7 @@ impl Stage {
             .unzip();
         Self {
             route,
-            ledger: Ledger::new(run, schedule),
+            ledger: Ledger::new(run, schedule, shard),
             live: Live::default(),
             bytes: Arc::default(),
             requests: AtomicU64::new(0),
@@ -128,20 +132,23 @@ impl Stage {
     }
 
     pub(crate) fn connector(&self, person: u32) -> Counted<TcpConnector> {
-        let connector =
-            TcpConnector { target: self.route.addr, source: self.route.sources.of(person) };
+        // A shard's own people have every so-many-th number; their addresses must not.
+        let place = self.ledger.shard.place(person) as u32;
+        let source = self.route.sources.of(place);
+        let connector = TcpConnector { target: self.route.addr, source };
         Counted::new(connector, Arc::clone(&self.bytes))
     }
 
     /// Rings for the message that is due. A person who is gone hears nothing any more, and the
     /// books show the message as unsent.
     pub(crate) fn ring(&self, due: Due) {
-        let _ = self.bells[due.person as usize].send(due.number);
+        let place = self.ledger.shard.place(due.person);
+        let _ = self.bells[place].send(due.number);
     }
 
     /// Starts the clock of the run, once.
-    pub(crate) fn start_clock(&self, lead: Duration) -> Clock {
-        let clock = *self.clock.get_or_init(|| Clock::starting_in(lead));
+    pub(crate) fn start_clock(&self, origin: Instant) -> Clock {
+        let clock = *self.clock.get_or_init(|| Clock::starting_at(origin));
         self.started.send_replace(true);
         clock
     }

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
+use reports::knee::{Knee, Load, Outcome, Probe};
 use reports::run::{
     Environment, GeneratorCost, HistogramDump, Interval, Messages, Run, SCHEMA, Series, ServerCost,
-    SimulationSummary, Traffic, latency_histogram,
+    SimulationSummary, Traffic, Used, latency_histogram,
 };
 
 /// A transport as the sample imagines it.
@@ -63,11 +64,48 @@ pub(crate) fn run(transports: usize, seconds: u64, rate: u64) -> Run {
         simulation: Some(simulation()),
         slos: Vec::new(),
         interrupted: false,
+        part: None,
+        generators: Vec::new(),
         series: TRANSPORTS
             .iter()
             .take(transports)
             .map(|imagined| series(imagined, seconds, rate, &mut chance))
             .collect(),
+        knees: Vec::new(),
+    }
+}
+
+/// Searches of three transports, of which the last found nothing.
+pub(crate) fn knees() -> Vec<Knee> {
+    [("websocket", 9_000.0), ("long-poll", 2_400.0), ("short-poll", 0.0)]
+        .map(|(transport, most)| Knee {
+            transport: transport.to_owned(),
+            load: Load::Rate,
+            p99_us_max: 50_000,
+            probes: [500.0, 1_000.0, 2_000.0, 4_000.0, 8_000.0, 16_000.0]
+                .map(|load| probe(load, most))
+                .to_vec(),
+        })
+        .to_vec()
+}
+
+fn probe(load: f64, most: f64) -> Probe {
+    // A queue: the wait grows as one over what is left free.
+    let free = (1.0 - load / (1.1 * most)).max(0.004);
+    let p99_us = (3_000.0 / free) as u64;
+    let (outcome, why) = match p99_us {
+        0..=50_000 => (Outcome::Held, String::new()),
+        _ => (Outcome::Broken, format!("p99 was {} ms", p99_us / 1_000)),
+    };
+    Probe {
+        load,
+        users: 1_000,
+        offered_per_s: load,
+        achieved_per_s: load.min(1.1 * most),
+        p50_us: Some(p99_us / 6),
+        p99_us: Some(p99_us),
+        outcome,
+        why,
     }
 }
 
@@ -103,6 +141,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
     let mut latency = latency_histogram();
     let mut service = latency_histogram();
     let mut send_lag = latency_histogram();
+    let hiccups = hiccups(seconds);
     let mut intervals = Vec::new();
     for second in 0..seconds {
         let mut of_second = latency_histogram();
@@ -116,7 +155,14 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
             of_second.saturating_record(service_us + lag_us);
         }
         let latency_us = HistogramDump::from(&of_second);
-        intervals.push(Interval { second, sent: received, received, latency_us });
+        intervals.push(Interval {
+            second,
+            sent: received,
+            received,
+            latency_us,
+            send_lag_us_p99: Some(60 + second % 7 * 10),
+            used: Some(imagined.used(second, received)),
+        });
     }
     let delivered = latency.len();
     Series {
@@ -142,16 +188,41 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         latency_us: HistogramDump::from(&latency),
         service_us: HistogramDump::from(&service),
         send_lag_us: HistogramDump::from(&send_lag),
+        hiccups_us: HistogramDump::from(&hiccups),
         intervals,
         invalid: Vec::new(),
         discarded: Vec::new(),
         connect_s: Some(1.5),
         pairing_us: HistogramDump::default(),
         by_reader: Vec::new(),
+        rounds: Vec::new(),
+        notes: Vec::new(),
+        crossing: None,
+        crossed_us: HistogramDump::default(),
     }
 }
 
+/// A thousand wake-ups a second, each a little late and a few of them more.
+fn hiccups(seconds: u64) -> hdrhistogram::Histogram<u64> {
+    let mut hiccups = latency_histogram();
+    for nth in 0..seconds * 1_000 {
+        hiccups.saturating_record(60 + nth % 7 * 3 + if nth % 250 == 0 { 900 } else { 0 });
+    }
+    hiccups
+}
+
 impl Imagined {
+    fn used(&self, second: u64, received: u64) -> Used {
+        let server = self.server(received);
+        Used {
+            connected: 1_000,
+            generator_cpu_us: received * 40,
+            generator_rss_bytes: 61 << 20,
+            server_cpu_us: Some(server.cpu_us),
+            server_rss_bytes: Some(server.rss_bytes + (second << 12)),
+        }
+    }
+
     /// A log-normal service, a wait for the next poll, and a stumble in the middle of the window.
     fn service_us(&self, second: u64, seconds: u64, chance: &mut Chance) -> u64 {
         let stumble = if second == seconds / 2 { 3.0 } else { 1.0 };

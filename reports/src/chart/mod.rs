@@ -8,6 +8,8 @@
 use maud::{Markup, html};
 
 pub mod axis;
+mod heat;
+pub mod knee;
 pub mod mark;
 pub mod scatter;
 pub mod series;

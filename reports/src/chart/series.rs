@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::axis::{Axis, Frame, Unit};
+use super::heat::heat;
 use super::mark::Mark;
 use super::{Size, image, points};
 use crate::run::{Interval, Series};
@@ -15,6 +16,8 @@ pub struct Panels {
     seconds: Axis,
     latency: Axis,
     rate: Axis,
+    /// Where it was read.
+    cores: Option<Axis>,
     upper: Upper,
 }
 
@@ -61,7 +64,11 @@ impl Panels {
         }
         let with_p99 = busy.iter().filter(|percentiles| percentiles.p99.is_some()).count();
         let upper = if 2 * with_p99 >= busy.len() { Upper::P99 } else { Upper::Max };
-        let latencies = busy.iter().flat_map(|it| [it.p50, upper.of(it)]).flatten();
+        let lowest = intervals.iter().filter_map(|it| Some(it.latency_us.0.first()?.0)).min();
+        let lines = busy.iter().flat_map(|it| [it.p50, it.max]).flatten();
+        let lags = intervals.iter().filter_map(|it| it.send_lag_us_p99);
+        let latencies = lines.chain(lags).chain(lowest);
+        let cores: Vec<f64> = intervals.iter().flat_map(|it| cores(it)).flatten().collect();
         let rates = intervals.iter().flat_map(|it| [it.sent as f64, it.received as f64]);
         let mut seconds = Axis::linear([last as f64], Unit::Seconds, "");
         seconds.high = (last as f64).max(1.0);
@@ -69,6 +76,7 @@ impl Panels {
             seconds,
             latency: Axis::log(latencies.map(|us| us as f64), Unit::Micros, "latency"),
             rate: Axis::linear(rates, Unit::PerSecond, "messages a second"),
+            cores: (!cores.is_empty()).then(|| Axis::linear(cores, Unit::PerSecond, "cores used")),
             upper,
         })
     }
@@ -79,7 +87,8 @@ impl Panels {
         self.upper
     }
 
-    /// Latency over time: the median unbroken, the upper line thin and dashed.
+    /// Latency over time, every message behind the lines: the median unbroken, the upper line thin
+    /// and dashed, the send lag dotted.
     #[must_use]
     pub fn latency(&self, series: &Series, mark: Mark) -> Markup {
         let frame = Frame::new(Size::Panel, self.seconds.clone(), self.latency.clone(), 16.0);
@@ -88,14 +97,17 @@ impl Panels {
             .iter()
             .map(|interval| (interval.second, Percentiles::from(&interval.latency_us)))
             .collect();
-        let medians = percentiles.iter().map(|(second, it)| (*second, it.p50));
-        let uppers = percentiles.iter().map(|(second, it)| (*second, self.upper.of(it)));
+        let medians = percentiles.iter().map(|(second, it)| (*second, float(it.p50)));
+        let uppers = percentiles.iter().map(|(second, it)| (*second, float(self.upper.of(it))));
+        let lags = series.intervals.iter().map(|it| (it.second, float(it.send_lag_us_p99)));
         let content = html! {
             (frame.draw())
             g class=(mark.class()) {
+                (heat(&frame, &series.intervals))
                 (draw(&frame, uppers, "curve thin"))
                 (draw(&frame, medians, "curve"))
             }
+            (draw(&frame, lags, "lag"))
         };
         let label = format!(
             "Latency of {} second by second: median and {}; the same figures stand in the table \
@@ -110,8 +122,8 @@ impl Panels {
     #[must_use]
     pub fn rate(&self, series: &Series, mark: Mark) -> Markup {
         let frame = Frame::new(Size::Panel, self.seconds.clone(), self.rate.clone(), 16.0);
-        let sent = series.intervals.iter().map(|it| (it.second, Some(it.sent)));
-        let received = series.intervals.iter().map(|it| (it.second, Some(it.received)));
+        let sent = series.intervals.iter().map(|it| (it.second, float(Some(it.sent))));
+        let received = series.intervals.iter().map(|it| (it.second, float(Some(it.received))));
         let content = html! {
             (frame.draw())
             g class=(mark.class()) {
@@ -126,12 +138,48 @@ impl Panels {
         );
         image(Size::Panel, &label, &content)
     }
+
+    /// Processors over time: the server's unbroken, the generator's thin and dashed; nothing where
+    /// they were not read.
+    #[must_use]
+    pub fn cores(&self, series: &Series, mark: Mark) -> Option<Markup> {
+        let axis = self.cores.clone()?;
+        let frame = Frame::new(Size::Panel, self.seconds.clone(), axis, 16.0);
+        let line = |place: usize| {
+            let of = move |it: &Interval| (it.second, cores(it)[place]);
+            series.intervals.iter().map(of)
+        };
+        let content = html! {
+            (frame.draw())
+            g class=(mark.class()) {
+                (draw(&frame, line(1), "curve thin"))
+                (draw(&frame, line(0), "curve"))
+            }
+        };
+        let label = format!(
+            "Cores that server and generator used for {} second by second; the same figures stand \
+             in the table below",
+            series.transport,
+        );
+        Some(image(Size::Panel, &label, &content))
+    }
+}
+
+/// Cores that server and generator used in a second.
+fn cores(interval: &Interval) -> [Option<f64>; 2] {
+    let used = interval.used.as_ref();
+    let cpu_us = [used.and_then(|it| it.server_cpu_us), used.map(|it| it.generator_cpu_us)];
+    cpu_us.map(|it| it.map(|us| us as f64 / 1e6))
+}
+
+fn float(value: Option<u64>) -> Option<f64> {
+    value.map(|value| value as f64)
 }
 
 /// One line for each stretch of seconds that have a value; a lone second is a dot.
 fn draw(
     frame: &Frame,
-    values: impl Iterator<Item = (u64, Option<u64>)>,
+    values: impl Iterator<Item = (u64, Option<f64>)>,
     class: &'static str,
 ) -> Markup {
     let mut stretches: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
@@ -139,7 +187,7 @@ fn draw(
         let stretch = stretches.last_mut().expect("there is always a last one");
         match value {
             Some(value) => {
-                stretch.push((frame.x_px(second as f64), frame.y_px(value as f64)));
+                stretch.push((frame.x_px(second as f64), frame.y_px(value)));
             }
             None => stretches.push(Vec::new()),
         }
@@ -173,7 +221,7 @@ mod tests {
         series[0].intervals[2].latency_us = crate::HistogramDump::default();
         let panels = Panels::for_all(&series).expect("four busy seconds");
         let drawn = panels.latency(&series[0], Mark::of(0)).into_string();
-        assert_eq!(drawn.matches("<polyline").count(), 4);
+        assert_eq!(drawn.matches("<polyline").count(), 4 + 1, "the send lag is not broken");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::axis::{Axis, Frame, Scale, Unit, spread_labels, text_width};
 use super::mark::Mark;
 use super::{Size, image, points};
 use crate::quantile::{Estimate, Quantile};
-use crate::run::{HistogramDump, Series};
+use crate::run::Series;
 
 /// Steps of a line for each factor of ten in 1/(1-p).
 const STEPS_PER_DECADE: i32 = 48;
@@ -22,7 +22,7 @@ type Line = Vec<(f64, Estimate)>;
 /// The chart, or none where no transport has samples enough.
 #[must_use]
 pub fn spectrum(series: &[Series], size: Size) -> Option<Markup> {
-    let lines: Vec<Line> = series.iter().map(|series| line(&series.latency_us)).collect();
+    let lines: Vec<Line> = series.iter().map(line).collect();
     let frame = frame(series, &lines, size)?;
     let content = html! {
         (frame.draw())
@@ -36,13 +36,15 @@ pub fn spectrum(series: &[Series], size: Size) -> Option<Markup> {
     Some(image(size, label, &content))
 }
 
-fn line(histogram: &HistogramDump) -> Line {
+fn line(series: &Series) -> Line {
     let decades = (ODDS_MAX / ODDS_MIN).log10();
     let steps = (decades * f64::from(STEPS_PER_DECADE)).round() as i32;
-    (0..=steps)
-        .map(|step| ODDS_MIN * 10_f64.powf(decades * f64::from(step) / f64::from(steps)))
-        .map_while(|odds| Some((odds, histogram.estimate(quantile(odds))?)))
-        .collect()
+    let odds = (0..=steps)
+        .map(|step| ODDS_MIN * 10_f64.powf(decades * f64::from(step) / f64::from(steps)));
+    let odds: Vec<f64> = odds.collect();
+    let quantiles: Vec<Quantile> = odds.iter().map(|odds| quantile(*odds)).collect();
+    let estimates = series.estimates(&quantiles);
+    odds.into_iter().zip(estimates).map_while(|(odds, it)| Some((odds, it?))).collect()
 }
 
 fn quantile(odds: f64) -> Quantile {
@@ -109,10 +111,15 @@ fn draw_names(frame: &Frame, series: &[Series], lines: &[Line]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::HistogramDump;
 
     #[test]
     fn a_line_ends_where_fewer_than_ten_samples_lie_beyond() {
-        let of = |count: u64| line(&HistogramDump((1..=count).map(|value| (value, 1)).collect()));
+        let of = |count: u64| {
+            let mut series = crate::sample::run(1, 1, 10).series.remove(0);
+            series.latency_us = HistogramDump((1..=count).map(|value| (value, 1)).collect());
+            line(&series)
+        };
         let (odds, last) = *of(2_000).last().expect("a line");
         assert!((10..12).contains(&last.beyond) && odds < 201.0, "{odds} {last:?}");
         assert!(of(19).is_empty());

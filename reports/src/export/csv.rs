@@ -8,20 +8,26 @@
 //!   have three decimals.
 //! - `percentiles.csv`: one row a transport, metric (`latency`, `service`, `send_lag`) and
 //!   percentile up to 99.99 and the maximum (100, which nothing lies beyond); the columns of
-//!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval.
+//!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval; of the latency the
+//!   wider of order statistics and block bootstrap, of the others that of order statistics.
 //! - `intervals.csv`: one row a transport and second of its window; the columns of
-//!   [`INTERVALS_COLUMNS`].
+//!   [`INTERVALS_COLUMNS`]. Latencies are those of the messages that were due in the second.
+//! - `rounds.csv`, where everything was measured several times: one row a transport and round; the
+//!   columns of [`ROUNDS_COLUMNS`].
+//! - `knees.csv`, where the most that a transport carries was searched for: one row a probe, in
+//!   the order in which they were measured; the columns of [`KNEES_COLUMNS`].
 
 use csv::Writer;
 
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter};
-use crate::quantile::Quantile;
+use crate::knee::Knee;
+use crate::quantile::{Estimate, Quantile};
 use crate::run::{HistogramDump, Run, Series};
 use crate::summary::{Percentiles, Summary, summaries};
 
 /// The columns of `summary.csv`.
-pub const SUMMARY_COLUMNS: [&str; 32] = [
+pub const SUMMARY_COLUMNS: [&str; 34] = [
     "transport",
     "users",
     "duration_s",
@@ -54,6 +60,8 @@ pub const SUMMARY_COLUMNS: [&str; 32] = [
     "accounted",
     "valid",
     "invalid",
+    "hiccups_us_p99",
+    "hiccups_us_max",
 ];
 
 /// The columns of `percentiles.csv`.
@@ -61,7 +69,7 @@ pub const PERCENTILES_COLUMNS: [&str; 7] =
     ["transport", "metric", "percentile", "value_us", "beyond", "low_us", "high_us"];
 
 /// The columns of `intervals.csv`.
-pub const INTERVALS_COLUMNS: [&str; 7] = [
+pub const INTERVALS_COLUMNS: [&str; 13] = [
     "transport",
     "second",
     "sent",
@@ -69,6 +77,41 @@ pub const INTERVALS_COLUMNS: [&str; 7] = [
     "latency_us_p50",
     "latency_us_p99",
     "latency_us_max",
+    "send_lag_us_p99",
+    "connected",
+    "server_cpu_us",
+    "server_rss_bytes",
+    "generator_cpu_us",
+    "generator_rss_bytes",
+];
+
+/// The columns of `rounds.csv`; rounds count from 1, and those that were thrown away are not among
+/// them.
+pub const ROUNDS_COLUMNS: [&str; 8] = [
+    "transport",
+    "round",
+    "received",
+    "latency_us_p50",
+    "latency_us_p90",
+    "latency_us_p99",
+    "latency_us_p999",
+    "latency_us_max",
+];
+
+/// The columns of `knees.csv`. `raised` is `rate` or `people`, and `load` is so many of them;
+/// `outcome` is `held`, `broken` or `undecided`, and `why` is empty where it is `held`.
+pub const KNEES_COLUMNS: [&str; 11] = [
+    "transport",
+    "raised",
+    "load",
+    "users",
+    "offered_per_s",
+    "achieved_per_s",
+    "latency_us_p50",
+    "latency_us_p99",
+    "latency_us_p99_bound",
+    "outcome",
+    "why",
 ];
 
 /// Parts per million of the percentiles in `percentiles.csv`.
@@ -94,11 +137,20 @@ impl Exporter for Csv {
             .collect();
         let percentiles = run.series.iter().flat_map(percentile_rows).collect();
         let intervals = run.series.iter().flat_map(interval_rows).collect();
-        Ok(vec![
+        let mut tables = vec![
             table("summary.csv", &SUMMARY_COLUMNS, summary),
             table("percentiles.csv", &PERCENTILES_COLUMNS, percentiles),
             table("intervals.csv", &INTERVALS_COLUMNS, intervals),
-        ])
+        ];
+        let rounds: Vec<_> = run.series.iter().flat_map(round_rows).collect();
+        if !rounds.is_empty() {
+            tables.push(table("rounds.csv", &ROUNDS_COLUMNS, rounds));
+        }
+        if !run.knees.is_empty() {
+            let probes = run.knees.iter().flat_map(probe_rows).collect();
+            tables.push(table("knees.csv", &KNEES_COLUMNS, probes));
+        }
+        Ok(tables)
     }
 }
 
@@ -112,7 +164,41 @@ fn table<const N: usize>(name: &str, columns: &[&str; N], rows: Vec<[String; N]>
     Artifact { name: name.to_owned(), bytes }
 }
 
-fn summary_row(row: &Summary, series: &Series) -> [String; 32] {
+fn round_rows(series: &Series) -> impl Iterator<Item = [String; 8]> {
+    (1..).zip(&series.rounds).map(|(number, round): (u32, _)| {
+        let percentiles = Percentiles::from(round);
+        [
+            series.transport.clone(),
+            number.to_string(),
+            percentiles.samples.to_string(),
+            whole(percentiles.p50),
+            whole(percentiles.p90),
+            whole(percentiles.p99),
+            whole(percentiles.p999),
+            whole(percentiles.max),
+        ]
+    })
+}
+
+fn probe_rows(knee: &Knee) -> impl Iterator<Item = [String; 11]> {
+    knee.probes.iter().map(|probe| {
+        [
+            knee.transport.clone(),
+            knee.load.to_string(),
+            decimal(Some(probe.load)),
+            probe.users.to_string(),
+            decimal(Some(probe.offered_per_s)),
+            decimal(Some(probe.achieved_per_s)),
+            whole(probe.p50_us),
+            whole(probe.p99_us),
+            knee.p99_us_max.to_string(),
+            probe.outcome.to_string(),
+            probe.why.clone(),
+        ]
+    })
+}
+
+fn summary_row(row: &Summary, series: &Series) -> [String; 34] {
     let messages = &row.messages;
     let [latency, service, send_lag]: [&Percentiles; 3] =
         [&row.latency_us, &row.service_us, &row.send_lag_us];
@@ -149,18 +235,23 @@ fn summary_row(row: &Summary, series: &Series) -> [String; 32] {
         row.accounted.to_string(),
         row.valid.to_string(),
         row.invalid.join("; "),
+        whole(row.hiccups_us.p99),
+        whole(row.hiccups_us.max),
     ]
 }
 
+/// A percentile with what is known of it.
+type Rung = (Quantile, Option<Estimate>);
+
 fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
+    let ladder = LADDER.map(Quantile::per_million);
     let metrics = [
         ("latency", &series.latency_us),
         ("service", &series.service_us),
         ("send_lag", &series.send_lag_us),
     ];
-    let row = |metric: &str, histogram: &HistogramDump, quantile: Quantile| {
+    let row = |metric: &str, histogram: &HistogramDump, (quantile, estimate): Rung| {
         let beyond = histogram.beyond(quantile);
-        let estimate = histogram.estimate(quantile);
         let is_max = quantile.as_fraction() >= 1.0;
         let value = if is_max { histogram.max() } else { estimate.map(|estimate| estimate.value) };
         [
@@ -176,14 +267,21 @@ fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
     metrics
         .into_iter()
         .flat_map(|(metric, histogram)| {
-            LADDER.map(|parts| row(metric, histogram, Quantile::per_million(parts)))
+            // Only the latency is known second by second.
+            let estimates: Vec<Option<Estimate>> = match metric {
+                "latency" => series.estimates(&ladder),
+                _ => ladder.iter().map(|quantile| histogram.estimate(*quantile)).collect(),
+            };
+            let rungs = ladder.into_iter().zip(estimates);
+            rungs.map(move |rung| row(metric, histogram, rung)).collect::<Vec<_>>()
         })
         .collect()
 }
 
-fn interval_rows(series: &Series) -> Vec<[String; 7]> {
+fn interval_rows(series: &Series) -> Vec<[String; 13]> {
     let row = |interval: &crate::run::Interval| {
         let percentiles = Percentiles::from(&interval.latency_us);
+        let used = interval.used.as_ref();
         [
             series.transport.clone(),
             interval.second.to_string(),
@@ -192,6 +290,12 @@ fn interval_rows(series: &Series) -> Vec<[String; 7]> {
             whole(percentiles.p50),
             whole(percentiles.p99),
             whole(percentiles.max),
+            whole(interval.send_lag_us_p99),
+            whole(used.map(|it| it.connected)),
+            whole(used.and_then(|it| it.server_cpu_us)),
+            whole(used.and_then(|it| it.server_rss_bytes)),
+            whole(used.map(|it| it.generator_cpu_us)),
+            whole(used.map(|it| it.generator_rss_bytes)),
         ]
     };
     series.intervals.iter().map(row).collect()
@@ -225,8 +329,8 @@ mod tests {
             "summary.csv",
             2,
             expect![[r#"
-                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid
-                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,
+                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid,hiccups_us_p99,hiccups_us_max
+                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,,78,978
             "#]],
         );
     }
@@ -256,14 +360,48 @@ mod tests {
     }
 
     #[test]
+    fn rounds_have_a_file_where_there_are_any() {
+        let mut run = crate::sample::run(1, 2, 400);
+        run.series[0].rounds = vec![run.series[0].latency_us.clone(); 2];
+        let artifacts = Csv.export(&run).expect("a run fits into CSV");
+        let rounds = artifacts.iter().find(|it| it.name == "rounds.csv").expect("two rounds");
+        let text = String::from_utf8(rounds.bytes.clone()).expect("CSV is text");
+        expect![[r#"
+            transport,round,received,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max
+            websocket,1,761,794,1887,,,15239
+            websocket,2,761,794,1887,,,15239
+        "#]].assert_eq(&text);
+    }
+
+    #[test]
+    fn the_columns_of_the_searches_are_a_contract_and_there_is_no_file_without_one() {
+        let mut run = crate::sample::run(1, 2, 400);
+        let is_there = |run: &Run| {
+            let artifacts = Csv.export(run).expect("a run fits into CSV");
+            artifacts.into_iter().find(|it| it.name == "knees.csv")
+        };
+        assert!(is_there(&run).is_none());
+        run.knees = crate::sample::knees();
+        let text = String::from_utf8(is_there(&run).expect("a search").bytes).expect("CSV is text");
+        let lines: Vec<&str> = text.lines().skip(4).take(4).collect();
+        assert_eq!(text.lines().next(), Some(KNEES_COLUMNS.join(",").as_str()));
+        expect![[r#"
+            websocket,rate,4000.000,1000,4000.000,4000.000,838,5033,50000,held,
+            websocket,rate,8000.000,1000,8000.000,8000.000,2605,15631,50000,held,
+            websocket,rate,16000.000,1000,16000.000,9900.000,125000,750000,50000,broken,p99 was 750 ms
+            long-poll,rate,500.000,1000,500.000,500.000,616,3700,50000,held,
+        "#]].assert_eq(&(lines.join("\n") + "\n"));
+    }
+
+    #[test]
     fn the_columns_of_the_intervals_are_a_contract() {
         check(
             "intervals.csv",
             3,
             expect![[r#"
-                transport,second,sent,received,latency_us_p50,latency_us_p99,latency_us_max
-                websocket,0,381,381,454,,4235
-                websocket,1,380,380,1258,,15239
+                transport,second,sent,received,latency_us_p50,latency_us_p99,latency_us_max,send_lag_us_p99,connected,server_cpu_us,server_rss_bytes,generator_cpu_us,generator_rss_bytes
+                websocket,0,381,381,454,,4235,60,1000,9144,17140032,15240,63963136
+                websocket,1,380,380,1258,,15239,70,1000,9120,17144128,15200,63963136
             "#]],
         );
     }

@@ -1,5 +1,7 @@
 //! `<transport>.hlog`: latency second by second as an HdrHistogram interval log.
 //!
+//! A message stands in the second in which it was due, so all lines together are the latency of
+//! the window, as `percentiles.csv` has it.
 //! Values are microseconds, in the compressed V2 encoding. Every line is tagged with the
 //! transport, so that the logs of a run can be joined into one; a reader that sees untagged
 //! lines only must be told the tag. Times count from BaseTime, which equals StartTime.
@@ -46,7 +48,7 @@ fn write_log(series: &Series, tag: &str, started: SystemTime) -> Result<Vec<u8>,
     let mut serializer = V2DeflateSerializer::new();
     let mut writer = IntervalLogWriterBuilder::new()
         .add_comment("[Histogram log format version 1.3]")
-        .add_comment("Latency from the intended time of sending, in microseconds")
+        .add_comment("Latency from the intended time of sending, in microseconds, by the second of that time")
         .with_start_time(started)
         .with_base_time(started)
         .begin_log_with(&mut bytes, &mut serializer)

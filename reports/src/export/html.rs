@@ -61,11 +61,13 @@ fn content(run: &Run) -> Markup {
         }
         (verdict_box(&verdict(run)))
         (tables::objectives(run))
+        (figures::knees(&run.knees))
         @if !rows.is_empty() {
             (comparison::comparison(&rows))
             (figures::speed_and_cost(&rows))
             (figures::spectrum(run))
             (figures::over_time(run))
+            (tables::rounds(run))
             (crowd::readers(run))
             (crowd::pairing(run))
             (tables::honesty(&rows))

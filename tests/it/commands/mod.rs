@@ -4,6 +4,7 @@ mod plans;
 mod refused;
 mod results;
 mod serve;
+mod shards;
 
 use std::path::Path;
 use std::process::{Command, Output};

@@ -14,13 +14,13 @@ use crate::http::ask;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server in a process of its own, which ends with the test.
-struct Serving {
+pub(super) struct Serving {
     child: Child,
-    addr: SocketAddr,
+    pub(super) addr: SocketAddr,
     _stdout: Lines<BufReader<ChildStdout>>,
 }
 
-async fn serve(arguments: &[&str]) -> Serving {
+pub(super) async fn serve(arguments: &[&str]) -> Serving {
     serve_in(arguments, &[]).await
 }
 

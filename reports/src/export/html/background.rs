@@ -99,10 +99,49 @@ pub(super) fn environment(run: &Run) -> Markup {
                 ("open files", format!("{} a process", count(environment.open_files_max))),
                 ("racetrack", format!("{} ({})", environment.racetrack, environment.profile)),
             ]))
+            (generators(run))
             p.note {
                 "The seed fixes who sends what and when. Times still vary from run to run: compare \
                  runs of the same machine, and more than one."
             }
+        }
+    }
+}
+
+/// The generators, where there were several; the facts above are those of the first.
+fn generators(run: &Run) -> Markup {
+    if run.generators.is_empty() {
+        return html! {};
+    }
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "shard" }
+                    th.text scope="col" { "machine" }
+                    th.text scope="col" { "command" }
+                }
+            }
+            tbody {
+                @for it in &run.generators {
+                    tr {
+                        th scope="row" { (it.shard) }
+                        td.text {
+                            (plural(it.environment.cores as u64, "core")) ", "
+                            (it.environment.cpu) ", " (it.environment.os)
+                        }
+                        td.text { code { (it.command) } }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        h3 { "Generators" }
+        (scrolling("Generators", &table))
+        p.note {
+            "Several generators shared the people. What a person of one said to a person of another \
+             was sent by one clock and received by another."
         }
     }
 }
@@ -117,11 +156,25 @@ fn facts(facts: &[(&str, String)]) -> Markup {
     }
 }
 
-const GLOSSARY: [(&str, &str); 9] = [
+const GLOSSARY: [(&str, &str); 12] = [
     (
         "percentile (p50, p99, p99.9)",
         "p99 is the time within which 99 of 100 messages arrived; p50 is the median. None is given \
          where fewer than ten messages lie beyond it, for they would say more about luck.",
+    ),
+    (
+        "95 % interval",
+        "Where the percentile would lie in 95 of 100 runs like this one, as far as chance goes: the \
+         wider of what order statistics say, as if messages had nothing to do with each other, \
+         and of what drawing the seconds of the window again and again says (block bootstrap), \
+         because messages of one second share their fate. Below five seconds only the former.",
+    ),
+    (
+        "warm-up",
+        "Messages flow for --warm-up, one second by default, before the window opens, and are not in \
+         its figures. Whether that was enough is checked where the window has ten seconds: the \
+         figures were still moving when the medians of its halves differ by more than their \
+         intervals allow and by more than 5 %.",
     ),
     (
         "latency",
@@ -129,6 +182,11 @@ const GLOSSARY: [(&str, &str); 9] = [
     ),
     ("service time", "From the moment at which it really was sent to its arrival."),
     ("send lag", "How late the measuring program sent it."),
+    (
+        "hiccups",
+        "How much too long a thread of the measuring program slept that wanted a millisecond; a \
+         long one counts for each millisecond that it covered.",
+    ),
     ("offered, achieved", "Messages a second that the schedule asked for, and those that arrived."),
     (
         "lost, duplicated, misdelivered, out of order",

@@ -7,8 +7,10 @@ use crate::chart::mark::{Mark, legend};
 use crate::chart::scatter::{left_out, scatter};
 use crate::chart::series::Panels;
 use crate::chart::{self, Size};
+use crate::knee::{Knee, Load};
 use crate::run::{Run, Series};
 use crate::summary::Summary;
+use crate::units::duration_us;
 
 /// The verdict as a picture.
 pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
@@ -35,6 +37,38 @@ pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
     }
 }
 
+/// How much each transport carries; nothing where that was not searched for.
+pub(super) fn knees(knees: &[Knee]) -> Markup {
+    let Some(first) = knees.first() else {
+        return html! {};
+    };
+    let raised = match first.load {
+        Load::Rate => "the same people say more and more",
+        Load::People => "more and more people say as much each",
+    };
+    html! {
+        section aria-labelledby="knees" {
+            h2 id="knees" { "How much each transport carries" }
+            p {
+                "Each probe is a run of its own: " (raised) ", until p99 is beyond "
+                (duration_us(first.p99_us_max as f64)) " or messages do not arrive. The most that held \
+                 was measured again. What follows below is that measurement of each transport."
+            }
+            @if let Some(picture) = both_sizes(|size| chart::knee::knee(knees, size)) {
+                figure {
+                    (legend(knees.iter().map(|knee| knee.transport.as_str())))
+                    (picture)
+                    figcaption {
+                        "With markers: p99; thin: the median. A hollow mark is a load at which the bound did not \
+                         hold, or at which the generator was the limit; the table tells which."
+                    }
+                    (data(&tables::probes(knees)))
+                }
+            }
+        }
+    }
+}
+
 /// Latency by percentile.
 pub(super) fn spectrum(run: &Run) -> Markup {
     html! {
@@ -47,7 +81,7 @@ pub(super) fn spectrum(run: &Run) -> Markup {
                     figcaption {
                         "Read 99% as: 99 of 100 messages arrived at least so fast. Both axes are \
                          logarithmic. A line ends where fewer than ten messages lie beyond it; \
-                         the shade about it is what chance alone would change (95 %)."
+                         the shade about it is its 95 % interval."
                     }
                     (data(&tables::percentiles(&run.series)))
                 },
@@ -66,8 +100,10 @@ pub(super) fn over_time(run: &Run) -> Markup {
             @if let Some(panels) = &panels {
                 p {
                     "Latency: the thick line is the median, the thin one the " (panels.upper().name())
-                    " of each second. Messages: the thick line is those received, the thin one \
-                     those sent. All panels have the same scales."
+                    " of the messages that were due in each second, behind them all messages (the darker, \
+                     the more); dotted is the send lag (p99). Messages: the thick line is those received, \
+                     the thin one those sent. Cores: the thick line is the server, the thin one the \
+                     generator. All panels have the same scales."
                 }
                 div.panels {
                     @for (index, series) in run.series.iter().enumerate() {
@@ -92,6 +128,7 @@ fn panel(panels: &Panels, series: &Series, mark: Mark) -> Markup {
             }
             (panels.latency(series, mark))
             (panels.rate(series, mark))
+            @if let Some(cores) = panels.cores(series, mark) { (cores) }
             (data(&tables::intervals(series)))
         }
     }

@@ -3,11 +3,12 @@
 
 use maud::{Markup, html};
 
-use crate::quantile::Quantile;
-use crate::run::{Run, Series};
+use crate::knee::{Knee, Outcome, Probe};
+use crate::quantile::{Estimate, Quantile};
+use crate::run::{Run, Series, Used};
 use crate::slo::{Standing, judge};
 use crate::summary::{Percentiles, Summary};
-use crate::units::{count, duration_us, or_absent, plural};
+use crate::units::{bytes, count, duration_us, number, or_absent, plural};
 
 /// A table in a box that scrolls.
 pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
@@ -56,6 +57,97 @@ pub(super) fn objectives(run: &Run) -> Markup {
     }
 }
 
+/// Every probe of every search, in the order of the load.
+pub(super) fn probes(knees: &[Knee]) -> Markup {
+    let time = |us: Option<u64>| or_absent(us, |us| duration_us(us as f64));
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "transport" }
+                    th scope="col" { "people" }
+                    th scope="col" { "offered/s" }
+                    th scope="col" { "achieved/s" }
+                    th scope="col" { "p50" }
+                    th scope="col" { "p99" }
+                    th.text scope="col" { "within the bound" }
+                }
+            }
+            tbody {
+                @for knee in knees {
+                    @for probe in in_order(&knee.probes) {
+                        tr {
+                            th scope="row" { (knee.transport) }
+                            td { (count(probe.users)) }
+                            td { (number(probe.offered_per_s)) }
+                            td { (number(probe.achieved_per_s)) }
+                            td { (time(probe.p50_us)) }
+                            td { (time(probe.p99_us)) }
+                            @match probe.outcome {
+                                Outcome::Held => td.text.best { "yes" },
+                                Outcome::Broken => td.text.bad { "NO: " (probe.why) },
+                                Outcome::Undecided => td.text { "not decided: " (probe.why) },
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    scrolling("Probes of the search", &table)
+}
+
+fn in_order(probes: &[Probe]) -> Vec<&Probe> {
+    let mut probes: Vec<&Probe> = probes.iter().collect();
+    probes.sort_by(|one, other| one.load.total_cmp(&other.load));
+    probes
+}
+
+/// The latency of each round; nothing where everything was measured once.
+pub(super) fn rounds(run: &Run) -> Markup {
+    let repeated: Vec<&Series> = run.series.iter().filter(|it| !it.rounds.is_empty()).collect();
+    if repeated.is_empty() {
+        return html! {};
+    }
+    let table = html! {
+        table {
+            thead {
+                tr {
+                    th scope="col" { "transport" }
+                    th scope="col" { "round" }
+                    th scope="col" { "messages" }
+                    th scope="col" { "p50" }
+                    th scope="col" { "p99" }
+                    th scope="col" { "max" }
+                }
+            }
+            tbody {
+                @for series in repeated {
+                    @for (number, round) in (1..).zip(&series.rounds) {
+                        @let percentiles = Percentiles::from(round);
+                        tr {
+                            th scope="row" { (series.transport) }
+                            td { (number) }
+                            td { (count(percentiles.samples)) }
+                            (percentile_cells(&percentiles))
+                        }
+                    }
+                }
+            }
+        }
+    };
+    html! {
+        section aria-labelledby="rounds" {
+            h2 id="rounds" { "Round by round" }
+            p {
+                "The transports were measured in turns, each time against a new server. What differs \
+                 from round to round is not a difference between transports."
+            }
+            (scrolling("Latency of each round", &table))
+        }
+    }
+}
+
 /// Latency beside what it is made of, so that nobody need take it on trust.
 pub(super) fn honesty(rows: &[Summary]) -> Markup {
     let table = html! {
@@ -63,12 +155,12 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
             thead {
                 tr {
                     th scope="col" rowspan="2" { "transport" }
-                    @for group in ["latency", "service time", "send lag"] {
+                    @for group in ["latency", "service time", "send lag", "hiccups"] {
                         th.group scope="colgroup" colspan="3" { (group) }
                     }
                 }
                 tr {
-                    @for _ in 0..3 {
+                    @for _ in 0..4 {
                         th scope="col" { "p50" } th scope="col" { "p99" } th scope="col" { "max" }
                     }
                 }
@@ -77,7 +169,7 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
                 @for row in rows {
                     tr {
                         th scope="row" { (row.transport) }
-                        @for it in [&row.latency_us, &row.service_us, &row.send_lag_us] {
+                        @for it in [&row.latency_us, &row.service_us, &row.send_lag_us, &row.hiccups_us] {
                             (percentile_cells(it))
                         }
                     }
@@ -93,9 +185,11 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
                  wait that a slow server causes for the next message is counted too; service time \
                  counts only from the moment at which it really was sent. Send lag is the \
                  difference that the measuring program itself adds: it must stay small beside the \
-                 latency, or the figures are not valid."
+                 latency, or the figures are not valid. Hiccups are how late the machine woke a \
+                 thread of that program which does nothing but sleep for a millisecond at a time: \
+                 what is no longer than they are may be the machine's and not the server's."
             }
-            (scrolling("Latency, service time and send lag", &table))
+            (scrolling("Latency, service time, send lag and hiccups", &table))
         }
     }
 }
@@ -156,7 +250,7 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
                 @for series in series {
                     tr {
                         th scope="row" { (series.transport) }
-                        @for quantile in ladder { (estimate_cell(series, quantile)) }
+                        @for estimate in series.estimates(&ladder) { (estimate_cell(estimate)) }
                         td { (time(series.latency_us.max())) }
                         td { (count(series.latency_us.count())) }
                     }
@@ -167,8 +261,7 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
     scrolling("Latency by percentile", &table)
 }
 
-fn estimate_cell(series: &Series, quantile: Quantile) -> Markup {
-    let estimate = series.latency_us.estimate(quantile);
+fn estimate_cell(estimate: Option<Estimate>) -> Markup {
     html! {
         td {
             (time(estimate.map(|it| it.value)))
@@ -204,14 +297,33 @@ pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
     scrolling("Median latency and server CPU", &table)
 }
 
+const USED: [&str; 5] =
+    ["connected", "server, cores", "server, memory", "generator, cores", "generator, memory"];
+
+fn used_cells(used: Option<&Used>) -> Markup {
+    let cores = |us: u64| number(us as f64 / 1e6);
+    let memory = |it: u64| bytes(it as f64);
+    html! {
+        td { (or_absent(used, |it| count(it.connected))) }
+        td { (or_absent(used.and_then(|it| it.server_cpu_us), cores)) }
+        td { (or_absent(used.and_then(|it| it.server_rss_bytes), memory)) }
+        td { (or_absent(used, |it| cores(it.generator_cpu_us))) }
+        td { (or_absent(used, |it| memory(it.generator_rss_bytes))) }
+    }
+}
+
 /// One transport second by second.
 pub(super) fn intervals(series: &Series) -> Markup {
+    let is_read = series.intervals.iter().any(|it| it.used.is_some());
     let table = html! {
         table {
             thead {
                 tr {
-                    @for heading in ["second", "sent", "received", "p50", "p99", "max"] {
+                    @for heading in ["second", "sent", "received", "p50", "p99", "max", "send lag p99"] {
                         th scope="col" { (heading) }
+                    }
+                    @if is_read {
+                        @for heading in USED { th scope="col" { (heading) } }
                     }
                 }
             }
@@ -222,6 +334,8 @@ pub(super) fn intervals(series: &Series) -> Markup {
                         td { (count(interval.sent)) }
                         td { (count(interval.received)) }
                         (percentile_cells(&Percentiles::from(&interval.latency_us)))
+                        td { (or_absent(interval.send_lag_us_p99, |us| duration_us(us as f64))) }
+                        @if is_read { (used_cells(interval.used.as_ref())) }
                     }
                 }
             }

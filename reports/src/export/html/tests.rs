@@ -114,3 +114,17 @@ fn a_run_with_hardly_a_message_still_makes_a_page() {
     let page = text(&run);
     assert!(page.contains("id=\"comparison\"") && !page.contains("NaN"));
 }
+
+#[test]
+fn a_search_has_its_picture_and_every_probe_in_a_table() {
+    let mut run = sample();
+    assert!(!text(&run).contains("How much each transport carries"));
+    run.knees = crate::sample::knees();
+    let page = text(&run);
+    check_self_contained(&page);
+    assert!(page.contains("How much each transport carries"));
+    let probes: usize = run.knees.iter().map(|knee| knee.probes.len()).sum();
+    let section = page.split("id=\"knees\"").nth(1).expect("it is there");
+    let section = section.split("</section>").next().expect("and ends");
+    assert_eq!(section.matches("<tr>").count(), 1 + probes);
+}

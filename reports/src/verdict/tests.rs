@@ -1,0 +1,206 @@
+//! What is said of runs that were good, bad, interrupted and empty.
+
+use super::*;
+use expect_test::{Expect, expect};
+
+fn check(run: &Run, standing: Standing, expected: Expect) {
+    let verdict = verdict(run);
+    assert_eq!(verdict.standing, standing);
+    let sentences = verdict.warnings.iter().chain([&verdict.headline]);
+    expected.assert_eq(&sentences.map(|sentence| format!("{sentence}\n")).collect::<String>());
+}
+
+fn sample(transports: usize) -> Run {
+    crate::sample::run(transports, 5, 400)
+}
+
+#[test]
+fn the_fastest_is_named_with_its_cost_and_the_slowest_beside_it() {
+    check(
+        &sample(3),
+        Standing::Good,
+        expect![[r#"
+            websocket delivered fastest: half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message, the least of all; short-poll was slowest, with a median of 496 ms.
+        "#]],
+    );
+}
+
+#[test]
+fn one_transport_is_described_and_compared_with_nothing() {
+    check(
+        &sample(1),
+        Standing::Good,
+        expect![[r#"
+            websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
+        "#]],
+    );
+}
+
+#[test]
+fn lost_messages_are_said_first_and_their_transport_does_not_win() {
+    let mut run = sample(3);
+    run.series[0].messages.lost = 3;
+    run.series[0].messages.delivered -= 3;
+    run.series[2].invalid.push("the generator was at 93 % of its core".to_owned());
+    check(
+        &run,
+        Standing::Failed,
+        expect![[r#"
+            websocket did not account for every message: 3 lost of 1,931 messages.
+            The figures of short-poll are not valid: the generator was at 93 % of its core.
+            Only long-poll has figures that may be compared: half of its messages within 1.12 ms and 99 % within 7.57 ms, at 96 µs of server CPU a message.
+        "#]],
+    );
+}
+
+#[test]
+fn an_unexplained_message_is_said_though_no_counter_names_it() {
+    let mut run = sample(1);
+    run.series[0].messages.sent += 1;
+    check(
+        &run,
+        Standing::Failed,
+        expect![[r#"
+            websocket did not account for every message: 1 unexplained of 1,932 messages.
+            No transport has figures that may be compared.
+        "#]],
+    );
+}
+
+#[test]
+fn an_invalid_transport_is_said_first_and_does_not_win() {
+    let mut run = sample(3);
+    run.series[0].invalid.push("send lag p99 is 4 ms of 9 ms latency".to_owned());
+    check(
+        &run,
+        Standing::Invalid,
+        expect![[r#"
+            The figures of websocket are not valid: send lag p99 is 4 ms of 9 ms latency.
+            Of those that may be compared, long-poll delivered fastest: half of its messages within 1.12 ms and 99 % within 7.57 ms, at 96 µs of server CPU a message, the least of these; short-poll was slowest, with a median of 496 ms.
+        "#]],
+    );
+}
+
+#[test]
+fn medians_within_five_per_cent_are_too_close_to_tell_apart() {
+    let mut run = sample(2);
+    run.series[1] = run.series[0].clone();
+    run.series[1].transport = "twin".to_owned();
+    check(
+        &run,
+        Standing::Good,
+        expect![[r#"
+            websocket and twin were too close to tell apart: websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
+        "#]],
+    );
+}
+
+#[test]
+fn the_cheapest_is_named_when_it_is_not_the_fastest() {
+    let mut run = sample(2);
+    let server = run.series[1].server.as_mut().expect("the sample has one");
+    server.cpu_us /= 10;
+    check(
+        &run,
+        Standing::Good,
+        expect![[r#"
+            websocket delivered fastest: half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message; long-poll cost least of all, at 9.6 µs; long-poll was slowest, with a median of 1.12 ms.
+        "#]],
+    );
+}
+
+#[test]
+fn too_few_messages_make_nobody_fastest() {
+    let mut run = sample(1);
+    run.series[0].latency_us.0.truncate(3);
+    check(
+        &run,
+        Standing::Good,
+        expect![[r#"
+            Too few messages were delivered for a median (it needs 20), so no transport is called fastest.
+        "#]],
+    );
+}
+
+#[test]
+fn an_interrupted_run_says_what_there_is() {
+    let mut run = sample(1);
+    run.interrupted = true;
+    check(
+        &run,
+        Standing::Invalid,
+        expect![[r#"
+            The run was interrupted: websocket is the last that was measured, for 5 s.
+            websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
+        "#]],
+    );
+}
+
+#[test]
+fn a_search_says_how_much_each_transport_carries_the_most_first() {
+    let mut run = sample(2);
+    run.knees = crate::sample::knees();
+    run.knees.reverse();
+    check(
+        &run,
+        Standing::Good,
+        expect![[r#"
+        websocket carries 8,000 messages a second with p99 within 50 ms; at 16,000 p99 was 750 ms. long-poll carries 2,000 messages a second with p99 within 50 ms; at 4,000 p99 was 750 ms. short-poll kept p99 within 50 ms at no load: p99 was 750 ms.
+    "#]],
+    );
+    let last = run.knees[2].probes.len() - 1;
+    let undecided = &mut run.knees[2].probes[last];
+    undecided.outcome = knee::Outcome::Undecided;
+    undecided.why = "p99 was 75 ms, but the generator was busy".to_owned();
+    check(
+        &run,
+        Standing::Invalid,
+        expect![[r#"
+        How much websocket carries is not known: p99 was 75 ms, but the generator was busy.
+        websocket carries 8,000 messages a second with p99 within 50 ms at the least: 16,000 could not be decided. long-poll carries 2,000 messages a second with p99 within 50 ms; at 4,000 p99 was 750 ms. short-poll kept p99 within 50 ms at no load: p99 was 750 ms.
+    "#]],
+    );
+}
+
+#[test]
+fn what_was_unusual_about_a_measurement_is_said() {
+    let mut run = sample(1);
+    run.series[0].notes.push("each command took a connection of its own".to_owned());
+    let notes = verdict(&run).notes;
+    assert_eq!(notes, ["websocket: each command took a connection of its own."]);
+}
+
+#[test]
+fn an_empty_run_says_so() {
+    let mut run = sample(0);
+    check(
+        &run,
+        Standing::Good,
+        expect![[r#"
+            The simulation ran 200 seeds without a failure; no transport was put under load.
+        "#]],
+    );
+    run.simulation = None;
+    check(
+        &run,
+        Standing::Empty,
+        expect![[r#"
+            This run is empty: no transport was put under load.
+        "#]],
+    );
+}
+
+#[test]
+fn a_failing_seed_fails_the_run() {
+    let mut run = sample(1);
+    let simulation = run.simulation.as_mut().expect("the sample has one");
+    simulation.failures.push((17, "delivery".to_owned()));
+    check(
+        &run,
+        Standing::Failed,
+        expect![[r#"
+            1 of 200 simulated seeds failed, the first of them seed 17 (delivery).
+            websocket delivered half of its messages within 516 µs and 99 % within 3.62 ms, at 24 µs of server CPU a message.
+        "#]],
+    );
+}
