@@ -1,7 +1,9 @@
 //! `racetrack load`: real clients against a real server, and the report of it.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
@@ -16,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::progress::Meter;
+use crate::prometheus::Exporter;
 use crate::{environment, runtime, selftest};
 
 #[derive(Debug, Args)]
@@ -28,6 +31,9 @@ pub(crate) struct Load {
     /// An objective, as 'websocket p99 < 20ms' or 'lost = 0'; exit 1 when one is broken (repeatable)
     #[arg(long = "slo", value_name = "EXPR")]
     slos: Vec<Slo>,
+    /// Serve what the run is at as `GET /metrics` there, in Prometheus' text format, while it goes on
+    #[arg(long, value_name = "HOST:PORT")]
+    prometheus: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,8 +50,13 @@ impl Load {
         self.options.validate()?;
         self.check_objectives()?;
         let dir = output.dir("load");
+        let exporter = self.prometheus.map(Exporter::start).transpose()?;
         reports::check_writable(&dir)?;
-        let run = Run { slos: self.slos.clone(), ..measure(&self.options, None, 0)? };
+        let mut options = self.options.clone();
+        if let Some(exporter) = &exporter {
+            options.board = Arc::clone(&exporter.board);
+        }
+        let run = Run { slos: self.slos.clone(), ..measure(&options, None, 0)? };
         let written = reports::write_run(&run, &dir)?;
         output.result(&describe(&run, &written), || to_json(&run, &dir));
         Ok(outcome(&run))

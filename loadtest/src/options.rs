@@ -4,6 +4,7 @@
 //! flag, the value and what is allowed. What depends on the machine is [`crate::preflight`]'s.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use client::TransportKind;
@@ -12,6 +13,7 @@ use reports::part::Part;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::board::Board;
 use crate::scenario::{STARTS_PER_S, drain_max};
 use crate::schedule::{Arrivals, Schedule};
 use crate::shard::{Shard, Start, StartAt};
@@ -69,6 +71,10 @@ pub struct Options {
     #[arg(skip)]
     #[serde(skip)]
     pub server_command: Vec<OsString>,
+    /// What the run is at, for whoever watches from outside. It is not an option either.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub board: Arc<Board>,
 }
 
 impl Default for Options {
@@ -86,6 +92,7 @@ impl Default for Options {
             shard: None,
             start_at: None,
             server_command: Vec::new(),
+            board: Arc::default(),
         }
     }
 }
