@@ -1,7 +1,9 @@
 //! `racetrack load`: real clients against a real server, and the report of it.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -20,6 +22,7 @@ use tracing_subscriber::EnvFilter;
 use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::progress::Meter;
+use crate::prometheus::Exporter;
 use crate::{environment, runtime, search, selftest};
 
 #[derive(Debug, Args)]
@@ -40,6 +43,9 @@ pub(crate) struct Load {
     /// What p99 may be in a search
     #[arg(long, value_name = "TIME", default_value = "50ms", requires = "search")]
     p99_max: Span,
+    /// Serve what the run is at as `GET /metrics` there, in Prometheus' text format, while it goes on
+    #[arg(long, value_name = "HOST:PORT")]
+    prometheus: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,10 +62,15 @@ impl Load {
         self.options.validate()?;
         self.check_objectives()?;
         let dir = output.dir("load");
+        let exporter = self.prometheus.map(Exporter::start).transpose()?;
         reports::check_writable(&dir)?;
+        let mut options = self.options.clone();
+        if let Some(exporter) = &exporter {
+            options.board = Arc::clone(&exporter.board);
+        }
         let run = match self.search {
-            Some(load) => search::run(&self.options, self.goal(load)?)?,
-            None => measure(&self.options, None, 0)?,
+            Some(load) => search::run(&options, self.goal(load)?)?,
+            None => measure(&options, None, 0)?,
         };
         let run = Run { slos: self.slos.clone(), ..run };
         let written = reports::write_run(&run, &dir)?;

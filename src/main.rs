@@ -11,6 +11,7 @@ mod outcome;
 mod output;
 mod planted;
 mod progress;
+mod prometheus;
 mod report;
 mod search;
 mod seeds;

@@ -16,10 +16,14 @@
 //!
 //! Reading order: [`options`] and [`preflight`] (what is asked, what the machine allows),
 //! [`target`] and [`process`] (the server and what it costs), [`schedule`], [`clock`],
-//! [`timer`] and [`pacer`] (when), [`shard`] (who, where several generators share the people), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! `crossing` (what goes to other generators), [`recorder`], `hiccups`, `sampler`, [`validity`], `series` (the result), [`repeat`] (several times), [`search`] (how much is too much). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
-//! beside other servers.
+//! [`timer`] and [`pacer`] (when), [`shard`] (who, where several generators share the people),
+//! `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`], `crossing` (what goes
+//! to other generators), [`recorder`], `hiccups`, `sampler`, [`validity`], `series` (the result),
+//! [`repeat`] (several times), [`search`] (how much is too much), `live` and [`board`] (for whoever
+//! watches). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one
+//! core carries, beside other servers.
 
+pub mod board;
 pub mod clock;
 pub mod counted;
 pub mod ledger;
@@ -183,7 +187,10 @@ pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Measu
     let first = options.start()?;
     let mut series = Vec::new();
     for (&transport, nth) in options.transports.iter().zip(0..) {
-        let report = |phase| progress(Progress { transport, phase });
+        let report = |phase| {
+            options.board.enter(transport, phase);
+            progress(Progress { transport, phase });
+        };
         let start = first.map(|first| first.after(options.slot() * nth));
         let interrupted = match run_transport(options, transport, start, report).await {
             Ok(one) => {
@@ -228,6 +235,7 @@ async fn run_transport(
     // run on a server that lives longer.
     let run = start.map_or_else(rand::random, |start| start.run_id(options.seed));
     let stage = Arc::new(Stage::new(run, route(options, kind, &target)?, &schedule, shard));
+    options.board.watch(Arc::downgrade(&stage));
     let conductor = Conductor {
         stage: &stage,
         target: &mut target,
