@@ -1,7 +1,9 @@
 //! `racetrack load`: real clients against a real server, and the report of it.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -23,6 +25,7 @@ use crate::checkout;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::progress::Meter;
+use crate::prometheus::Exporter;
 use crate::{environment, runtime, search, selftest};
 
 #[derive(Debug, Args)]
@@ -43,6 +46,9 @@ pub(crate) struct Load {
     /// What p99 may be in a search
     #[arg(long, value_name = "TIME", default_value = "50ms", requires = "search")]
     p99_max: Span,
+    /// Serve what the run is at as `GET /metrics` there, in Prometheus' text format, while it goes on
+    #[arg(long, value_name = "HOST:PORT")]
+    prometheus: Option<SocketAddr>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -58,12 +64,16 @@ impl Load {
         }
         self.options.validate()?;
         self.check_objectives()?;
-        let options = match self.options.peer {
+        let mut options = match self.options.peer {
             Some(peer) => beside(peer, &self.options)?,
             None => self.options.clone(),
         };
         let dir = output.dir("load");
+        let exporter = self.prometheus.map(Exporter::start).transpose()?;
         reports::check_writable(&dir)?;
+        if let Some(exporter) = &exporter {
+            options.board = Arc::clone(&exporter.board);
+        }
         let run = match self.search {
             Some(load) => search::run(&options, self.goal(load)?)?,
             None => measure(&options, None, 0)?,

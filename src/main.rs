@@ -12,6 +12,7 @@ mod outcome;
 mod output;
 mod planted;
 mod progress;
+mod prometheus;
 mod report;
 mod search;
 mod seeds;

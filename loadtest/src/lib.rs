@@ -16,11 +16,15 @@
 //!
 //! Reading order: [`options`], [`trial`] and [`preflight`] (what is asked, one series at a time,
 //! and what the machine allows), [`peer`], [`target`], [`cores`] and [`process`] (the server, where
-//! it runs and what it costs), [`schedule`], [`habits`], [`mix`], [`clock`],
-//! [`timer`] and [`pacer`] (when), [`shard`] (who, where several generators share the people), `scenario` (the people, driven by goose), [`counted`] (bytes), [`ledger`],
-//! `crossing` (what goes to other generators), [`recorder`], `hiccups`, `sampler`, [`validity`], `series` (the result), [`repeat`] (several times), [`search`] (how much is too much). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core carries,
-//! beside other servers.
+//! it runs and what it costs), [`schedule`], [`habits`], [`mix`], [`clock`], [`timer`] and [`pacer`]
+//! (when, and who), [`shard`] (who, where several generators share the people), `scenario` (the
+//! people, driven by goose), [`counted`] (bytes), [`ledger`], `crossing` (what goes to other
+//! generators), [`recorder`], `hiccups`, `sampler`, [`validity`], `series` (the result),
+//! [`repeat`] (several times), [`search`] (how much is too much), `live` and [`board`] (for whoever
+//! watches). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one
+//! core carries, beside other servers.
 
+pub mod board;
 pub mod clock;
 pub mod cores;
 pub mod counted;
@@ -203,7 +207,10 @@ pub async fn run_trials(
     let first = options.start()?;
     let mut series = Vec::new();
     for (trial, nth) in trials.iter().zip(0..) {
-        let report = |phase| progress(Progress { transport: Arc::clone(&trial.label), phase });
+        let report = |phase| {
+            options.board.enter(&trial.label, phase);
+            progress(Progress { transport: Arc::clone(&trial.label), phase });
+        };
         let start = first.map(|first| first.after(options.slot() * nth));
         let interrupted = match run_trial(options, trial, start, report).await {
             Ok(one) => {
@@ -246,6 +253,7 @@ async fn run_trial(
     // run on a server that lives longer.
     let run = start.map_or_else(rand::random, |start| start.run_id(options.seed));
     let stage = Arc::new(Stage::new(run, route(options, trial, &target)?, &schedule, shard));
+    options.board.watch(Arc::downgrade(&stage));
     let conductor = Conductor {
         stage: &stage,
         target: &mut target,

@@ -4,6 +4,7 @@
 //! flag, the value and what is allowed. What depends on the machine is [`crate::preflight`]'s.
 
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use client::TransportKind;
@@ -12,6 +13,7 @@ use reports::part::Part;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::board::Board;
 use crate::cores::Cores;
 use crate::habits::Habits;
 use crate::mix::{Mix, Transport};
@@ -97,10 +99,10 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
     /// Play only this part of the people; other generators, given the same options, play the rest
-    #[arg(long, value_name = "I/N", requires_all = ["target", "start_at"])]
+    #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
     /// When the schedule begins, for all generators: HH:MM:SS (UTC) or RFC 3339; people connect before it
-    #[arg(long, value_name = "TIME", requires = "shard")]
+    #[arg(long, value_name = "TIME")]
     pub start_at: Option<StartAt>,
     /// The program and first arguments that start a server: `--addr` and limits are appended.
     /// It is not an option of the command line; the command line fills it in.
@@ -116,6 +118,10 @@ pub struct Options {
     #[arg(skip)]
     #[serde(skip)]
     pub cores: Option<Cores>,
+    /// What the run is at, for whoever watches from outside. It is not an option either.
+    #[arg(skip)]
+    #[serde(skip)]
+    pub board: Arc<Board>,
 }
 
 impl Default for Options {
@@ -141,6 +147,7 @@ impl Default for Options {
             server_command: Vec::new(),
             peer_command: Vec::new(),
             cores: None,
+            board: Arc::default(),
         }
     }
 }
@@ -262,7 +269,12 @@ impl Options {
         }
         if self.shard.is_some() && (self.target.is_none() || self.start_at.is_none()) {
             let shard = self.shard().to_string();
-            return refuse("shard", shard, "it takes --target and --start-at, as all shards do");
+            let allowed =
+                "only with --target, the server of all shards, and --start-at, their start";
+            return refuse("shard", shard, allowed);
+        }
+        if let (None, Some(start_at)) = (self.shard, self.start_at) {
+            return refuse("start-at", start_at.to_string(), "only with --shard I/N");
         }
         if self.start_at.is_some() && self.repeat > 1 {
             return refuse("repeat", self.repeat.to_string(), "once, where --start-at is given");
@@ -418,10 +430,14 @@ mod tests {
     fn a_shard_takes_what_all_shards_must_agree_on() {
         let target = "--target http://127.0.0.1:3000";
         for arguments in ["--shard 1/2 --start-at 12:00:00", &format!("--shard 1/2 {target}")] {
-            let error = parse(arguments).expect_err("it is not enough");
-            assert!(error.contains("required arguments were not provided"), "{error}");
+            let error = parse(arguments).expect("it can be read").validate();
+            let expected = "--shard 1/2: only with --target, the server of all shards, and \
+                            --start-at, their start";
+            assert_eq!(error.expect_err("it is not enough").to_string(), expected);
         }
-        assert!(parse(&format!("{target} --start-at 12:00:00")).is_err(), "nobody shares it");
+        let alone = parse("--start-at 12:00:00").expect("it can be read").validate();
+        let alone = alone.expect_err("nobody shares it").to_string();
+        assert_eq!(alone, "--start-at 12:00:00: only with --shard I/N");
         let past = format!("--shard 1/2 {target} --start-at 2026-01-01T12:00:00Z");
         let error = parse(&past).expect("it can be read").validate().expect_err("it is over");
         let error = error.to_string();

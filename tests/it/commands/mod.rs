@@ -1,6 +1,7 @@
 //! The command line as its users see it: each command is a process of its own.
 
 mod plans;
+mod prometheus;
 mod refused;
 mod results;
 mod serve;

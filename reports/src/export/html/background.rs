@@ -164,10 +164,10 @@ const GLOSSARY: [(&str, &str); 12] = [
     ),
     (
         "95 % interval",
-        "Where the percentile would lie in 95 of 100 runs like this one, as far as chance goes: the \
-         wider of what order statistics say, as if messages had nothing to do with each other, \
-         and of what drawing the seconds of the window again and again says (block bootstrap), \
-         because messages of one second share their fate. Below five seconds only the former.",
+        "How far chance alone may have moved the percentile within this run: the wider of what order \
+         statistics say, as if messages had nothing to do with each other, and of what drawing the \
+         seconds of the window again and again says (block bootstrap), because messages of one \
+         second share their fate. Below five seconds only the former.",
     ),
     (
         "warm-up",
