@@ -12,24 +12,42 @@ use super::results::{check_fields, object};
 use super::serve::{Serving, serve};
 use super::{Ended, RACETRACK, empty_dir, racetrack};
 
-/// How long the generators have to start and to bring their people together.
-const AHEAD_S: i64 = 8;
+/// What the README does for several generators, a line each, without the comments.
+fn commands_of_the_readme() -> Vec<String> {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(readme).expect("there is a README");
+    let (_, section) = readme.split_once("### Several generators").expect("it has the section");
+    let block = section.split("```").nth(1).expect("it has the commands");
+    let lines = block.trim_start_matches("sh").trim().lines();
+    lines.map(|line| line.split(" # ").next().unwrap_or_default().trim().to_owned()).collect()
+}
 
-/// One shard of 20 people who talk for two seconds over two transports; it writes into a directory
-/// of its number.
-async fn load(dir: &Path, serving: &Serving, shard: &str, start_at: Timestamp) -> Ended {
-    let number = &shard[..1];
-    let line = format!(
-        "load --target http://{} --transport websocket,long-poll --users 20 --rate 60 --duration 2s \
-         --shard {shard} --start-at {start_at} --out {number}",
-        serving.addr
-    );
-    let mut command = Command::new(RACETRACK);
-    command.args(line.split_whitespace()).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
-    let output = command.output().await.expect("the program can be started");
+/// The commands but the server's, sooner and shorter, against this server.
+async fn follow_the_readme(dir: &Path, serving: &Serving) -> Ended {
+    let commands = commands_of_the_readme();
+    let (server, generators) = commands.split_first().expect("there are commands");
+    assert!(server.ends_with(SERVE), "{server}");
+    let mut script = generators.join("\n");
+    for (told, done) in [
+        ("+1 minute", "+8 seconds"),
+        ("127.0.0.1:3000", serving.addr.to_string().as_str()),
+        // Eleven each: whoever of the first is left over meets one of the second.
+        ("--users 20", "--users 22 --rate 110 --duration 2s"),
+        ("--out whole", "--out whole --format json"),
+        ("racetrack ", &format!("{RACETRACK} ")),
+    ] {
+        assert!(script.contains(told), "{told} is not in\n{script}");
+        script = script.replace(told, done);
+    }
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(dir).stdin(Stdio::null()).kill_on_drop(true);
+    let output = command.output().await.expect("there is a shell");
     let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
+
+/// How the README starts the server.
+const SERVE: &str = "--connections-per-address-max 0";
 
 fn run_json(dir: &Path) -> Value {
     let text = fs::read_to_string(dir.join("run.json")).expect("a run was written");
@@ -39,39 +57,37 @@ fn run_json(dir: &Path) -> Value {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_generators_that_share_a_crowd_account_for_every_message_together() {
     let dir = empty_dir();
-    let serving = serve(&["--connections-per-address-max", "0"]).await;
-    let start_at = Timestamp::now() + AHEAD_S.seconds();
-    let (one, other) = tokio::join!(
-        load(dir.path(), &serving, "1/2", start_at),
-        load(dir.path(), &serving, "2/2", start_at),
-    );
-    for part in [&one, &other] {
-        assert_eq!(part.code, Some(3), "a part alone proves nothing\n{}", part.stderr);
-        assert!(part.stdout.contains("`racetrack report"), "{}", part.stdout);
-    }
-    let merged = racetrack(dir.path(), "report merge 1 2 --out both --format json");
+    let serving = serve(&SERVE.split(' ').collect::<Vec<_>>()).await;
+    let merged = follow_the_readme(dir.path(), &serving).await;
     assert!(matches!(merged.code, Some(0 | 3)), "{}{}", merged.stdout, merged.stderr);
-    let said = object(&merged);
+    for part in ["part-1", "part-2"] {
+        let alone = racetrack(dir.path(), &format!("report {part} --out again"));
+        assert_eq!(alone.code, Some(3), "a part alone proves nothing\n{}", alone.stderr);
+        assert!(alone.stdout.contains("`racetrack report"), "{}", alone.stdout);
+    }
+    // The tables of the parts come before the object.
+    let last = merged.stdout.lines().last().unwrap_or_default().to_owned();
+    let said = object(&Ended { stdout: last, ..merged });
     check_fields(&said, "schema transports out report");
-    let parts = ["1", "2"].map(|name| run_json(&dir.path().join(name)));
+    let parts = ["part-1", "part-2"].map(|name| run_json(&dir.path().join(name)));
     for (transport, nth) in ["websocket", "long-poll"].into_iter().zip(0..) {
         let row = &said["transports"][transport];
         for broken in ["lost", "duplicated", "misdelivered", "out_of_order", "unsent", "refused"] {
             assert_eq!(row[broken], 0, "{broken} in {row}");
         }
-        assert_eq!((&row["users"], &row["sent"]), (&json!(20), &row["delivered"]), "{row}");
+        assert_eq!((&row["users"], &row["sent"]), (&json!(22), &row["delivered"]), "{row}");
         let abroad = parts.each_ref().map(|part| {
             let abroad = &part["series"][nth]["messages"]["abroad"];
-            abroad.as_u64().unwrap_or_else(|| panic!("strangers meet: {abroad} in {part}"))
+            abroad.as_u64().unwrap_or_else(|| panic!("the two who are left meet: {abroad}"))
         });
-        let crossed = run_json(&dir.path().join("both"))["series"][nth]["crossed_us"].clone();
+        let crossed = run_json(&dir.path().join("whole"))["series"][nth]["crossed_us"].clone();
         let counts = crossed.as_array().expect("a histogram").iter();
         let crossed: u64 = counts.filter_map(|count| count[1].as_u64()).sum();
         assert_eq!(crossed, abroad.iter().sum::<u64>(), "what left came");
     }
-    let page = fs::read_to_string(dir.path().join("both/report.html")).expect("a report");
+    let page = fs::read_to_string(dir.path().join("whole/report.html")).expect("a report");
     assert!(page.contains("went from one generator to another") && page.contains("--shard 2/2"));
-    let alone = racetrack(dir.path(), "report merge 2 --out half");
+    let alone = racetrack(dir.path(), "report merge part-2 --out half");
     assert_eq!((alone.code, alone.stdout.as_str()), (Some(2), ""));
     assert!(alone.stderr.starts_with("racetrack: shard 1/2 is missing: "), "{}", alone.stderr);
 }
@@ -79,7 +95,7 @@ async fn two_generators_that_share_a_crowd_account_for_every_message_together() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_generator_whose_partners_do_not_come_says_so_and_measures_nothing() {
     let dir = empty_dir();
-    let serving = serve(&["--connections-per-address-max", "0"]).await;
+    let serving = serve(&SERVE.split(' ').collect::<Vec<_>>()).await;
     // Somebody waits in the lobby, and nobody is left for one of the generator's odd number.
     let start_at = Timestamp::now() + 4.seconds();
     let line = format!(
