@@ -90,7 +90,7 @@ pub struct Options {
     pub target: Option<String>,
     /// Another server to measure beside ours, over the transports that it speaks: each server has
     /// a core to itself then, and the generator another
-    #[arg(long, value_enum, value_name = "NAME", conflicts_with = "target")]
+    #[arg(long, value_enum, value_name = "NAME", conflicts_with_all = ["target", "shard"])]
     pub peer: Option<Peer>,
     /// How often everything is measured, the transports in turns
     #[arg(long, value_name = "N", default_value_t = 1)]
