@@ -117,7 +117,7 @@ fn too_few_open_files_are_told_with_the_limit_the_need_and_the_command() {
     check(
         &ended(shell.args(["-c", script, RACETRACK]).current_dir(dir.path())),
         expect![[r#"
-        racetrack: 1000 users over short-poll need 2128 open files a process and the limit is 512: run `ulimit -n 2128` as root before, or use --users 192
+        racetrack: 1000 users over short-poll need 1378 open files a process and the limit is 512: run `ulimit -n 1378` as root before, or use --users 306
     "#]],
     );
 }
