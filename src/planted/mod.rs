@@ -4,17 +4,20 @@
 //! What is judged here is the simulation. A bug that is not found in the seeds means that a checker
 //! or a habit of the simulated people is missing.
 
+mod mutants;
 mod workshop;
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ::sim::planted::Patch;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
+use reports::units::or_absent;
 use serde::Serialize;
 use serde_json::json;
 
+use self::mutants::Score;
 use self::workshop::{End, Workshop};
 use crate::checkout;
 use crate::outcome::Outcome;
@@ -36,6 +39,13 @@ pub(crate) struct Planted {
     /// The seeds to look in; a sweep ends with the first that fails
     #[arg(long, value_name = "A..B", default_value = "0..2000")]
     seeds: Seeds,
+    /// Let cargo-mutants change the server's core and hub instead, with the simulation as the only
+    /// test; hundreds of builds, so a matter of hours
+    #[arg(long, conflicts_with = "names")]
+    mutants: bool,
+    /// Of the changes, the part K of N, from 0
+    #[arg(long, value_name = "K/N", requires = "mutants")]
+    shard: Option<String>,
     #[command(flatten)]
     world: World,
     /// Runs to shrink each failure; 0 leaves the plans as they are
@@ -77,6 +87,9 @@ impl Planted {
         let jobs = self.jobs.unwrap_or_else(cores);
         ensure!(jobs > 0, "--jobs 0: at least one thread must run");
         let root = checkout::root(PATCHES, "planting bugs")?;
+        if self.mutants {
+            return self.mutate(output, root, jobs);
+        }
         let bugs = self.chosen(known(&root)?)?;
         let dir = output.dir("planted");
         let workshop = Workshop::open(root, &dir, jobs)?;
@@ -101,6 +114,21 @@ impl Planted {
             })
         });
         Ok(if found(&rows) == rows.len() { Outcome::Good } else { Outcome::Bad })
+    }
+
+    /// Everything that cargo-mutants can think of, instead of the patches.
+    fn mutate(&self, output: &Output, root: PathBuf, jobs: usize) -> anyhow::Result<Outcome> {
+        ensure!(self.seeds.0.start == 0, "--seeds {}: with --mutants they begin at 0", self.seeds);
+        let dir = output.dir("mutants");
+        let workshop = Workshop::open(root, &dir, jobs)?;
+        let running = workshop.mutate(self.seeds.len(), self.shard.as_deref());
+        let score = crate::runtime()?.block_on(running)?;
+        output.result(
+            &told(&score),
+            || json!({ "score": score.share(), "mutants": score, "out": dir }),
+        );
+        let is_enough = score.share().is_some_and(|share| share >= mutants::SCORE_MIN);
+        Ok(if is_enough { Outcome::Good } else { Outcome::Bad })
     }
 
     fn chosen(&self, mut bugs: Vec<Bug>) -> anyhow::Result<Vec<Bug>> {
@@ -141,6 +169,20 @@ impl Planted {
         }
         Ok(row)
     }
+}
+
+fn told(score: &Score) -> String {
+    let share = or_absent(score.share(), |share| format!("{:.1} %", 100.0 * share));
+    let mut text = format!(
+        "{} of {} changes that compile were noticed: {share} ({} do not compile)",
+        score.caught,
+        score.caught + score.missed.len() as u64,
+        score.unviable,
+    );
+    for missed in &score.missed {
+        let _infallible = write!(text, "\nnot noticed: {missed}");
+    }
+    text
 }
 
 impl Row {

@@ -23,6 +23,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::process::Command;
 
+use super::mutants::{self, Score};
 use crate::seeds::Seeds;
 use crate::world::World;
 
@@ -88,6 +89,16 @@ impl Workshop {
         let sources_of = |path: &Path| changed.iter().find(|(file, _)| file == path);
         let replace = |path: &Path| sources_of(path).map(|(_, text)| text.clone().into_bytes());
         mirror(&self.root, &self.sources, Path::new(""), &replace).with_context(cannot_copy)
+    }
+
+    /// Lets cargo-mutants loose in the copy.
+    pub(super) async fn mutate(&self, seeds: u64, shard: Option<&str>) -> anyhow::Result<Score> {
+        let cannot_copy = || format!("cannot copy the sources to {}", self.sources.display());
+        mirror(&self.root, &self.sources, Path::new(""), &|_: &Path| None)
+            .with_context(cannot_copy)?;
+        fs::create_dir_all(&self.plans)
+            .with_context(|| format!("cannot write to {}", self.plans.display()))?;
+        mutants::run(&self.sources, &self.target, &self.plans, seeds, shard).await
     }
 
     pub(super) async fn build(&self) -> anyhow::Result<()> {

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 
-use super::{Ended, RACETRACK, empty_dir, racetrack};
+use super::{Ended, RACETRACK, empty_dir, ended, racetrack};
 
 pub(super) fn object(ended: &Ended) -> Value {
     let object = serde_json::from_str(&ended.stdout);
@@ -145,4 +145,23 @@ fn a_load_run_says_what_it_measured_and_leaves_its_files() {
     assert_eq!(report.code, load.code, "the verdict is the same\n{}", report.stderr);
     check_fields(&object(&report), "schema report");
     assert_eq!(files(&dir.path().join("again")), expected);
+}
+
+#[test]
+fn more_people_than_connections_fit_say_everything_over_connections_that_are_closed_behind_it() {
+    let dir = empty_dir();
+    let mut shell = Command::new("sh");
+    let script = r#"ulimit -n 512; exec "$0" load --users 260 --rate 200 --duration 1s \
+        --transport short-poll,long-poll,sse,socketio-polling --format json --out run"#;
+    let load = ended(shell.args(["-c", script, RACETRACK]).current_dir(dir.path()));
+    assert!(matches!(load.code, Some(0 | 3)), "{:?}: {}", load.code, load.stderr);
+    let said = object(&load);
+    for transport in ["short-poll", "long-poll", "sse", "socketio-polling"] {
+        let row = &said["transports"][transport];
+        assert_eq!(row["accounted"], true, "{row}");
+        assert!(row["sent"].as_u64() > Some(0), "{row}");
+    }
+    let report = racetrack(dir.path(), "report run --out again");
+    let told = "long-poll: each command took a connection of its own";
+    assert!(report.stdout.contains(told), "{}", report.stdout);
 }

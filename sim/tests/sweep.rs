@@ -1,0 +1,26 @@
+//! The sweep as a test: all that stands between a change of the server and its users, when
+//! `racetrack sim planted --mutants` changes the server.
+
+use std::num::NonZeroUsize;
+
+use sim::Options;
+
+/// The variable that says how many seeds to run.
+const SEEDS: &str = "RACETRACK_SEEDS";
+/// Without it.
+const SEEDS_DEFAULT: u64 = 50;
+
+#[test]
+fn every_promise_is_kept_whatever_the_seed() {
+    let seeds = std::env::var(SEEDS)
+        .map_or(SEEDS_DEFAULT, |text| text.parse().expect("RACETRACK_SEEDS is a number"));
+    let jobs = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let swept = sim::sweep_to_first_failure(0..seeds, &Options::default(), jobs, |_| {});
+    let told: Vec<_> = swept
+        .failures
+        .iter()
+        .map(|failure| format!("seed {}: {}: {}", failure.seed, failure.checker, failure.what))
+        .collect();
+    assert_eq!(told, [""; 0]);
+    assert_eq!(swept.seeds, seeds);
+}
