@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use client::TransportKind;
-use reports::{Quantile, Series};
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -33,8 +32,6 @@ const RATE_PER_S: f64 = 1_500.0;
 const RATE_PER_S_OF_FREEZE: f64 = 250.0;
 /// Cores that other programs must have used for a disturbance to be theirs.
 const OTHERS_CORES_MAX: f64 = 0.25;
-/// A machine whose threads wake so late is too busy to tell, in microseconds.
-const HICCUPS_US_MAX: u64 = 5_000;
 const WINDOW: Duration = Duration::from_secs(8);
 /// When in the window the relay stands still, and for how long.
 const FREEZE_AFTER: Duration = Duration::from_millis(1_500);
@@ -158,11 +155,11 @@ async fn measure(
     }
     let mut invalid = one.series.invalid.clone();
     invalid.extend(Effort::read(&server).disturbance_since(&before));
-    invalid.extend(stalled(&one.series));
     let marks = match frozen.get() {
         Some(frozen) => freeze_marks(&options, &one, frozen),
         None => truth::delays(&one.series.latency_us, (0..u64::from(USERS)).map(delay_of)),
     };
+    invalid.extend(marks.iter().find_map(|mark| mark.excuse(&one.series.hiccups_us)));
     Ok(Case { name: plan.name, transport: transport.name(), marks, invalid, tries: 1 })
 }
 
@@ -189,14 +186,6 @@ impl Effort {
         (cores > OTHERS_CORES_MAX)
             .then(|| format!("other programs used {cores:.1} cores meanwhile"))
     }
-}
-
-/// Threads that wake late are late for messages too.
-fn stalled(series: &Series) -> Option<String> {
-    let hiccups_us = series.hiccups_us.estimate(Quantile::P99)?.value;
-    (hiccups_us > HICCUPS_US_MAX).then(|| {
-        format!("a thread that slept for 1 ms woke up to {hiccups_us} us late (p99) meanwhile")
-    })
 }
 
 fn options(plan: &Plan) -> Options {

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use reports::run::{HistogramDump, latency_histogram};
+use reports::units::duration_us;
 use reports::{Estimate, Quantile};
 use serde::Serialize;
 
@@ -13,10 +14,14 @@ const ERROR_US_MAX: u64 = 200;
 const DELAY_ERROR_SHARE_MAX: f64 = 0.01;
 /// A freeze by more: when within it the last bytes got through is not known exactly.
 const FREEZE_ERROR_SHARE_MAX: f64 = 0.05;
+/// Whom a message waits for: its sender, the relay, the server, the relay again, its reader.
+const WAKE_UPS: u64 = 5;
 
 /// One percentile as it was injected and as it was reported.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Mark {
+    #[serde(skip)]
+    quantile: Quantile,
     /// Which, as `p99.9`.
     pub percentile: String,
     /// What was injected, in microseconds.
@@ -30,6 +35,7 @@ pub struct Mark {
 impl Mark {
     fn new(quantile: Quantile, injected_us: u64, latency: &HistogramDump, share_max: f64) -> Self {
         Self {
+            quantile,
             percentile: format!("p{}", quantile.percent()),
             injected_us,
             reported_us: latency.estimate(quantile).map(|Estimate { value, .. }| value),
@@ -41,6 +47,23 @@ impl Mark {
     #[must_use]
     pub fn error_us(&self) -> Option<i64> {
         Some(self.reported_us? as i64 - self.injected_us as i64)
+    }
+
+    /// Why an error says nothing of the ruler: a message waits for a processor several times on its
+    /// way, and as late as threads woke up then, so much later can it be. None where the error is
+    /// within bounds, or more than that.
+    #[must_use]
+    pub(super) fn excuse(&self, hiccups_us: &HistogramDump) -> Option<String> {
+        let late_us = hiccups_us.value_at(self.quantile)?;
+        let error_us = u64::try_from(self.error_us()?).ok().filter(|_| !self.holds())?;
+        (error_us <= WAKE_UPS * late_us).then(|| {
+            format!(
+                "a thread that slept for 1 ms woke up to {} too late ({}) meanwhile, and a message \
+                 waits for {WAKE_UPS} to wake up",
+                duration_us(late_us as f64),
+                self.percentile,
+            )
+        })
     }
 
     /// True when the error is within bounds.
@@ -153,6 +176,20 @@ mod tests {
         let exact = delays(&series((0..20_000).map(|_| 250_300)), readers());
         let long = delays(&series((0..20_000).map(|_| 255_000)), readers());
         assert_eq!((held(&exact), held(&long)), (vec![true; 4], vec![false; 4]));
+    }
+
+    #[test]
+    fn threads_that_woke_up_late_excuse_what_they_account_for_and_no_more() {
+        let readers = || (0..200).map(|_| Duration::from_millis(500));
+        let marks = |us| delays(&series((0..20_000).map(|_| us)), readers());
+        let woken_late = |us| series((0..8_000).map(|_| us));
+        let excused = |marks: &[Mark], late_us| {
+            marks.iter().filter(|mark| mark.excuse(&woken_late(late_us)).is_some()).count()
+        };
+        let (exact, late, early) = (marks(500_300), marks(506_000), marks(490_000));
+        assert_eq!((excused(&exact, 9_000), excused(&late, 1_500), excused(&late, 900)), (0, 4, 0));
+        assert_eq!(excused(&early, 9_000), 0, "nothing arrives too early for want of a processor");
+        assert!(late[0].excuse(&HistogramDump::default()).is_none(), "nobody looked");
     }
 
     #[test]
