@@ -230,8 +230,10 @@ impl One<'_> {
 
 /// The measurement of the most that is carried. A late generator does not make it less.
 fn explained(mut series: Series) -> Series {
-    let late = series.invalid.drain(..);
-    series.notes.extend(late.map(|why| format!("its figures are upper bounds, because {why}")));
+    if !series.invalid.is_empty() {
+        let why = std::mem::take(&mut series.invalid).join("; ");
+        series.notes.push(format!("its figures are upper bounds: {why}"));
+    }
     series
 }
 

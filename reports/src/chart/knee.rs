@@ -49,8 +49,11 @@ fn draw_bound(frame: &Frame, p99_us_max: u64) -> Markup {
 fn draw_knee(frame: &Frame, knee: &Knee, mark: Mark) -> Markup {
     let mut probes: Vec<&Probe> = knee.probes.iter().collect();
     probes.sort_by(|one, other| one.load.total_cmp(&other.load));
+    // What was measured again counts as it was the last time; the sort keeps their order.
+    let is_last = |nth: usize| probes.get(nth + 1).is_none_or(|next| next.load != probes[nth].load);
     let line = |of: fn(&Probe) -> Option<u64>| -> Vec<(f64, f64)> {
-        let known = probes.iter().filter_map(|probe| Some((probe.load, of(probe)?)));
+        let lasts = (0..probes.len()).filter(|nth| is_last(*nth)).map(|nth| probes[nth]);
+        let known = lasts.filter_map(|probe| Some((probe.load, of(probe)?)));
         known.map(|(load, us)| (frame.x_px(load), frame.y_px(us as f64))).collect()
     };
     html! {
@@ -84,6 +87,22 @@ mod tests {
         let probes = knees.iter().flat_map(|knee| &knee.probes);
         let not_held = probes.filter(|it| it.p99_us.is_some() && it.outcome != Outcome::Held);
         assert_eq!(svg.matches("class=\"hollow\"").count(), not_held.count());
+    }
+
+    #[test]
+    fn a_load_that_was_measured_again_is_two_marks_and_one_place_of_the_line() {
+        let mut knees = knees();
+        knees.truncate(1);
+        let before = knee(&knees, Size::Wide).expect("probes with a p99").into_string();
+        let again = knees[0].probes[0].clone();
+        knees[0].probes.push(again);
+        let after = knee(&knees, Size::Wide).expect("probes with a p99").into_string();
+        let line = |svg: &str| {
+            let curve = svg.split("<polyline class=\"curve\" points=\"").nth(1).expect("p99");
+            curve.split('"').next().expect("it ends").to_owned()
+        };
+        assert_eq!(line(&before), line(&after));
+        assert_eq!(after.matches("<circle").count(), before.matches("<circle").count() + 1);
     }
 
     #[test]

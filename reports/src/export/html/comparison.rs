@@ -8,6 +8,7 @@ use super::tables::scrolling;
 use crate::chart::mark::Mark;
 use crate::summary::Summary;
 use crate::units::{bytes, count, duration_us, number, or_absent};
+use crate::verdict::CLOSE_SHARE;
 
 /// All transports side by side: a column each, a row a figure.
 pub(super) fn comparison(rows: &[Summary]) -> Markup {
@@ -33,8 +34,9 @@ pub(super) fn comparison(rows: &[Summary]) -> Markup {
             (scrolling("Comparison of the transports", &table))
             @if rows.len() > 1 {
                 p.note {
-                    "Bold is the lowest of those that are valid and lost nothing. A dash is what \
-                     could not be measured, or a percentile that fewer than ten messages lie beyond."
+                    "Bold is the lowest of those that are valid and lost nothing, where all had the \
+                     same load. A dash is what could not be measured, or a percentile that fewer than \
+                     ten messages lie beyond."
                 }
             }
         }
@@ -227,7 +229,20 @@ fn best(metric: &Metric, rows: &[Summary]) -> Option<usize> {
         .filter_map(|(index, row)| Some((index, (metric.value)(row)?)))
         .collect();
     comparable.sort_by(|left, right| left.1.total_cmp(&right.1));
-    (metric.tone == Tone::Lower && comparable.len() > 1).then(|| comparable[0].0)
+    let is_asked = metric.tone == Tone::Lower && comparable.len() > 1 && are_loaded_alike(rows);
+    is_asked.then(|| comparable[0].0)
+}
+
+/// As many people saying as much: under other loads nobody is the best.
+fn are_loaded_alike(rows: &[Summary]) -> bool {
+    let alike = |one: &Summary, other: &Summary| {
+        let [less, more] = match one.offered_per_s < other.offered_per_s {
+            true => [one, other],
+            false => [other, one],
+        };
+        one.users == other.users && more.offered_per_s <= less.offered_per_s * (1.0 + CLOSE_SHARE)
+    };
+    rows.iter().all(|row| alike(row, &rows[0]))
 }
 
 fn yes_or_no(name: &str, hint: &str, rows: &[Summary], holds: fn(&Summary) -> bool) -> Markup {

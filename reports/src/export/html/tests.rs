@@ -128,3 +128,12 @@ fn a_search_has_its_picture_and_every_probe_in_a_table() {
     let section = section.split("</section>").next().expect("and ends");
     assert_eq!(section.matches("<tr>").count(), 1 + probes);
 }
+
+#[test]
+fn nobody_is_called_the_best_under_different_loads() {
+    let mut run = sample();
+    let is_called = |run: &Run| text(run).contains("class=\"best\"");
+    assert!(is_called(&run));
+    run.series[1].offered_per_s *= 2.0;
+    assert!(!is_called(&run));
+}
