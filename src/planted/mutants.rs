@@ -11,6 +11,11 @@ use tokio::process::Command;
 
 /// What is changed.
 const CHANGED: [&str; 3] = ["server/src/core/*.rs", "server/src/hub.rs", "server/src/hub/*.rs"];
+/// The only test.
+const PACKAGE: &str = "racetrack-sim";
+const TEST: [&str; 2] = ["--test", "sweep"];
+/// A sweep that has not ended then goes on for ever.
+const TIMEOUT_S: &str = "300";
 /// The share of the changes that should be noticed.
 pub(super) const SCORE_MIN: f64 = 0.85;
 
@@ -41,15 +46,25 @@ pub(super) async fn run(
     seeds: u64,
     shard: Option<&str>,
 ) -> anyhow::Result<Score> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let cargo = || {
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.env("CARGO_TARGET_DIR", target).env("RACETRACK_SEEDS", seeds.to_string());
+        // What it says as it goes is progress, and standard output is for the result.
+        cargo.stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true);
+        cargo
+    };
+    // cargo-mutants would hold the sources as they are against the tests of what it changes.
+    let mut unchanged = cargo();
+    unchanged.args(["test", "--quiet", "--package", PACKAGE]).args(TEST).current_dir(sources);
+    let status = unchanged.status().await.context("cannot start cargo")?;
+    ensure!(status.success(), "the sources as they are do not pass the only test: {status}");
+    let mut cargo = cargo();
     cargo.arg("mutants").arg("--in-place").arg("--dir").arg(sources).arg("--output").arg(out);
-    cargo.args(["--package", "racetrack-server", "--test-package", "racetrack-sim"]);
+    cargo.args(["--package", "racetrack-server", "--test-package", PACKAGE]);
+    cargo.args(["--baseline", "skip", "--timeout", TIMEOUT_S]);
     cargo.args(CHANGED.iter().flat_map(|files| ["--file", files]));
     cargo.args(shard.into_iter().flat_map(|shard| ["--shard", shard]));
-    cargo.args(["--", "--test", "sweep"]);
-    cargo.env("CARGO_TARGET_DIR", target).env("RACETRACK_SEEDS", seeds.to_string());
-    // What it says as it goes is progress, and standard output is for the result.
-    cargo.stdin(Stdio::null()).stdout(std::io::stderr()).kill_on_drop(true);
+    cargo.arg("--").args(TEST);
     let status = cargo.status().await.context("cannot start cargo")?;
     // 0: all caught; 2: some missed; 3: some did not end.
     let Some(0 | 2 | 3) = status.code() else {
