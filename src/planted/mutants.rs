@@ -14,8 +14,9 @@ const CHANGED: [&str; 3] = ["server/src/core/*.rs", "server/src/hub.rs", "server
 /// The only test.
 const PACKAGE: &str = "racetrack-sim";
 const TEST: [&str; 2] = ["--test", "sweep"];
-/// A sweep that has not ended then goes on for ever.
-const TIMEOUT_S: &str = "300";
+/// A sweep that is slower than this goes on for ever, and has a while to begin.
+const SEEDS_A_SECOND_MIN: u64 = 10;
+const BEGIN_S_MAX: u64 = 20;
 /// The share of the changes that should be noticed.
 pub(super) const SCORE_MIN: f64 = 0.85;
 
@@ -61,7 +62,8 @@ pub(super) async fn run(
     let mut cargo = cargo();
     cargo.arg("mutants").arg("--in-place").arg("--dir").arg(sources).arg("--output").arg(out);
     cargo.args(["--package", "racetrack-server", "--test-package", PACKAGE]);
-    cargo.args(["--baseline", "skip", "--timeout", TIMEOUT_S]);
+    let timeout_s = BEGIN_S_MAX + seeds / SEEDS_A_SECOND_MIN;
+    cargo.args(["--baseline", "skip", "--timeout", &timeout_s.to_string()]);
     cargo.args(CHANGED.iter().flat_map(|files| ["--file", files]));
     cargo.args(shard.into_iter().flat_map(|shard| ["--shard", shard]));
     cargo.arg("--").args(TEST);
