@@ -124,24 +124,26 @@ pub(crate) fn measure(
     simulation: Option<SimulationSummary>,
     again_max: usize,
 ) -> anyhow::Result<Run> {
-    let run = begun(options);
-    let options = Options { server_command: server_command()?, ..options.clone() };
-    enter_core(&options)?;
+    let (run, options) = prepared(options)?;
     let part = options.part()?;
     let Measured { series, interrupted } = run_series(&options, again_max)?;
     Ok(Run { simulation, interrupted, part, series, ..run })
 }
 
-/// Leaves the server's core to the server, where each has one; what is started afterwards does, too.
-pub(crate) fn enter_core(options: &Options) -> anyhow::Result<()> {
-    match options.cores {
-        Some(cores) => cores.enter_generator().context("cannot move to a core"),
-        None => Ok(()),
+/// A run of which nothing has been measured yet, and the options to measure it with. From here on
+/// this process leaves the server's core to the server, where each has one.
+pub(crate) fn prepared(options: &Options) -> anyhow::Result<(Run, Options)> {
+    quieten_goose();
+    // What the environment is must be asked before there is but one core to see.
+    let run = begun(options);
+    if let Some(cores) = options.cores {
+        cores.enter_generator().context("cannot move to a core")?;
     }
+    Ok((run, Options { server_command: server_command()?, ..options.clone() }))
 }
 
 /// A run of which nothing has been measured yet.
-pub(crate) fn begun(options: &Options) -> Run {
+fn begun(options: &Options) -> Run {
     Run {
         schema: SCHEMA,
         command: environment::command_line(),
@@ -173,7 +175,6 @@ pub(crate) fn quieten_goose() {
 }
 
 fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measured> {
-    quieten_goose();
     let runtime = runtime()?;
     let meter = Meter::new();
     let measure = |trials: &[Trial]| {

@@ -12,10 +12,7 @@ use crate::runtime;
 
 /// A run with a search of each transport, and the measurement of the most that it carries.
 pub(crate) fn run(options: &Options, goal: Goal) -> anyhow::Result<Run> {
-    load::quieten_goose();
-    let run = load::begun(options);
-    let options = Options { server_command: load::server_command()?, ..options.clone() };
-    load::enter_core(&options)?;
+    let (run, options) = load::prepared(options)?;
     let meter = Meter::new();
     let searching = loadtest::search::search(
         &options,

@@ -59,7 +59,7 @@ fn line(case: &Case, mark: &Mark) -> String {
         "{:<32} {:<18} {:>6} {:>9} {:>9} {:>9} {:>9}{}\n",
         case.name,
         case.transport,
-        mark.percentile,
+        mark.percentile(),
         time(mark.injected_us),
         or_absent(mark.reported_us, time),
         or_absent(mark.error_us(), |us| duration_us(us as f64)),
@@ -74,7 +74,7 @@ fn to_json(cases: &[Case]) -> Value {
         .flat_map(|case| case.marks.iter().map(move |mark| (case, mark)))
         .map(|(case, mark)| {
             json!({
-                "name": format!("{}, {}, {}", case.name, case.transport, mark.percentile),
+                "name": format!("{}, {}, {}", case.name, case.transport, mark.percentile()),
                 "injected_us": mark.injected_us,
                 "reported_us": mark.reported_us,
                 "error": mark.error_us(),

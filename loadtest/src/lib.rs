@@ -296,7 +296,7 @@ async fn server_of(options: &Options, trial: &Trial) -> Result<Target, TargetErr
 }
 
 /// Goose and the conductor side by side, until both are done; what the conductor saw, and how
-/// many messages goose counted.
+/// many messages goose counted. Whoever else watches the stage is stopped by the caller.
 async fn perform(
     stage: &Arc<Stage>,
     conductor: Conductor<'_, impl Fn(Phase)>,
@@ -309,7 +309,6 @@ async fn perform(
     let observed = tokio::select! {
         observed = &mut conducting => observed,
         ended = &mut attack => {
-            stage.stop();
             ended.map_err(Box::new)?;
             Err(Halt::Interrupted)
         }

@@ -9,12 +9,8 @@ use std::time::Duration;
 
 use reports::run::Used;
 
-use crate::clock::Clock;
 use crate::process::{self, Usage};
 use crate::scenario::Stage;
-
-/// How often it is looked whether the schedule has begun.
-const TICK: Duration = Duration::from_millis(20);
 
 /// Reads until the stage is stopped; one entry a second, from the opening of the window on.
 pub(crate) async fn watch(stage: Arc<Stage>, warm_up: Duration, server: Option<u32>) -> Vec<Used> {
@@ -27,25 +23,15 @@ pub(crate) async fn watch(stage: Arc<Stage>, warm_up: Duration, server: Option<u
 }
 
 async fn read_on(stage: &Stage, warm_up: Duration, server: Option<u32>, seconds: &mut Vec<Used>) {
-    let clock = begun(stage).await;
     let mut at_us = warm_up.as_micros() as u64;
-    tokio::time::sleep(clock.until(at_us)).await;
+    stage.until(Some(at_us)).await;
     let mut before = Reading::take(server);
     loop {
         at_us += 1_000_000;
-        tokio::time::sleep(clock.until(at_us)).await;
+        stage.until(Some(at_us)).await;
         let now = Reading::take(server);
         seconds.push(now.since(&before, stage.connected.load(Ordering::Relaxed)));
         before = now;
-    }
-}
-
-async fn begun(stage: &Stage) -> Clock {
-    loop {
-        if let Some(clock) = stage.clock() {
-            return clock;
-        }
-        tokio::time::sleep(TICK).await;
     }
 }
 

@@ -144,6 +144,14 @@ impl Knee {
         not_held.min_by(|one, other| one.load.total_cmp(&other.load))
     }
 
+    /// The probes by their load; those of the same load in the order in which they were measured.
+    #[must_use]
+    pub fn by_load(&self) -> Vec<&Probe> {
+        let mut probes: Vec<&Probe> = self.probes.iter().collect();
+        probes.sort_by(|one, other| one.load.total_cmp(&other.load));
+        probes
+    }
+
     fn last_at(&self, load: f64) -> &Probe {
         let last = self.probes.iter().rfind(|it| it.load == load);
         last.expect("it is asked for the load of a probe")

@@ -14,7 +14,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use client::TransportKind;
-use serde::Serialize;
 use tokio::time::Instant;
 
 use self::relay::{DelayOf, Relay};
@@ -41,7 +40,7 @@ const DELAY: Duration = Duration::from_millis(500);
 const DELAY_OF_A_TENTH: Duration = Duration::from_millis(2_000);
 
 /// A known length, and what the ruler said of it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Case {
     /// What was injected, in words.
     pub name: &'static str,

@@ -6,7 +6,6 @@ use std::time::Duration;
 use reports::run::{HistogramDump, latency_histogram};
 use reports::units::duration_us;
 use reports::{Estimate, Quantile};
-use serde::Serialize;
 
 /// A delay may be reported wrong by a hundredth, or by this much where that is more: the way over
 /// the loopback is part of what is measured, and not of what was injected.
@@ -18,12 +17,9 @@ const FREEZE_ERROR_SHARE_MAX: f64 = 0.05;
 const WAKE_UPS: u64 = 5;
 
 /// One percentile as it was injected and as it was reported.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Mark {
-    #[serde(skip)]
     quantile: Quantile,
-    /// Which, as `p99.9`.
-    pub percentile: String,
     /// What was injected, in microseconds.
     pub injected_us: u64,
     /// What was reported, in microseconds; absent where there were too few messages.
@@ -36,11 +32,16 @@ impl Mark {
     fn new(quantile: Quantile, injected_us: u64, latency: &HistogramDump, share_max: f64) -> Self {
         Self {
             quantile,
-            percentile: format!("p{}", quantile.percent()),
             injected_us,
             reported_us: latency.estimate(quantile).map(|Estimate { value, .. }| value),
             error_us_max: ERROR_US_MAX.max((injected_us as f64 * share_max) as u64),
         }
+    }
+
+    /// Which percentile, as `p99.9`.
+    #[must_use]
+    pub fn percentile(&self) -> String {
+        format!("p{}", self.quantile.percent())
     }
 
     /// How much more was reported than was injected, in microseconds.
@@ -61,7 +62,7 @@ impl Mark {
                 "a thread that slept for 1 ms woke up to {} too late ({}) meanwhile, and a message \
                  waits for {WAKE_UPS} to wake up",
                 duration_us(late_us as f64),
-                self.percentile,
+                self.percentile(),
             )
         })
     }
@@ -198,7 +199,7 @@ mod tests {
             (0..200).map(|nth| Duration::from_millis(if nth % 10 == 0 { 1_000 } else { 250 }));
         let told = series((0..20_000).map(|nth| if nth % 9 == 0 { 1_000_000 } else { 250_000 }));
         let marks = delays(&told, readers);
-        let named: Vec<_> = marks.iter().map(|mark| mark.percentile.as_str()).collect();
+        let named: Vec<_> = marks.iter().map(Mark::percentile).collect();
         assert_eq!(named, ["p50", "p99", "p99.9"]);
         assert_eq!(held(&marks), [true; 3]);
     }

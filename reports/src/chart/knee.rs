@@ -47,9 +47,8 @@ fn draw_bound(frame: &Frame, p99_us_max: u64) -> Markup {
 }
 
 fn draw_knee(frame: &Frame, knee: &Knee, mark: Mark) -> Markup {
-    let mut probes: Vec<&Probe> = knee.probes.iter().collect();
-    probes.sort_by(|one, other| one.load.total_cmp(&other.load));
-    // What was measured again counts as it was the last time; the sort keeps their order.
+    let probes = knee.by_load();
+    // What was measured again counts as it was the last time.
     let is_last = |nth: usize| probes.get(nth + 1).is_none_or(|next| next.load != probes[nth].load);
     let line = |of: fn(&Probe) -> Option<u64>| -> Vec<(f64, f64)> {
         let lasts = (0..probes.len()).filter(|nth| is_last(*nth)).map(|nth| probes[nth]);

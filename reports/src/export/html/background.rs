@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use super::tables::scrolling;
+use super::tables::{headings, scrolling};
 use crate::run::{Run, SimulationSummary};
 use crate::units::{bytes, count, number, plural};
 
@@ -59,9 +59,7 @@ fn faults(simulation: &SimulationSummary) -> Markup {
         table {
             thead {
                 tr {
-                    th scope="col" { "fault" }
-                    th scope="col" { "planned" }
-                    th scope="col" { "effective" }
+                    (headings(["fault", "planned", "effective"]))
                 }
             }
             tbody {

@@ -3,7 +3,7 @@
 
 use maud::{Markup, html};
 
-use crate::knee::{Knee, Outcome, Probe};
+use crate::knee::{Knee, Outcome};
 use crate::quantile::{Estimate, Quantile};
 use crate::run::{Run, Series, Used};
 use crate::slo::{Standing, judge};
@@ -15,6 +15,11 @@ pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(label) { (table) }
     }
+}
+
+/// Headings of columns, one behind the other.
+pub(super) fn headings<const N: usize>(names: [&str; N]) -> Markup {
+    html! { @for name in names { th scope="col" { (name) } } }
 }
 
 /// What the run was held against; nothing where there was nothing.
@@ -29,8 +34,7 @@ pub(super) fn objectives(run: &Run) -> Markup {
                 tr {
                     th scope="col" { "transport" }
                     th.text scope="col" { "objective" }
-                    th scope="col" { "measured" }
-                    th scope="col" { "held" }
+                    (headings(["measured", "held"]))
                 }
             }
             tbody {
@@ -64,18 +68,13 @@ pub(super) fn probes(knees: &[Knee]) -> Markup {
         table {
             thead {
                 tr {
-                    th scope="col" { "transport" }
-                    th scope="col" { "people" }
-                    th scope="col" { "offered/s" }
-                    th scope="col" { "achieved/s" }
-                    th scope="col" { "p50" }
-                    th scope="col" { "p99" }
+                    (headings(["transport", "people", "offered/s", "achieved/s", "p50", "p99"]))
                     th.text scope="col" { "within the bound" }
                 }
             }
             tbody {
                 @for knee in knees {
-                    @for probe in in_order(&knee.probes) {
+                    @for probe in knee.by_load() {
                         tr {
                             th scope="row" { (knee.transport) }
                             td { (count(probe.users)) }
@@ -97,12 +96,6 @@ pub(super) fn probes(knees: &[Knee]) -> Markup {
     scrolling("Probes of the search", &table)
 }
 
-fn in_order(probes: &[Probe]) -> Vec<&Probe> {
-    let mut probes: Vec<&Probe> = probes.iter().collect();
-    probes.sort_by(|one, other| one.load.total_cmp(&other.load));
-    probes
-}
-
 /// The latency of each round; nothing where everything was measured once.
 pub(super) fn rounds(run: &Run) -> Markup {
     let repeated: Vec<&Series> = run.series.iter().filter(|it| !it.rounds.is_empty()).collect();
@@ -113,12 +106,7 @@ pub(super) fn rounds(run: &Run) -> Markup {
         table {
             thead {
                 tr {
-                    th scope="col" { "transport" }
-                    th scope="col" { "round" }
-                    th scope="col" { "messages" }
-                    th scope="col" { "p50" }
-                    th scope="col" { "p99" }
-                    th scope="col" { "max" }
+                    (headings(["transport", "round", "messages", "p50", "p99", "max"]))
                 }
             }
             tbody {
@@ -217,7 +205,7 @@ pub(super) fn errors(run: &Run) -> Markup {
     }
     let table = html! {
         table {
-            thead { tr { th scope="col" { "transport" } th scope="col" { "times" } th scope="col" { "error" } } }
+            thead { tr { (headings(["transport", "times", "error"])) } }
             tbody {
                 @for (transport, error, times) in errors {
                     tr { th scope="row" { (transport) } td { (count(times)) } td.text { (error) } }
@@ -242,8 +230,7 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
                 tr {
                     th scope="col" { "transport" }
                     @for quantile in ladder { th scope="col" { "p" (quantile.percent()) } }
-                    th scope="col" { "max" }
-                    th scope="col" { "messages" }
+                    (headings(["max", "messages"]))
                 }
             }
             tbody {
@@ -278,9 +265,7 @@ pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
         table {
             thead {
                 tr {
-                    th scope="col" { "transport" }
-                    th scope="col" { "median latency" }
-                    th scope="col" { "server CPU a message" }
+                    (headings(["transport", "median latency", "server CPU a message"]))
                 }
             }
             tbody {
@@ -319,12 +304,8 @@ pub(super) fn intervals(series: &Series) -> Markup {
         table {
             thead {
                 tr {
-                    @for heading in ["second", "sent", "received", "p50", "p99", "max", "send lag p99"] {
-                        th scope="col" { (heading) }
-                    }
-                    @if is_read {
-                        @for heading in USED { th scope="col" { (heading) } }
-                    }
+                    (headings(["second", "sent", "received", "p50", "p99", "max", "send lag p99"]))
+                    @if is_read { (headings(USED)) }
                 }
             }
             tbody {
