@@ -65,6 +65,17 @@ impl Cores {
     }
 }
 
+/// The cores that the calling thread may use; a nameless one where the system does not say which.
+pub(crate) fn of_this_thread() -> Vec<Option<usize>> {
+    let allowed = imp::allowed().unwrap_or_default();
+    if allowed.is_empty() { vec![None] } else { allowed.into_iter().map(Some).collect() }
+}
+
+/// Keeps the calling thread on that core, unless the system refuses.
+pub(crate) fn stay_on(core: usize) {
+    let _ = imp::move_to(core);
+}
+
 #[cfg(target_os = "linux")]
 mod imp {
     use std::io;

@@ -48,8 +48,6 @@ pub struct Case {
     pub transport: &'static str,
     /// Percentiles that were injected and reported.
     pub marks: Vec<Mark>,
-    /// Why the run's figures must not be trusted; empty when they may be.
-    pub invalid: Vec<String>,
     /// How often it was measured.
     pub tries: u32,
 }
@@ -60,11 +58,18 @@ impl Case {
     pub fn passed(&self) -> bool {
         self.marks.iter().all(Mark::holds)
     }
+
+    /// What two measurements together tell of each length.
+    fn and(self, other: Self) -> Self {
+        let both = self.marks.into_iter().zip(other.marks);
+        let marks = both.map(|(mark, other)| mark.telling(other)).collect();
+        Self { marks, tries: self.tries + other.tries, ..other }
+    }
 }
 
 /// How often a length is measured that is not reported as it was injected: a ruler that is off is
 /// off each time, a machine that others use too is not.
-const TRIES_MAX: u32 = 3;
+const TRIES_MAX: u32 = 4;
 
 /// What is done to the run.
 #[derive(Debug, Clone, Copy)]
@@ -121,8 +126,7 @@ pub async fn run(
     for plan in &PLANS {
         let mut case = measure(plan, server_command, &progress).await?;
         while !case.passed() && case.tries < TRIES_MAX {
-            let tries = case.tries + 1;
-            case = Case { tries, ..measure(plan, server_command, &progress).await? };
+            case = case.and(measure(plan, server_command, &progress).await?);
         }
         cases.push(case);
     }
@@ -154,12 +158,15 @@ async fn measure(
     }
     let mut invalid = one.series.invalid.clone();
     invalid.extend(Effort::read(&server).disturbance_since(&before));
-    let marks = match frozen.get() {
+    let mut marks = match frozen.get() {
         Some(frozen) => freeze_marks(&options, &one, frozen),
         None => truth::delays(&one.series.latency_us, (0..u64::from(USERS)).map(delay_of)),
     };
-    invalid.extend(marks.iter().find_map(|mark| mark.excuse(&one.series.hiccups_us)));
-    Ok(Case { name: plan.name, transport: transport.name(), marks, invalid, tries: 1 })
+    for mark in &mut marks {
+        let woken_late = mark.excuse(&one.series.hiccups_us);
+        mark.excuses = invalid.iter().cloned().chain(woken_late).collect();
+    }
+    Ok(Case { name: plan.name, transport: transport.name(), marks, tries: 1 })
 }
 
 /// What this machine has done so far.
