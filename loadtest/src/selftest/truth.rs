@@ -42,10 +42,11 @@ impl Mark {
     }
 
     /// Of two measurements of one length the one that tells more of the ruler. A ruler that is off
-    /// is off each time, so that one right answer outweighs others; an error that nothing excuses
-    /// outweighs one that the machine may have made.
+    /// is off each time, so that one right answer outweighs errors. It is off without an excuse each
+    /// time too: an error that the machine may have made outweighs one that nothing explains, which
+    /// the machine may have made in a way that nobody saw.
     pub(super) fn telling(self, other: Self) -> Self {
-        let weight = |mark: &Self| (mark.holds(), mark.excuses.is_empty());
+        let weight = |mark: &Self| (mark.holds(), !mark.excuses.is_empty());
         if weight(&other) > weight(&self) { other } else { self }
     }
 
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn one_right_answer_outweighs_errors_and_an_error_outweighs_an_excused_one() {
+    fn one_right_answer_outweighs_errors_and_an_excused_error_one_that_is_not() {
         let readers = || (0..200).map(|_| Duration::from_millis(500));
         let mark = |us| delays(&series((0..20_000).map(|_| us)), readers()).remove(0);
         let excused = |us| Mark { excuses: vec!["busy".to_owned()], ..mark(us) };
@@ -239,8 +240,9 @@ mod tests {
         for (one, other, telling) in [
             (&right, &off, &right),
             (&off, &right, &right),
-            (&machine, &off, &off),
-            (&off, &machine, &off),
+            (&machine, &off, &machine),
+            (&off, &machine, &machine),
+            (&off, &off, &off),
             (&machine, &right, &right),
         ] {
             assert_eq!(&one.clone().telling(other.clone()), telling);
