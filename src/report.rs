@@ -95,7 +95,7 @@ impl Compare {
         let is = |verdict| compared.iter().any(|it| it.verdict == verdict);
         Ok(match () {
             () if is(Verdict::Slower) => Outcome::Bad,
-            () if is(Verdict::Undecided) => Outcome::Invalid,
+            () if is(Verdict::Undecided) || is(Verdict::Unrepeated) => Outcome::Invalid,
             () => Outcome::Good,
         })
     }

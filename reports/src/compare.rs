@@ -3,8 +3,10 @@
 //!
 //! For each percentile of each transport that both runs have, the ratio of the second to the first
 //! with its 95 % interval: that of order statistics or that of the block bootstrap, whichever is the
-//! wider. A difference is called one when the interval lies outside of what is too close to tell:
-//! what changes from one start of a server to the next is in no single run.
+//! wider, or that of the rounds. A difference is called one when the interval lies outside of what is
+//! too close to tell, and when both were measured in three rounds or more: what changes from one start
+//! of a server to the next is in no single run. Single runs of one and the same server on a shared
+//! machine would be told apart in one of eight percentiles.
 
 use std::fmt;
 
@@ -42,6 +44,8 @@ pub enum Verdict {
     Slower,
     /// Nothing beyond chance.
     NoDifference,
+    /// They differ, and how much one measurement differs from the next is not known.
+    Unrepeated,
     /// The figures of one of them are not valid.
     Undecided,
 }
@@ -56,6 +60,7 @@ pub fn compare(a: &Run, b: &Run) -> Vec<Compared> {
 
 fn compare_series(a: &Series, b: &Series) -> Vec<Compared> {
     let is_valid = a.is_valid() && b.is_valid();
+    let is_repeated = a.is_repeated() && b.is_repeated();
     let both = a.estimates(&LADDER).into_iter().zip(b.estimates(&LADDER));
     LADDER
         .into_iter()
@@ -68,18 +73,16 @@ fn compare_series(a: &Series, b: &Series) -> Vec<Compared> {
                 a: one.value,
                 b: other.value,
                 interval,
-                verdict: if is_valid { judge(interval) } else { Verdict::Undecided },
+                verdict: match difference(interval) {
+                    _ if !is_valid => Verdict::Undecided,
+                    None => Verdict::NoDifference,
+                    Some(_) if !is_repeated => Verdict::Unrepeated,
+                    Some(Difference::Lower) => Verdict::Faster,
+                    Some(Difference::Higher) => Verdict::Slower,
+                },
             })
         })
         .collect()
-}
-
-fn judge(interval: (f64, f64)) -> Verdict {
-    match difference(interval) {
-        Some(Difference::Lower) => Verdict::Faster,
-        Some(Difference::Higher) => Verdict::Slower,
-        None => Verdict::NoDifference,
-    }
 }
 
 impl fmt::Display for Verdict {
@@ -88,6 +91,7 @@ impl fmt::Display for Verdict {
             Self::Faster => "faster",
             Self::Slower => "slower",
             Self::NoDifference => "no difference",
+            Self::Unrepeated => "not repeated",
             Self::Undecided => "not valid",
         })
     }
@@ -102,6 +106,12 @@ pub fn table(compared: &[Compared]) -> String {
         let interval = format!("{} to {}", number(low), number(high));
         let [a, b] = [it.a, it.b].map(|us| duration_us(us as f64));
         text.push_str(&format!("{:<28} {a:>9} {b:>9}  {interval:<16} {}\n", it.name, it.verdict));
+    }
+    if compared.iter().any(|it| it.verdict == Verdict::Unrepeated) {
+        text.push_str(
+            "\nnot repeated: they differ, but two measurements of the same may; load --repeat 3 or more, \
+             for both, tells\n",
+        );
     }
     text
 }
@@ -143,8 +153,16 @@ mod tests {
         run
     }
 
+    /// Three rounds of it, which differ as runs do.
+    fn rounds(seed: u64, slower: f64) -> Run {
+        let rounds = (0..3).map(|round| run(3 * seed + round, slower).series.remove(0));
+        let mut whole = run(seed, slower);
+        whole.series = crate::rounds::joined(rounds.collect()).into_iter().collect();
+        whole
+    }
+
     fn verdicts(seed: u64, slower: f64) -> Vec<Verdict> {
-        let compared = compare(&run(2 * seed, 1.0), &run(2 * seed + 1, slower));
+        let compared = compare(&rounds(2 * seed, 1.0), &rounds(2 * seed + 1, slower));
         compared.iter().map(|it| it.verdict).collect()
     }
 
@@ -162,6 +180,15 @@ mod tests {
         assert!(seen(0) >= 19, "p50 in {} of 20", seen(0));
         assert!(all.iter().flatten().all(|it| *it != Verdict::Faster));
         assert!((0..20).all(|seed| verdicts(seed, 0.7)[0] == Verdict::Faster));
+    }
+
+    #[test]
+    fn a_difference_of_single_runs_may_be_that_of_the_hour() {
+        let compared = compare(&run(0, 1.0), &run(1, 1.5));
+        assert_eq!(compared[0].verdict, Verdict::Unrepeated);
+        assert!(table(&compared).ends_with("for both, tells\n"));
+        assert_eq!(compare(&run(0, 1.0), &rounds(1, 1.5))[0].verdict, Verdict::Unrepeated);
+        assert_eq!(compare(&run(0, 1.0), &run(1, 1.0))[0].verdict, Verdict::NoDifference);
     }
 
     #[test]
@@ -192,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_table_fits_a_terminal() {
-        let compared = compare(&run(0, 1.0), &run(1, 2.0));
+        let compared = compare(&rounds(0, 1.0), &rounds(1, 2.0));
         let table = table(&compared);
         assert_eq!(table.lines().count(), 1 + compared.len());
         assert!(table.lines().all(|line| line.chars().count() < 80), "{table}");

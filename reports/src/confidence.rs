@@ -16,6 +16,12 @@ use crate::verdict::CLOSE_SHARE;
 const ROUNDS_MIN: usize = 3;
 
 impl Series {
+    /// True when it is known how one measurement of this differs from the next.
+    #[must_use]
+    pub(crate) fn is_repeated(&self) -> bool {
+        self.rounds.len() >= ROUNDS_MIN
+    }
+
     /// Percentiles of the latency with their 95 % intervals; none where fewer than ten messages lie
     /// beyond.
     #[must_use]

@@ -13,8 +13,8 @@ use crate::summary::{Summary, summaries};
 use crate::units::{count, duration_us, number, plural};
 
 /// Medians that differ by less than this share are called too close to tell apart: two runs of
-/// the same transport differ as much.
-pub(crate) const CLOSE_SHARE: f64 = 0.05;
+/// the same transport, some minutes apart on a machine that is not quite alone, differ as much.
+pub(crate) const CLOSE_SHARE: f64 = 0.1;
 
 /// How a run stands as a whole; the first that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

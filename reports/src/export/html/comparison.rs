@@ -8,7 +8,6 @@ use super::tables::scrolling;
 use crate::chart::mark::Mark;
 use crate::summary::Summary;
 use crate::units::{bytes, count, duration_us, number, or_absent};
-use crate::verdict::CLOSE_SHARE;
 
 /// All transports side by side: a column each, a row a figure.
 pub(super) fn comparison(rows: &[Summary]) -> Markup {
@@ -233,6 +232,9 @@ fn best(metric: &Metric, rows: &[Summary]) -> Option<usize> {
     is_asked.then(|| comparable[0].0)
 }
 
+/// Rates that are drawn from one schedule but read over other windows differ by less than this.
+const LOADS_ALIKE_SHARE: f64 = 0.05;
+
 /// As many people saying as much: under other loads nobody is the best.
 fn are_loaded_alike(rows: &[Summary]) -> bool {
     let alike = |one: &Summary, other: &Summary| {
@@ -240,7 +242,8 @@ fn are_loaded_alike(rows: &[Summary]) -> bool {
             true => [one, other],
             false => [other, one],
         };
-        one.users == other.users && more.offered_per_s <= less.offered_per_s * (1.0 + CLOSE_SHARE)
+        one.users == other.users
+            && more.offered_per_s <= less.offered_per_s * (1.0 + LOADS_ALIKE_SHARE)
     };
     rows.iter().all(|row| alike(row, &rows[0]))
 }
