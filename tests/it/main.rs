@@ -2,7 +2,8 @@
 //!
 //! In reading order: `races` reproduces what happens at once, inside the simulated network;
 //! `determinism` proves that a seed is one run; `regressions` replays plans that once failed;
-//! `protocol` pins the wire, over real sockets; `matrix` lets every transport meet every other, in both worlds; `load` runs the load suite in small, `saturate` the measurement beside other servers, `readme` the example in the README,
+//! `protocol` pins the wire, over real sockets; `matrix` lets every transport meet every other, in both worlds; `load` runs the load suite in small, `saturate` the measurement beside other servers, `documents` every command, example and link in
+//! the README and the book,
 //! `planted` the bugs that are planted on purpose, `twin` plans against real servers; `commands` is
 //! the command line as its users see it; `tidy` holds the rules of the house. `http` asks and
 //! `served` answers, for those who need sockets.
@@ -17,9 +18,9 @@ mod matrix;
 mod protocol;
 mod served;
 
+mod documents;
 mod load;
 mod planted;
-mod readme;
 #[cfg(target_os = "linux")]
 mod saturate;
 

@@ -1,6 +1,6 @@
 //! The command line as its users see it: each command is a process of its own.
 
-mod plans;
+pub(crate) mod plans;
 mod prometheus;
 mod refused;
 mod results;

@@ -14,7 +14,7 @@ use super::results::{check_fields, files, object};
 use super::{empty_dir, racetrack};
 
 /// A plan of a seed in which somebody vanishes, before a server that is slow to notice.
-fn failing() -> Plan {
+pub(crate) fn failing() -> Plan {
     let options = Options { people: 2, faults: Vec::new(), ..Options::default() };
     let plans = (0..100).map(|seed| generate::plan(seed, &options));
     let patient = plans.map(|mut plan| {

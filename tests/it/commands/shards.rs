@@ -1,4 +1,4 @@
-//! Several generators that share one crowd: the commands of the README, each a process.
+//! Several generators that share one crowd: the commands of the book, each a process.
 
 use std::fs;
 use std::path::Path;
@@ -12,19 +12,19 @@ use super::results::{check_fields, object};
 use super::serve::{Serving, serve};
 use super::{Ended, RACETRACK, empty_dir, racetrack};
 
-/// What the README does for several generators, a line each, without the comments.
-fn commands_of_the_readme() -> Vec<String> {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).expect("there is a README");
-    let (_, section) = readme.split_once("### Several generators").expect("it has the section");
-    let block = section.split("```").nth(1).expect("it has the commands");
-    let lines = block.trim_start_matches("sh").trim().lines();
+/// What the book does for several generators, a line each, without the comments.
+fn commands_of_the_book() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/src/generators.md");
+    let page = fs::read_to_string(page).expect("there is such a page");
+    let (_, block) = page.split_once("```sh").expect("it has the commands");
+    let (block, _) = block.split_once("```").expect("the commands end");
+    let lines = block.trim().lines();
     lines.map(|line| line.split(" # ").next().unwrap_or_default().trim().to_owned()).collect()
 }
 
 /// The commands but the server's, sooner and shorter, against this server.
-async fn follow_the_readme(dir: &Path, serving: &Serving) -> Ended {
-    let commands = commands_of_the_readme();
+async fn follow_the_book(dir: &Path, serving: &Serving) -> Ended {
+    let commands = commands_of_the_book();
     let (server, generators) = commands.split_first().expect("there are commands");
     assert!(server.ends_with(SERVE), "{server}");
     let mut script = generators.join("\n");
@@ -46,7 +46,7 @@ async fn follow_the_readme(dir: &Path, serving: &Serving) -> Ended {
     Ended { code: output.status.code(), stdout: text(output.stdout), stderr: text(output.stderr) }
 }
 
-/// How the README starts the server.
+/// How the book starts the server.
 const SERVE: &str = "--connections-per-address-max 0";
 
 fn run_json(dir: &Path) -> Value {
@@ -58,7 +58,7 @@ fn run_json(dir: &Path) -> Value {
 async fn two_generators_that_share_a_crowd_account_for_every_message_together() {
     let dir = empty_dir();
     let serving = serve(&SERVE.split(' ').collect::<Vec<_>>()).await;
-    let merged = follow_the_readme(dir.path(), &serving).await;
+    let merged = follow_the_book(dir.path(), &serving).await;
     assert!(matches!(merged.code, Some(0 | 3)), "{}{}", merged.stdout, merged.stderr);
     for part in ["part-1", "part-2"] {
         let alone = racetrack(dir.path(), &format!("report {part} --out again"));
