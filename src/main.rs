@@ -79,13 +79,21 @@ fn main() -> ExitCode {
     }
 }
 
-/// An error and its causes, without those that it tells itself.
+/// An error and its causes, without those that it tells itself. A name out of a file may hold
+/// anything, so what a terminal would obey is shown instead.
 fn in_one_line(error: &anyhow::Error) -> String {
-    error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line.as_str() {
+    let told = error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line
+        .as_str()
+    {
         "" => cause,
         told if told.contains(&cause) => line,
         told => format!("{told}: {cause}"),
-    })
+    });
+    let shown = |letter: char| match letter.is_control() {
+        true => letter.escape_default().collect::<String>(),
+        false => letter.to_string(),
+    };
+    told.chars().map(shown).collect()
 }
 
 fn serve(options: server::Serve) -> anyhow::Result<Outcome> {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::check;
 use crate::error::ReportError;
 use crate::export::{self, Artifact, html, json};
 use crate::run::{Run, SCHEMA};
@@ -47,13 +48,26 @@ pub fn read_run(dir_or_file: &Path) -> Result<Run, ReportError> {
     let path = if dir_or_file.is_dir() { dir_or_file.join(json::FILE) } else { dir_or_file.into() };
     let bytes =
         fs::read(&path).map_err(|source| ReportError::Read { path: path.clone(), source })?;
-    let not_a_run = |source| ReportError::NotARun { path: path.clone(), source };
+    parse_run(&bytes, &path)
+}
+
+/// Reads a run from the bytes of its `run.json`, which lie at `path`.
+///
+/// # Errors
+/// When they are not a run, one of another schema than [`SCHEMA`], or one with numbers that nobody can
+/// have measured.
+pub fn parse_run(bytes: &[u8], path: &Path) -> Result<Run, ReportError> {
+    let not_a_run = |source| ReportError::NotARun { path: path.to_owned(), source };
     // The schema alone first: a run of another version need not have the same fields.
-    let Versioned { schema } = serde_json::from_slice(&bytes).map_err(not_a_run)?;
+    let Versioned { schema } = serde_json::from_slice(bytes).map_err(not_a_run)?;
     if schema != SCHEMA {
-        return Err(ReportError::Schema { path: path.clone(), found: schema });
+        return Err(ReportError::Schema { path: path.to_owned(), found: schema });
     }
-    serde_json::from_slice(&bytes).map_err(not_a_run)
+    let run = serde_json::from_slice(bytes).map_err(not_a_run)?;
+    let value = serde_json::from_slice(bytes).map_err(not_a_run)?;
+    let checked = check::check_numbers("run", &value).and_then(|()| check::check_seconds(&run));
+    checked.map_err(|why| ReportError::Nonsense { path: path.to_owned(), why })?;
+    Ok(run)
 }
 
 /// Finds out before a long run whether its directory can be written; makes the directory.

@@ -30,6 +30,14 @@ pub enum ReportError {
         /// Where the JSON differs from a run.
         source: serde_json::Error,
     },
+    /// A run with numbers that cannot be meant.
+    #[error("{} is not a run: {why}; give a run directory or the run.json in one", path.display())]
+    Nonsense {
+        /// What was being read.
+        path: PathBuf,
+        /// Which number.
+        why: String,
+    },
     /// A run of another version of the format.
     #[error(
         "{} has schema {found}, and this racetrack reads schema {}; use the version that wrote it",

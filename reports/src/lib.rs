@@ -6,7 +6,7 @@
 //! The modules, in reading order:
 //!
 //! - [`run`]: the Run format itself, histograms and counts; [`part`]: what one of several
-//!   generators knows.
+//!   generators knows; `check`: what nobody can have measured.
 //! - [`counts`]: counts by value.
 //! - [`quantile`]: percentiles of a histogram, and when there are too few samples for one.
 //! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
@@ -31,6 +31,7 @@
 #[cfg(test)]
 extern crate self as reports;
 
+mod check;
 pub mod part;
 pub mod run;
 
@@ -58,7 +59,7 @@ pub mod text;
 pub mod directory;
 pub mod error;
 
-pub use directory::{Written, check_writable, read_run, write_run};
+pub use directory::{Written, check_writable, parse_run, read_run, write_run};
 pub use error::ReportError;
 pub use quantile::{Estimate, Quantile};
 pub use run::{HistogramDump, Run, Series, latency_histogram};

@@ -349,7 +349,7 @@ pub struct Used {
 /// It is exact: reading it back into a [`Histogram`] of the same precision gives the same
 /// percentiles, and it is small, because real latencies fill few buckets.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Vec<(u64, u64)>")]
 pub struct HistogramDump(pub Vec<(u64, u64)>);
 
 /// The lowest latency that is told apart, in microseconds.
@@ -364,6 +364,23 @@ pub const LATENCY_DIGITS: u8 = 3;
 pub fn latency_histogram() -> Histogram<u64> {
     Histogram::new_with_bounds(LATENCY_US_MIN, LATENCY_US_MAX, LATENCY_DIGITS)
         .expect("1 us to 120 s at 3 digits is a valid histogram")
+}
+
+impl TryFrom<Vec<(u64, u64)>> for HistogramDump {
+    type Error = String;
+
+    fn try_from(counts: Vec<(u64, u64)>) -> Result<Self, String> {
+        if !counts.is_sorted_by(|(one, _), (other, _)| one < other) {
+            return Err("the values of a histogram rise".to_owned());
+        }
+        // The highest bucket ends a little beyond the highest latency.
+        match counts.last() {
+            Some((value, _)) if *value > 2 * LATENCY_US_MAX => {
+                Err(format!("{value} us is beyond every histogram"))
+            }
+            _ => Ok(Self(counts)),
+        }
+    }
 }
 
 impl From<&Histogram<u64>> for HistogramDump {

@@ -3,6 +3,7 @@
 //! A seed makes a plan (see `generate`), a person writes one (see `scenario`), a failure leaves
 //! one behind. A plan and the build decide everything else, down to the last packet.
 
+mod check;
 mod describe;
 mod fault;
 
@@ -228,9 +229,7 @@ impl Plan {
                 plan.version
             ));
         }
-        if let Some(step) = plan.steps.iter().find(|step| plan.person(&step.who).is_none()) {
-            return Err(format!("the plan lets {} act, who does not take part", step.who));
-        }
+        plan.check()?;
         Ok(plan)
     }
 
@@ -244,10 +243,6 @@ impl Plan {
     pub(crate) fn struck(&self, fault: Fault) -> String {
         let person = self.people.get(fault.target % self.people.len().max(1));
         person.map(|person| person.name.clone()).unwrap_or_default()
-    }
-
-    fn person(&self, name: &str) -> Option<&Person> {
-        self.people.iter().find(|person| person.name == name)
     }
 }
 

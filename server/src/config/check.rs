@@ -66,12 +66,12 @@ impl Config {
             let why = format!("at least {HEADER_BYTES_MIN}");
             return Err(Nonsense::new("header_bytes_max", why));
         }
-        let connections_max = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
-        if self.connections_max > connections_max {
-            let why = format!("at most {connections_max}");
-            return Err(Nonsense::new("connections_max", why));
+        let places_max = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
+        let places = [("connections_max", self.connections_max), ("parked_max", self.parked_max)];
+        match places.into_iter().find(|(_, places)| *places > places_max) {
+            Some((name, _)) => Err(Nonsense::new(name, format!("at most {places_max}"))),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
@@ -131,5 +131,7 @@ mod tests {
         );
         let config = Config { connections_max: usize::MAX, ..Config::default() };
         assert_eq!(check(config), "--connections-max: at most 4294967295");
+        let config = Config { parked_max: usize::MAX, ..Config::default() };
+        assert_eq!(check(config), "--parked-max: at most 4294967295");
     }
 }

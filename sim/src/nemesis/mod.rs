@@ -26,7 +26,7 @@ pub(crate) use storm::{Storm, Winds, rage};
 /// How far the wall clock jumps, in nanoseconds.
 const JUMP_NS: i64 = 3_600 * 1_000_000_000;
 /// What a packet takes at most during [`FaultKind::LatencyStep`].
-const SLOW_LATENCY: Duration = Duration::from_millis(500);
+pub(crate) const SLOW_LATENCY_MS: u64 = 500;
 /// After how long without a byte a proxy ends a connection.
 pub(crate) const QUIET_MIN: Duration = Duration::from_millis(250);
 
@@ -120,7 +120,11 @@ impl Nemesis {
         match fault.kind {
             FaultKind::Hold => self.servers.hold(sim, &self.host(fault)),
             FaultKind::LatencyStep => {
-                self.servers.set_latency_max(sim, &self.host(fault), SLOW_LATENCY);
+                self.servers.set_latency_max(
+                    sim,
+                    &self.host(fault),
+                    Duration::from_millis(SLOW_LATENCY_MS),
+                );
             }
             FaultKind::CutReset => *effect = network.cut(&person, Cut::Reset),
             FaultKind::CutFinish => *effect = network.cut(&person, Cut::Finish),

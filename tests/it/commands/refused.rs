@@ -251,7 +251,24 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
     check(
         &racetrack(dir.path(), "sim replay stranger.json"),
         expect![[r#"
-            racetrack: stranger.json: the plan lets bob act, who does not take part
+            racetrack: stranger.json: the plan lets "bob" act, who does not take part
+        "#]],
+    );
+    write("odd.json", r#"{"a\n\u001b[31mname": 1}"#);
+    check(
+        &racetrack(dir.path(), "sim replay odd.json"),
+        expect![[r#"
+        "#]],
+    );
+    write("endless.json", &{
+        let mut plan = sim::generate::plan(1, &sim::Options::default());
+        plan.settings.tick_ms = 0;
+        plan.to_json()
+    });
+    check(
+        &racetrack(dir.path(), "sim replay endless.json"),
+        expect![[r#"
+            racetrack: endless.json: the plan's settings: tick_ms 0: 1 to 1000 can be run
         "#]],
     );
     write("other.json", "[]");

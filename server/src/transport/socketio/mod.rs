@@ -16,8 +16,8 @@
 //! connected to `/` first, and have a query instead of a payload.
 //!
 //! Reading order: `auth` (who connects), `commands` (what comes in), `outbox` (what goes out),
-//! `conversation` (the two together), `words` (for people), `polling` (who is still there), `echo`
-//! (another namespace).
+//! `conversation` (the two together), `words` (for people), `polling` (who is still there), `version3`
+//! (what an old client may not send), `echo` (another namespace).
 
 mod auth;
 mod commands;
@@ -25,6 +25,7 @@ mod conversation;
 mod echo;
 mod outbox;
 mod polling;
+mod version3;
 mod words;
 
 use std::convert::Infallible;

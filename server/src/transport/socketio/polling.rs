@@ -33,7 +33,7 @@ use socketioxide::socket::Sid;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tower::Service;
 
-use super::NotSocketIo;
+use super::{NotSocketIo, version3};
 use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::Rejected;
@@ -41,6 +41,8 @@ use crate::transport::socketio::PATH;
 
 /// The headers that Engine.IO looks at.
 const HEADERS_KEPT: [HeaderName; 2] = [CONTENT_TYPE, SEC_WEBSOCKET_KEY];
+/// As the query says it.
+const VERSION_4: &str = "4";
 /// More than an OPEN packet has.
 const OPEN_BYTES_MAX: usize = 1_024;
 
@@ -51,6 +53,7 @@ pub(super) struct Door {
     places: Arc<Semaphore>,
     present: Arc<Present>,
     retry_after_ms: u64,
+    payload_bytes_max: usize,
 }
 
 /// The polling connections, by the name that Engine.IO gives them. An entry lives as long as its
@@ -92,6 +95,7 @@ impl Door {
             places: Arc::new(Semaphore::new(config.connections_max)),
             present: Arc::default(),
             retry_after_ms: config.retry_after_ms,
+            payload_bytes_max: config.body_bytes_max,
         }
     }
 
@@ -106,6 +110,11 @@ impl Door {
             Some(sid) if is_poll => {
                 let presence = Sid::from_str(sid).ok().and_then(|sid| door.present.find(sid));
                 door.poll(request, presence).await
+            }
+            Some(_)
+                if request.method() == Method::POST && field(query, "EIO") != Some(VERSION_4) =>
+            {
+                door.call(version3::readable(request, door.payload_bytes_max).await).await
             }
             _ => door.call(request).await,
         }

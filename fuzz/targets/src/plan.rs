@@ -1,0 +1,47 @@
+//! Plan files: refused in a line, or run without harm.
+
+use sim::plan::Plan;
+use sim::transcript::transcript;
+
+/// Longer runs are only read and written; they would take longer than they can teach.
+const RUN_MS_MAX: u64 = 12_000;
+/// The same for crowds.
+const PEOPLE_MAX: usize = 6;
+/// The same for what they do and what goes wrong.
+const STEPS_MAX: usize = 60;
+
+/// Reads a plan; runs it where it is small.
+pub fn plan(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let plan = match Plan::from_json(text) {
+        Ok(plan) => plan,
+        Err(why) => return crate::assert_says_something(&why),
+    };
+    assert_eq!(
+        Plan::from_json(&plan.to_json()).as_ref(),
+        Ok(&plan),
+        "it is written as it was read"
+    );
+    assert!(!plan.describe().is_empty());
+    if is_small(&plan) {
+        carry_out(&plan);
+    }
+}
+
+fn is_small(plan: &Plan) -> bool {
+    let steps = plan.steps.len() + plan.faults.len();
+    plan.settings.ended_ms() <= RUN_MS_MAX && plan.people.len() <= PEOPLE_MAX && steps <= STEPS_MAX
+}
+
+/// A checker may find something, because a plan may forbid the server to keep its promises; a panic
+/// may not be found.
+fn carry_out(plan: &Plan) {
+    let report = sim::run(plan, false);
+    let broken = report.violations.iter().map(ToString::to_string);
+    let broken =
+        broken.filter(|found| ["panic", "determinism"].iter().any(|it| found.starts_with(it)));
+    assert_eq!(broken.collect::<Vec<_>>(), [""; 0]);
+    assert!(!transcript(&report).is_empty());
+    let page = reports::sequence::page(&sim::sequence::sequence(&report));
+    assert!(page.ends_with("</html>"));
+}
