@@ -1,0 +1,79 @@
+// Every client with partners on every kind of transport, and curl at every route:
+//
+//   node main.mjs COMMAND...    COMMAND starts the server: `racetrack serve`, or `racetrack-server`
+//
+// Prints a table, and ends with 1 where anything failed.
+
+import { CURL, KINDS, partnersOf } from "./kinds/index.mjs";
+import { ROUTES } from "./routes.mjs";
+import { Server } from "./server.mjs";
+import { tell } from "./story.mjs";
+import { print } from "./table.mjs";
+
+/// The whole run, in milliseconds.
+const RUN_MS_MAX = 600_000;
+/// Rows at a time: most of a row is waiting.
+const AT_ONCE = 6;
+
+const command = process.argv.slice(2);
+if (command.length === 0) {
+  console.error("usage: node main.mjs COMMAND..., as target/release/racetrack serve");
+  process.exit(2);
+}
+
+/// One line of the table.
+class Row {
+  done = [];
+  failure = "it did not come to its end in time";
+
+  constructor(who, what, run) {
+    [this.who, this.what, this.run] = [who, what, run];
+  }
+
+  async fill() {
+    try {
+      await this.run(withServer, (what) => this.done.push(what));
+      this.failure = undefined;
+    } catch (error) {
+      this.failure = error.message;
+    }
+  }
+}
+
+/// A new server, which has forgotten everybody afterwards.
+async function withServer(limits, use) {
+  const server = await Server.start(command, limits);
+  try {
+    await use(server);
+    await server.isEmpty();
+    await server.stop();
+  } finally {
+    server.kill();
+  }
+}
+
+const chats = KINDS.flatMap((mine) =>
+  partnersOf(mine).map((theirs) => {
+    const run = (start, done) => tell(start, mine, theirs, done);
+    return new Row(mine.name, `with ${theirs.name}`, run);
+  }),
+);
+const requests = ROUTES.map(({ route, ask }) => {
+  const run = (start, done) => ask(start).then(() => done("ask"));
+  return new Row(CURL, route, run);
+});
+const rows = [...chats, ...requests];
+
+setTimeout(end, RUN_MS_MAX).unref();
+const waiting = [...rows];
+const fillNext = async () => {
+  for (let row = waiting.shift(); row; row = waiting.shift()) await row.fill();
+};
+await Promise.all(Array.from({ length: AT_ONCE }, fillNext));
+end();
+
+/// Whatever still runs ends with this process, or soon after.
+function end() {
+  print(rows);
+  process.exit(rows.some(({ failure }) => failure) ? 1 : 0);
+}
