@@ -6,7 +6,7 @@
 //! RUN-SENDER-NUMBER-PAIR-LAG    several: the reader may be another generator's
 //! ```
 //!
-//! The run, the pair and the lag are hexadecimal. The longest has 59 bytes, and 64 are allowed.
+//! The run, the pair and the lag are hexadecimal. The longest has 59 characters, and 64 are allowed.
 
 /// The name of a message, without its run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,7 @@ mod tests {
             sent: Some(Sent { pair: u64::MAX, lag_us: 3_600_000_000 }),
         };
         let bytes = longest.write(u64::MAX).len();
-        assert!(bytes <= client::protocol::MESSAGE_ID_BYTES_MAX, "{bytes}");
+        assert!(bytes <= client::protocol::MESSAGE_ID_CHARS_MAX, "{bytes}");
     }
 
     #[test]

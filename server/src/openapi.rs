@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
+use serde_json::{Value, json};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{
@@ -78,8 +79,42 @@ static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| {
     for (path, item) in &mut document.paths.paths {
         add_what_all_may_be_answered(path, item);
     }
-    Bytes::from(document.to_json().expect("a description is plain data"))
+    let mut document = serde_json::to_value(document).expect("a description is plain data");
+    describe_stream(&mut document);
+    describe_frames(&mut document);
+    Bytes::from(document.to_string())
 });
+
+/// Says what an event of the stream is made of, by the names that it has there. OpenAPI 3.1 has no
+/// word for a stream, and the types of the document none for what is in a text.
+fn describe_stream(document: &mut Value) {
+    let events = "/paths/~1api~1stream/get/responses/200/content/text~1event-stream/schema";
+    let events = document.pointer_mut(events).expect("the stream is described by its route");
+    *events = json!({
+        "type": "object",
+        "description": "Each event of the stream",
+        "properties": {
+            "id": { "type": "string", "description": "The place of the event; none of a refusal" },
+            "event": { "type": "string", "description": "`refused`; none of an event" },
+            "data": {
+                "type": "string",
+                "contentMediaType": "application/json",
+                "contentSchema": { "$ref": "#/components/schemas/ServerFrame" },
+            },
+        },
+        "required": ["data"],
+    });
+}
+
+/// Says that an event is a frame as it stands: of one variant alone, the types of the document cannot
+/// say that it has no `type` of its own.
+fn describe_frames(document: &mut Value) {
+    let event = json!({ "$ref": "#/components/schemas/Event" });
+    let frames = document.pointer_mut("/components/schemas/ServerFrame/oneOf");
+    let frames = frames.and_then(Value::as_array_mut).expect("a frame is one of several");
+    let wrapped = frames.iter_mut().find(|frame| frame["allOf"][0]["$ref"] == event["$ref"]);
+    *wrapped.expect("an event is one of the frames") = event;
+}
 
 fn add_what_all_may_be_answered(path: &str, item: &mut PathItem) {
     let opens_socket = path == "/api/ws";

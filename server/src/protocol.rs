@@ -11,6 +11,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+pub(crate) mod whole;
+
+pub use whole::WHOLE_MAX;
+
 /// The place of an event in one session's mailbox; the first event is 1, and 0 means "nothing yet".
 #[derive(
     Debug,
@@ -27,7 +31,8 @@ use utoipa::ToSchema;
     ToSchema,
 )]
 #[serde(transparent)]
-pub struct Seq(pub u64);
+#[schema(maximum = 9_007_199_254_740_991_u64)]
+pub struct Seq(#[serde(deserialize_with = "whole::in_json")] pub u64);
 
 impl Seq {
     /// The next place in the log.
@@ -42,14 +47,16 @@ impl Seq {
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
 #[serde(transparent)]
-pub struct SessionId(pub u64);
+#[schema(maximum = 9_007_199_254_740_991_u64)]
+pub struct SessionId(#[serde(deserialize_with = "whole::in_json")] pub u64);
 
 /// One conversation of two sessions; never used a second time, not even after a restart.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
 #[serde(transparent)]
-pub struct PairId(pub u64);
+#[schema(maximum = 9_007_199_254_740_991_u64)]
+pub struct PairId(#[serde(deserialize_with = "whole::in_json")] pub u64);
 
 macro_rules! number {
     ($($name:ident $prefix:literal),*) => {$(
@@ -62,7 +69,7 @@ macro_rules! number {
 }
 number!(Seq "#", SessionId "s", PairId "p");
 
-/// A message's name, made by the client and unique in its session; 1 to 64 bytes.
+/// A message's name, made by the client and unique in its session; 1 to 64 characters.
 ///
 /// Sending the same id again is accepted and changes nothing, so a client may repeat a
 /// message whose answer was lost.
@@ -71,8 +78,8 @@ number!(Seq "#", SessionId "s", PairId "p");
 #[schema(value_type = String, min_length = 1, max_length = 64)]
 pub struct MessageId(Arc<str>);
 
-/// The longest [`MessageId`], in bytes.
-pub const MESSAGE_ID_BYTES_MAX: usize = 64;
+/// The longest [`MessageId`], in characters.
+pub const MESSAGE_ID_CHARS_MAX: usize = 64;
 
 impl MessageId {
     /// The id as text.
@@ -102,10 +109,10 @@ impl TryFrom<Arc<str>> for MessageId {
     type Error = String;
 
     fn try_from(text: Arc<str>) -> Result<Self, Self::Error> {
-        match text.len() {
-            1..=MESSAGE_ID_BYTES_MAX => Ok(Self(text)),
+        match text.chars().count() {
+            1..=MESSAGE_ID_CHARS_MAX => Ok(Self(text)),
             length => Err(format!(
-                "a message id has 1 to {MESSAGE_ID_BYTES_MAX} bytes, this one has {length}"
+                "a message id has 1 to {MESSAGE_ID_CHARS_MAX} characters, this one has {length}"
             )),
         }
     }

@@ -1,6 +1,6 @@
 //! What a session has said lately, so that a repeated message is not said twice.
 //!
-//! Only a hash of 64 bits is kept of each id, eight bytes instead of up to sixty-four: two ids of
+//! Only a hash of 64 bits is kept of each id, eight bytes instead of a text of sixty-four characters: two ids of
 //! one session are taken for the same once in 2^64 / `ids_max` messages, and whoever makes ids that
 //! collide on purpose silences nobody else.
 

@@ -8,11 +8,11 @@
 //                                                            returning  the server comes back
 //                                                            leaving    waits for its last word
 //
-// Nothing is lost, because every connection begins at the cursor; nothing comes twice, because an
-// event at or below it is dropped; what was said on a connection that is no more is said again
-// under the same name, which the server takes once. It draws nothing: `on.line(line)` is a new line
-// of the conversation, `on.changed(line)` and `on.dropped(line)` one that was there, `on.state()`
-// everything else.
+// Nothing is lost, because every connection begins at the cursor, and one that skips an event is
+// given up for another; nothing comes twice, because an event at or below the cursor is dropped;
+// what was said on a connection that is no more is said again under the same name, which the
+// server takes once. It draws nothing: `on.line(line)` is a new line of the conversation,
+// `on.changed(line)` and `on.dropped(line)` one that was there, `on.state()` everything else.
 
 import { ask } from "/pages/http.js";
 import { LAST_RESORT, TRANSPORTS } from "/pages/transports.js";
@@ -39,6 +39,8 @@ export class Conversation {
   #session;
   #token;
   #cursor = 0;
+  /// The event that was not the next one, and was not taken for that.
+  #early;
   #acknowledged = 0;
   #transport;
   #timer;
@@ -257,6 +259,7 @@ export class Conversation {
 
   #event(event) {
     if (event.seq <= this.#cursor) return;
+    if (this.#isEarly(event.seq)) return this.#connect();
     this.#cursor = event.seq;
     this.#heard(event);
     if (this.#cursor - this.#acknowledged >= ACKNOWLEDGE_EVERY && this.#transport) {
@@ -264,6 +267,16 @@ export class Conversation {
       this.#transport.acknowledge(this.#cursor);
     }
     if (!this.isOver) this.#keep();
+  }
+
+  /// True when events before this one may have been lost on their way. A browser asks again by
+  /// itself when the answer to a poll is cut off, and what was in that answer is not told again
+  /// before somebody asks for it. If this event comes first then too, the server has given up
+  /// what is missing.
+  #isEarly(seq) {
+    const isEarly = seq > this.#cursor + 1 && seq !== this.#early;
+    this.#early = isEarly ? seq : undefined;
+    return isEarly;
   }
 
   #heard(event) {
@@ -276,6 +289,8 @@ export class Conversation {
         this.#meet("waiting", undefined);
         return this.#word("waiting");
       case "paired":
+        // The head count that this page was told may be from before the other one came.
+        this.online = Math.max(this.online ?? 0, 2);
         this.#meet("paired", event.pair);
         this.#forgetTheWait();
         return this.#word("paired");

@@ -26,7 +26,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use crate::hub::{Detach, Reader, Rejected};
-use crate::protocol::Seq;
+use crate::protocol::{Seq, whole};
 
 /// The query of a transport that pushes.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -34,6 +34,7 @@ use crate::protocol::Seq;
 pub(crate) struct Opening {
     /// The last event that the client has; without it, everything that the mailbox still has is
     /// sent.
+    #[serde(default, deserialize_with = "whole::seq_in_query")]
     after: Option<Seq>,
 }
 

@@ -27,17 +27,18 @@ use utoipa::ToSchema;
 use super::who::{Who, set_cookie};
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
-use crate::protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq};
+use crate::protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq, whole};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Poll {
     /// The last event that arrived; the answer holds those behind it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::seq_in_query")]
     after: Seq,
     /// How long to wait for an event where there is none, in milliseconds; 0 is a short poll. The
     /// server may wait less.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole::in_query")]
+    #[param(maximum = 9_007_199_254_740_991_u64)]
     wait_ms: u64,
 }
 

@@ -36,7 +36,9 @@ use super::who::Who;
 use super::{Opening, take_up};
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
-use crate::protocol::{Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame};
+use crate::protocol::{
+    Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame, WHOLE_MAX,
+};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 /// nginx collects an answer before it passes it on, unless it is told not to.
@@ -47,10 +49,7 @@ const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
     get,
     path = "/api/stream",
     summary = "Server-sent events",
-    params(
-        Opening,
-        ("Last-Event-ID" = Option<Seq>, Header, description = "As `after`, and before it"),
-    ),
+    params(Opening, Resumed),
     responses(
         (status = 200, description = "A stream that does not end: `id:` is the place of an event, \
             `data:` the event; `event: refused` where the stream is taken away", body = Event,
@@ -65,7 +64,7 @@ pub(crate) async fn stream(
     opening: Result<Query<Opening>, QueryRejection>,
 ) -> Result<impl IntoResponse, HttpError> {
     let Query(Opening { after }) = opening?;
-    let after = last_event_id(&headers)?.or(after);
+    let after = Resumed::read(&headers)?.last_event_id.or(after);
     let (reader, cursor) = take_up(hub.attach(session).await?, after).await?;
     let comment_every = Duration::from_millis(hub.config().stream_comment_ms);
     let hello = Bytes::from(format!("retry: {}\n\n", hub.config().retry_after_ms));
@@ -101,11 +100,21 @@ pub(crate) async fn acknowledge(
 }
 
 /// What a browser's EventSource says when it comes back; it is newer than the address.
-fn last_event_id(headers: &HeaderMap) -> Result<Option<Seq>, HttpError> {
-    let Some(id) = headers.get(LAST_EVENT_ID) else { return Ok(None) };
-    let seq = id.to_str().ok().and_then(|id| id.parse().ok());
-    let seq = seq.ok_or_else(|| HttpError::Malformed("Last-Event-ID is a number".to_owned()))?;
-    Ok(Some(Seq(seq)))
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+struct Resumed {
+    /// As `after`, and before it.
+    #[param(rename = "Last-Event-ID", nullable = false)]
+    last_event_id: Option<Seq>,
+}
+
+impl Resumed {
+    fn read(headers: &HeaderMap) -> Result<Self, HttpError> {
+        let Some(id) = headers.get(LAST_EVENT_ID) else { return Ok(Self { last_event_id: None }) };
+        let seq = id.to_str().ok().and_then(|id| id.parse().ok()).filter(|seq| *seq <= WHOLE_MAX);
+        let seq = seq.ok_or_else(|| HttpError::Malformed("Last-Event-ID is a number".to_owned()))?;
+        Ok(Self { last_event_id: Some(Seq(seq)) })
+    }
 }
 
 /// A mailbox, read for as long as somebody listens. Dropped before its end, it is a lost

@@ -10,6 +10,7 @@ mod golden;
 mod limits;
 mod logs;
 mod metrics;
+mod numbers;
 mod openapi;
 mod origins;
 mod pages;

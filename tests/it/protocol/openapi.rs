@@ -94,6 +94,25 @@ async fn every_reference_leads_somewhere_and_every_scheme_is_known() {
     }
 }
 
+#[tokio::test]
+async fn an_event_is_described_as_it_stands_in_streams_and_frames_and_no_parameter_can_be_null() {
+    let served = serve(Config::default()).await;
+    let document = document(&served).await;
+    let stream = &document["paths"]["/api/stream"]["get"];
+    let event = &stream["responses"]["200"]["content"]["text/event-stream"]["schema"];
+    let payload = &event["properties"]["data"]["contentSchema"]["$ref"];
+    assert_eq!(payload, "#/components/schemas/ServerFrame");
+    let frames = document["components"]["schemas"]["ServerFrame"]["oneOf"].as_array();
+    let event = serde_json::json!({ "$ref": "#/components/schemas/Event" });
+    assert!(frames.is_some_and(|frames| frames.contains(&event)), "{frames:?}");
+    for (_, _, operation) in operations(&document) {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters {
+            assert!(!parameter["schema"].to_string().contains("null"), "{parameter}");
+        }
+    }
+}
+
 fn collect<'a>(value: &'a Value, wanted: &str, found: &mut BTreeSet<&'a str>) {
     match value {
         Value::Array(items) => items.iter().for_each(|item| collect(item, wanted, found)),

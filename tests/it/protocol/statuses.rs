@@ -81,7 +81,7 @@ async fn what_cannot_be_read_is_400() {
         expect![[r#"
         400
         content-type: application/problem+json
-        {"type":"/problems/bad-body","title":"The body is not understood","status":400,"detail":"Failed to deserialize the JSON body into the target type: id: a message id has 1 to 64 bytes, this one has 0 at line 1 column 8"}
+        {"type":"/problems/bad-body","title":"The body is not understood","status":400,"detail":"Failed to deserialize the JSON body into the target type: id: a message id has 1 to 64 characters, this one has 0 at line 1 column 8"}
     "#]],
     );
     check(

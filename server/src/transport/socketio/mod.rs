@@ -12,6 +12,10 @@
 //! A session that was opened with `after`, or resumed with a token, outlives its connection, and
 //! its client acknowledges. DISCONNECT leaves at once.
 //!
+//! Engine.IO does not number its packets: where a browser repeats a poll by itself, because its
+//! answer was cut off on the way, that answer is gone, and the next one leaves a gap in `seq`. Who
+//! keeps a cursor then connects again with it.
+//!
 //! Engine.IO 4 is what today's clients speak. Those of Socket.IO 2 speak Engine.IO 3: they are
 //! connected to `/` first, and have a query instead of a payload.
 //!
