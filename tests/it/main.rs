@@ -5,7 +5,7 @@
 //! `protocol` pins the wire, over real sockets; `matrix` lets every transport meet every other, in both worlds; `load` runs the load suite in small, `saturate` the measurement beside other servers, `readme` the example in the README,
 //! `planted` the bugs that are planted on purpose, `twin` plans against real servers; `commands` is
 //! the command line as its users see it; `tidy` holds the rules of the house. `http` asks and
-//! `served` answers, for those who need sockets.
+//! `served` answers, for those who need sockets; `schema` reads what is printed for programs.
 
 mod races;
 
@@ -15,6 +15,7 @@ mod regressions;
 mod http;
 mod matrix;
 mod protocol;
+mod schema;
 mod served;
 
 mod load;
