@@ -49,7 +49,7 @@ impl Diff {
                 json.extend(parting);
             }
             json
-        });
+        })?;
         Ok(Outcome::Good)
     }
 }

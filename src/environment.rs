@@ -12,7 +12,7 @@ pub(crate) fn environment() -> Environment {
         cores: crate::sim::cores(),
         memory_bytes: kibibytes(&field("/proc/meminfo", "MemTotal")) * 1_024,
         open_files_max: open_files_max(),
-        racetrack: env!("CARGO_PKG_VERSION").to_owned(),
+        racetrack: crate::VERSION.to_owned(),
         profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
     }
 }

@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::progress::Meter;
 use crate::prometheus::Exporter;
-use crate::{environment, runtime, search, selftest};
+use crate::{environment, help, runtime, search, selftest};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -54,6 +53,7 @@ pub(crate) struct Load {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Hold the ruler against known lengths: injected delays and a freeze; about a minute
+    #[command(after_long_help = help::SELFTEST)]
     Selftest,
 }
 
@@ -80,7 +80,7 @@ impl Load {
         };
         let run = Run { slos: self.slos.clone(), ..run };
         let written = reports::write_run(&run, &dir)?;
-        output.result(&describe(&run, &written), || to_json(&run, &dir));
+        output.result(&describe(&run, &written), || to_json(&run, &written))?;
         Ok(outcome(&run))
     }
 
@@ -170,6 +170,7 @@ pub(crate) fn server_command() -> anyhow::Result<Vec<OsString>> {
 pub(crate) fn quieten_goose() {
     let _is_set_already = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| "error".into()))
+        .with_ansi(output::has_colours())
         .with_writer(std::io::stderr)
         .try_init();
 }
@@ -214,7 +215,7 @@ pub(crate) fn describe(run: &Run, written: &Written) -> String {
     format!("{table}\nreport: {}", written.report.display())
 }
 
-pub(crate) fn to_json(run: &Run, dir: &Path) -> Value {
+pub(crate) fn to_json(run: &Run, written: &Written) -> Value {
     let transports: Map<_, _> = reports::summaries(run)
         .into_iter()
         .map(|summary: Summary| {
@@ -222,7 +223,12 @@ pub(crate) fn to_json(run: &Run, dir: &Path) -> Value {
             (summary.transport, row)
         })
         .collect();
-    let mut object = json!({ "transports": transports, "slos": slo::judge(run), "out": dir });
+    let mut object = json!({
+        "transports": transports,
+        "slos": slo::judge(run),
+        "report": written.report,
+        "out": written.dir,
+    });
     if !run.knees.is_empty() {
         object["knees"] = run.knees.iter().map(knee_to_json).collect();
     }
@@ -242,5 +248,34 @@ pub(crate) fn outcome(run: &Run) -> Outcome {
         Standing::Good => Outcome::Good,
         Standing::Invalid => Outcome::Invalid,
         Standing::Failed | Standing::Empty => Outcome::Bad,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reports::knee::{Outcome as Held, Probe};
+
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn a_search_is_printed_as_the_schema_says() {
+        let probe = |load, p99_us, outcome| Probe {
+            load,
+            users: 10,
+            offered_per_s: load,
+            achieved_per_s: load,
+            p50_us: p99_us,
+            p99_us,
+            outcome,
+            why: String::new(),
+        };
+        let probes = vec![probe(10.0, Some(900), Held::Held), probe(20.0, None, Held::Broken)];
+        let found =
+            Knee { transport: "sse".to_owned(), load: knee::Load::Rate, p99_us_max: 1_000, probes };
+        let nothing = Knee { load: knee::Load::People, probes: Vec::new(), ..found.clone() };
+        let knees = [found, nothing].map(|knee| knee_to_json(&knee));
+        let run = json!({ "transports": {}, "slos": [], "report": "", "out": "", "knees": knees });
+        schema::check("load", &output::versioned(run));
     }
 }

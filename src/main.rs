@@ -3,10 +3,15 @@
 //! Every command ends with an exit code that scripts can trust: 0 done and good, 1 done and not
 //! good, 2 wrong usage or environment, 3 measured but not valid.
 
+mod bar;
 mod checkout;
+mod completions;
 mod diff;
 mod environment;
+mod help;
+mod interrupt;
 mod load;
+mod man;
 mod meta;
 mod outcome;
 mod output;
@@ -24,21 +29,32 @@ mod tour;
 mod twin;
 mod world;
 
+#[cfg(test)]
+#[path = "../tests/it/schema.rs"]
+mod schema;
+
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use serde_json::json;
 
 use crate::outcome::Outcome;
 use crate::output::Output;
 
+/// The version and, in a checkout, the commit that this program was built from.
+const VERSION: &str = commit::version!();
+
 /// Simulate a real-time server deterministically, load it with real clients, compare transports.
 ///
-/// Without a command: the tour, which simulates, loads and reports in under two minutes.
+/// Without a command: the tour, which simulates, loads and reports in about two minutes.
 #[derive(Parser)]
 #[command(
-    version,
-    after_help = "Exit: 0 done and good; 1 done and not good; 2 wrong usage or \
-    environment; 3 measured but not valid."
+    name = "racetrack",
+    version = VERSION,
+    max_term_width = 100,
+    after_help = help::EXIT,
+    after_long_help = help::ALL
 )]
 struct Cli {
     #[command(flatten)]
@@ -50,30 +66,43 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Simulate, load and report, with the defaults of each
+    #[command(after_long_help = help::TOUR)]
     Tour(tour::Tour),
     /// Run the production server until SIGINT or SIGTERM
+    #[command(after_long_help = help::SERVE)]
     Serve(Box<server::Serve>),
     /// Run the server and its clients inside a simulated network, one world a seed
+    #[command(after_long_help = help::SIM)]
     Sim(sim::Sim),
     /// Put thousands of real clients on the server and measure latency from intended time
+    #[command(after_long_help = help::LOAD)]
     Load(load::Load),
     /// Make the report of a run directory again
+    #[command(after_long_help = help::REPORT)]
     Report(report::Report),
+    /// Print the script that lets a shell complete these commands
+    #[command(after_long_help = help::COMPLETIONS)]
+    Completions(completions::Completions),
+    /// Print the manual page, or write those of all commands into a directory
+    #[command(after_long_help = help::MAN)]
+    Man(man::WriteMan),
 }
 
 fn main() -> ExitCode {
     let Cli { output, command } = Cli::parse();
     let outcome = match command.unwrap_or_else(|| Command::Tour(tour::Tour::default())) {
         Command::Tour(tour) => tour.run(&output),
-        Command::Serve(options) => serve(*options),
+        Command::Serve(options) => serve(&options, &output),
         Command::Sim(sim) => sim.run(&output),
         Command::Load(load) => load.run(&output),
         Command::Report(report) => report.run(&output),
+        Command::Completions(completions) => completions.run(Cli::command(), &output),
+        Command::Man(man) => man.run(Cli::command(), &output),
     };
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            output::warn(&format!("racetrack: {}", in_one_line(&error)));
+            output::fail(&in_one_line(&error));
             ExitCode::from(outcome::USAGE)
         }
     }
@@ -96,8 +125,11 @@ fn in_one_line(error: &anyhow::Error) -> String {
     told.chars().map(shown).collect()
 }
 
-fn serve(options: server::Serve) -> anyhow::Result<Outcome> {
-    server::run(&options)?;
+fn serve(options: &server::Serve, output: &Output) -> anyhow::Result<Outcome> {
+    server::run_telling(options, |address| {
+        let url = format!("http://{address}");
+        output.told(&format!("listening on {url}"), || json!({ "listening": url }))
+    })?;
     Ok(Outcome::Good)
 }
 

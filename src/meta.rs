@@ -6,8 +6,9 @@
 //! is named. A run that reached past its seed fails, whatever its trace.
 
 use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use ::sim::determinism::TraceReport;
 use ::sim::generate;
@@ -15,8 +16,9 @@ use anyhow::{Context, ensure};
 use clap::Args;
 use serde_json::json;
 
+use crate::bar::Bar;
 use crate::outcome::Outcome;
-use crate::output::{self, Output};
+use crate::output::Output;
 use crate::seeds::Seeds;
 use crate::world::World;
 
@@ -58,7 +60,11 @@ impl Trace {
         }
         for seed in seeds {
             let report = ::sim::run(&generate::plan(seed, &options), self.entries);
-            output::print(&format!("{seed} {}", serde_json::to_string(&report.trace)?));
+            let line = format!("{seed} {}", serde_json::to_string(&report.trace)?);
+            // Whoever asked is gone, and nobody else wants the rest.
+            if writeln!(io::stdout(), "{line}").is_err() {
+                break;
+            }
         }
         Ok(Outcome::Good)
     }
@@ -95,7 +101,7 @@ impl Meta {
                     json!({ "seed": seed, "at": parting })
                 }),
             })
-        });
+        })?;
         let is_good = divergence.is_none() && escape.is_none();
         Ok(if is_good { Outcome::Good } else { Outcome::Bad })
     }
@@ -136,22 +142,36 @@ impl Meta {
         let other = spawn(self.with.as_deref().unwrap_or(&this), Some("--reverse"))?;
         let one = spawn(&this, None)?;
         // Both are read to the end before either is judged, so that none is left behind.
-        let outputs = [one, other].map(std::process::Child::wait_with_output);
-        let [one, other] = outputs.map(|output| {
-            let output = output.context("cannot read from the second process")?;
-            ensure!(output.status.success(), "a process that traced seeds {seeds} failed");
-            parse(&output.stdout).context("a program printed something else than traces")
+        let bar = Bar::new(2 * seeds.len(), "tracing");
+        let (one, other) = std::thread::scope(|scope| {
+            let other = scope.spawn(|| traces(other, seeds, &bar));
+            (traces(one, seeds, &bar), other.join().expect("reading does not panic"))
         });
-        Ok((one?, other?))
+        bar.end();
+        let program = self.with.as_deref().unwrap_or(&this).display();
+        let other = other.with_context(|| format!("{program} is no racetrack of this kind"))?;
+        Ok((one?, other))
     }
 }
 
-fn parse(lines: &[u8]) -> anyhow::Result<BTreeMap<u64, TraceReport>> {
-    let lines = std::str::from_utf8(lines)?.lines();
-    lines
-        .map(|line| {
-            let (seed, trace) = line.split_once(' ').context("a trace has a seed and a report")?;
-            Ok((seed.parse()?, serde_json::from_str(trace)?))
-        })
-        .collect()
+/// What a process prints until it ends, a line a seed.
+fn traces(
+    mut child: Child,
+    seeds: &Seeds,
+    bar: &Bar,
+) -> anyhow::Result<BTreeMap<u64, TraceReport>> {
+    let stdout = child.stdout.take().context("the process has no output")?;
+    let lines = BufReader::new(stdout).lines().inspect(|_| bar.inc());
+    // A line that cannot be understood closes the pipe, and that ends the process.
+    let traces: anyhow::Result<BTreeMap<_, _>> = lines.map(|line| parse(&line?)).collect();
+    let status = child.wait().context("the end of a process is not known")?;
+    ensure!(status.success(), "`sim trace --seeds {seeds}` ended with {status}");
+    let traces = traces.context("it printed something else than traces")?;
+    ensure!(traces.keys().copied().eq(seeds.0.clone()), "it did not trace the seeds {seeds}");
+    Ok(traces)
+}
+
+fn parse(line: &str) -> anyhow::Result<(u64, TraceReport)> {
+    let (seed, trace) = line.split_once(' ').context("a trace has a seed and a report")?;
+    Ok((seed.parse()?, serde_json::from_str(trace)?))
 }

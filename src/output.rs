@@ -1,12 +1,13 @@
 //! Where a command's results go: text or one JSON object on standard output, files in a
 //! directory, and everything else on standard error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::Context;
-use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use clap::builder::styling::{AnsiColor, Style};
+use clap::{Args, ValueEnum, ValueHint};
 use serde_json::{Value, json};
 
 /// The version of every command's JSON.
@@ -14,21 +15,29 @@ const SCHEMA: u32 = 1;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Output {
-    /// Text for people, or one JSON object for programs
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    /// How the result is told
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human, display_order = 900)]
     format: Format,
     /// Where files go [default: target/racetrack/COMMAND-TIME]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath,
+        display_order = 901)]
     out: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
+    /// Text for people
     Human,
+    /// One JSON object for programs
     Json,
 }
 
 impl Output {
+    /// The directory that was asked for.
+    pub(crate) fn out(&self) -> Option<&Path> {
+        self.out.as_deref()
+    }
+
     /// The directory for the files of a command; not made yet.
     pub(crate) fn dir(&self, command: &str) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {
@@ -37,54 +46,71 @@ impl Output {
         })
     }
 
-    /// Prints a command's result, of which the JSON is made only where it is asked for.
-    pub(crate) fn result(&self, human: &str, json: impl FnOnce() -> Value) {
-        match self.format {
-            Format::Human => print(human),
-            Format::Json => {
-                let mut object = json!({ "schema": SCHEMA });
-                if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), json()) {
-                    object.extend(fields);
-                }
-                print(&object.to_string());
-            }
+    /// Prints a command's result.
+    pub(crate) fn result(&self, human: &str, json: impl FnOnce() -> Value) -> anyhow::Result<()> {
+        print(&self.told(human, json))
+    }
+
+    /// A command's result, of which the JSON is made only where it is asked for.
+    pub(crate) fn told(&self, human: &str, json: impl FnOnce() -> Value) -> String {
+        if self.format == Format::Human {
+            return human.to_owned();
         }
+        versioned(json()).to_string()
     }
 
     /// Text for people that is not part of the result.
-    pub(crate) fn note(&self, text: &str) {
+    pub(crate) fn note(&self, text: &str) -> anyhow::Result<()> {
         match self.format {
             Format::Human => print(text),
-            Format::Json => warn(text),
+            Format::Json => {
+                warn(text);
+                Ok(())
+            }
         }
     }
 }
 
-/// A progress bar on standard error; where that is no terminal, nothing.
-pub(crate) fn progress(length: u64, what: &str) -> ProgressBar {
-    if !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+/// The fields of a result behind the version of all of them.
+pub(crate) fn versioned(fields: Value) -> Value {
+    let mut object = json!({ "schema": SCHEMA });
+    if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
+        object.extend(fields);
     }
-    let style = ProgressStyle::with_template("{msg} [{bar:40}] {pos}/{len} {elapsed}")
-        .expect("the template is well-formed")
-        .progress_chars("=> ");
-    ProgressBar::new(length).with_style(style).with_message(what.to_owned())
+    object
 }
 
 /// Writes a file of a command, whose directory is made if need be.
 pub(crate) fn write(dir: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
     let path = dir.join(name);
-    std::fs::create_dir_all(dir).and_then(|()| std::fs::write(&path, text)).with_context(|| {
-        format!("cannot write {}; choose another place with --out", path.display())
-    })?;
+    std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::write(&path, text))
+        .with_context(|| format!("cannot write {}; choose another place", path.display()))?;
     Ok(path)
 }
 
-/// A reader who went away (`| head`) is no error.
-pub(crate) fn print(text: &str) {
-    let _reader_is_gone = writeln!(io::stdout().lock(), "{}", text.trim_end());
+/// A reader who went away (`| head`) is no error; a full disk behind `> FILE` is one.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(error).context("cannot write to standard output; free some space, or redirect it")
+        }
+        _ => Ok(()),
+    }
 }
 
 pub(crate) fn warn(text: &str) {
     let _reader_is_gone = writeln!(io::stderr().lock(), "{}", text.trim_end());
+}
+
+/// The one line of a command that did not do what it was asked for.
+pub(crate) fn fail(why: &str) {
+    let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+    let _reader_is_gone = writeln!(anstream::stderr().lock(), "{red}racetrack:{red:#} {why}");
+}
+
+/// True where what is written to standard error may be coloured.
+pub(crate) fn has_colours() -> bool {
+    AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }

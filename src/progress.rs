@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use loadtest::{Phase, Progress};
 use reports::units::{count, duration_us, number};
 
-use crate::output;
+use crate::{bar, output};
 
 /// Between two lines about the same phase.
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ struct Told {
 
 impl Meter {
     pub(crate) fn new() -> Self {
-        let bar = output::progress(1, "loading");
+        let bar = bar::on_terminal(1, "loading");
         Self { bar, is_terminal: io::stderr().is_terminal(), told: RefCell::new(None) }
     }
 

@@ -10,6 +10,7 @@ use reports::merge::merge;
 use serde_json::json;
 
 use crate::environment;
+use crate::help;
 use crate::load;
 use crate::outcome::Outcome;
 use crate::output::Output;
@@ -27,9 +28,11 @@ pub(crate) struct Report {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Say which percentiles of run B differ from those of run A; exit 1 when one is slower
+    #[command(after_long_help = help::COMPARE)]
     Compare(Compare),
     /// Make one run of those of several generators (`load --shard`), and account for what went
     /// from one to another
+    #[command(after_long_help = help::MERGE)]
     Merge(Merge),
 }
 
@@ -57,8 +60,8 @@ impl Report {
                 let run = self.run.as_ref().context("a run is required")?;
                 let run = reports::read_run(run)?;
                 let written = reports::write_run(&run, &output.dir("report"))?;
-                let json = || json!({ "report": written.report });
-                output.result(&load::describe(&run, &written), json);
+                let json = || load::to_json(&run, &written);
+                output.result(&load::describe(&run, &written), json)?;
                 Ok(load::outcome(&run))
             }
         }
@@ -70,13 +73,8 @@ impl Merge {
         let read = |path: &PathBuf| Ok((path.display().to_string(), reports::read_run(path)?));
         let runs = self.runs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
         let run = merge(&runs, environment::command_line())?;
-        let dir = output.dir("merge");
-        let written = reports::write_run(&run, &dir)?;
-        output.result(&load::describe(&run, &written), || {
-            let mut object = load::to_json(&run, &dir);
-            object["report"] = json!(written.report);
-            object
-        });
+        let written = reports::write_run(&run, &output.dir("merge"))?;
+        output.result(&load::describe(&run, &written), || load::to_json(&run, &written))?;
         Ok(load::outcome(&run))
     }
 }
@@ -91,7 +89,7 @@ impl Compare {
             self.a.display(),
             self.b.display()
         );
-        output.result(&table(&compared), || json!({ "percentiles": compared }));
+        output.result(&table(&compared), || json!({ "percentiles": compared }))?;
         let is = |verdict| compared.iter().any(|it| it.verdict == verdict);
         Ok(match () {
             () if is(Verdict::Slower) => Outcome::Bad,

@@ -18,7 +18,7 @@ pub(crate) fn run(output: &Output) -> anyhow::Result<Outcome> {
     let command = server_command()?;
     let cases = runtime()?.block_on(selftest::run(&command, |progress| meter.show(progress)))?;
     meter.end();
-    output.result(&describe(&cases), || to_json(&cases));
+    output.result(&describe(&cases), || to_json(&cases))?;
     Ok(outcome(&cases))
 }
 

@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::Args;
 use serde_json::json;
 
+use crate::bar;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::world::World;
@@ -64,7 +65,9 @@ fn read_plan(file: &Path) -> anyhow::Result<Plan> {
 
 /// Runs a plan once and tells what happened, on a page too where one is asked for.
 pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow::Result<Outcome> {
+    let waiting = bar::waiting("simulating");
     let report = ::sim::run(plan, false);
+    waiting.finish_and_clear();
     let drawn = report.plan.describe();
     let hash = format!("{:016x}", report.trace.hash);
     let mut text = format!("{}\n{drawn}\ntrace hash  {hash}", transcript(&report));
@@ -84,7 +87,7 @@ pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow:
             "html": html,
             "plan": report.plan,
         })
-    });
+    })?;
     Ok(if failure.is_some() { Outcome::Bad } else { Outcome::Good })
 }
 
@@ -92,5 +95,7 @@ pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow:
 pub(crate) fn write_page(report: &Report, file: &Path) -> anyhow::Result<PathBuf> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
     let dir = file.parent().unwrap_or_else(|| Path::new(""));
-    output::write(dir, &name.to_string_lossy(), &reports::sequence::page(&sequence(report)))
+    let page = reports::sequence::page(&sequence(report));
+    let written = output::write(dir, &name.to_string_lossy(), &page);
+    written.with_context(|| format!("the page {} was not drawn", file.display()))
 }

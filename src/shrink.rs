@@ -8,15 +8,15 @@ use ::sim::shrink::{self, Limits, Shrunk, Size};
 use ::sim::transcript::brief;
 use ::sim::words::planned;
 use ::sim::{Failure, Report, diff};
-use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::bar::Bar;
 use crate::diff::describe_parting;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::show::{Subject, write_page};
-use crate::sim::cores;
+use crate::sim::threads;
 use crate::world::World;
 
 /// Kinds of failures that a sweep shrinks one of.
@@ -42,8 +42,7 @@ pub(crate) struct Shrink {
 
 impl Shrink {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
-        let jobs = self.jobs.unwrap_or_else(cores);
-        ensure!(jobs > 0, "--jobs 0: at least one thread must run");
+        let jobs = threads(self.jobs)?;
         let subject = match (self.seed, &self.file) {
             (Some(seed), _) => Subject::Seed(seed),
             (None, file) => Subject::File(file.clone().unwrap_or_default()),
@@ -52,11 +51,11 @@ impl Shrink {
         let limits = Limits { runs_max: self.runs, jobs, ..Limits::default() };
         let Some(smallest) = Smallest::of(&report, &limits) else {
             let text = "the plan does not fail: there is nothing to shrink";
-            output.result(text, || json!({ "failed": false, "plan": report.plan }));
+            output.result(text, || json!({ "failed": false, "plan": report.plan }))?;
             return Ok(Outcome::Good);
         };
         let files = smallest.write(&output.dir("shrink"))?;
-        output.result(&smallest.describe(&files), || smallest.to_json(&files));
+        output.result(&smallest.describe(&files), || smallest.to_json(&files))?;
         Ok(Outcome::Bad)
     }
 }
@@ -103,9 +102,9 @@ struct Files {
 impl Smallest {
     fn of(report: &Report, limits: &Limits) -> Option<Self> {
         let kind = shrink::kind(report, report.violations.first()?);
-        let bar = output::progress(limits.runs_max, "shrinking");
+        let bar = Bar::new(limits.runs_max, "shrinking, in runs");
         let shrunk = shrink::shrink_failure(report, limits, |runs| bar.set_position(runs));
-        bar.finish_and_clear();
+        bar.end();
         let shrunk = shrunk?;
         let mut smallest = ::sim::run(&shrunk.plan, false);
         // What was kept comes first, whatever else is wrong with the smallest plan.

@@ -13,7 +13,9 @@ use nix::time::{ClockId, clock_gettime};
 use reports::run::SimulationSummary;
 use serde_json::{Value, json};
 
+use crate::bar::Bar;
 use crate::diff::Diff;
+use crate::help;
 use crate::meta::Meta;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
@@ -26,6 +28,8 @@ use crate::world::World;
 
 /// Failures that are told in words; the rest is in the files.
 const FAILURES_SHOWN_MAX: usize = 5;
+/// No machine has more cores.
+const JOBS_MAX: usize = 1_024;
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -60,16 +64,22 @@ pub(crate) struct Sim {
 #[derive(Debug, Subcommand)]
 enum SimCommand {
     /// Run each seed in two processes and compare their traces
+    #[command(after_long_help = help::META)]
     Meta(Meta),
     /// Run the plan in a file once more
+    #[command(after_long_help = help::REPLAY)]
     Replay(Replay),
     /// Find the smallest plan that fails like this one
+    #[command(after_long_help = help::SHRINK)]
     Shrink(Shrink),
     /// Run two plans and name the first event at which they part
+    #[command(after_long_help = help::DIFF)]
     Diff(Diff),
     /// Plant known bugs into copies of the server, and see how soon each is found
+    #[command(after_long_help = help::PLANTED)]
     Planted(Planted),
     /// Run the same plans against real servers over loopback
+    #[command(after_long_help = help::TWIN)]
     Twin(RunTwin),
     /// Print each seed's trace, for `meta`
     #[command(hide = true)]
@@ -94,8 +104,7 @@ impl Sim {
     }
 
     fn sweep(&self, output: &Output) -> anyhow::Result<Outcome> {
-        let jobs = self.jobs.unwrap_or_else(cores);
-        ensure!(jobs > 0, "--jobs 0: at least one thread must run");
+        let jobs = threads(self.jobs)?;
         let swept = Swept::run(&self.seeds, &self.world.options()?, jobs, self.first)?;
         let dir = output.dir("sim");
         swept.write_plans(&dir)?;
@@ -119,9 +128,16 @@ impl Sim {
             let mut json = swept.to_json(&dir);
             json["shrunk"] = shrunk.into();
             json
-        });
+        })?;
         Ok(if unreached { Outcome::Bad } else { swept.outcome() })
     }
+}
+
+/// The threads that are asked for, or one a core.
+pub(crate) fn threads(jobs: Option<usize>) -> anyhow::Result<usize> {
+    let jobs = jobs.unwrap_or_else(cores);
+    ensure!((1..=JOBS_MAX).contains(&jobs), "--jobs {jobs}: 1 to {JOBS_MAX} threads can run");
+    Ok(jobs)
 }
 
 pub(crate) fn cores() -> usize {
@@ -146,16 +162,16 @@ impl Swept {
         jobs: usize,
         to_first_failure: bool,
     ) -> anyhow::Result<Self> {
-        let bar = output::progress(seeds.len(), "simulating");
+        let bar = Bar::new(seeds.len(), "simulating");
         let (begun, cpu_before) = (Instant::now(), cpu()?);
-        let done = |_: &Report| bar.inc(1);
+        let done = |_: &Report| bar.inc();
         let sweep = if to_first_failure {
             ::sim::sweep_to_first_failure(seeds.0.clone(), options, jobs, done)
         } else {
             ::sim::sweep(seeds.0.clone(), options, jobs, done)
         };
         let (took, cpu) = (begun.elapsed(), cpu()?.saturating_sub(cpu_before));
-        bar.finish_and_clear();
+        bar.end();
         Ok(Self { seeds: seeds.clone(), options: options.clone(), sweep, took, cpu })
     }
 

@@ -46,17 +46,17 @@ impl Tour {
         reports::check_writable(&dir)?;
         let swept = Swept::run(&Seeds(0..self.seeds), &::sim::Options::default(), cores(), false)?;
         swept.write_plans(&dir)?;
-        output.note(&format!("{}{}", swept.describe(), swept.describe_failures(&dir)));
+        output.note(&format!("{}{}", swept.describe(), swept.describe_failures(&dir)))?;
         let run = load::measure(&options, Some(swept.summary()), AGAIN_MAX)?;
         let written = reports::write_run(&run, &dir)?;
         output.result(&load::describe(&run, &written), || {
             json!({
                 "sim": swept.to_json(&dir),
-                "load": load::to_json(&run, &dir),
+                "load": load::to_json(&run, &written),
                 "report": written.report,
                 "out": dir,
             })
-        });
+        })?;
         Ok(swept.outcome().max(load::outcome(&run)))
     }
 }

@@ -16,11 +16,12 @@ use ::sim::twin::{Twin, twin};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::bar::Bar;
+use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
-use crate::output::{self, Output};
+use crate::output::Output;
 use crate::runtime;
 use crate::seeds::Seeds;
 use crate::world::World;
@@ -53,16 +54,9 @@ impl RunTwin {
         self.world.options()?;
         let runtime = runtime()?;
         let (stop, stopped) = watch::channel(false);
-        let interrupted = runtime.block_on(async {
-            let signals = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-            Ok::<_, io::Error>(signals)
-        });
-        let (mut interrupted, mut terminated) = interrupted?;
+        let mut interrupt = runtime.block_on(async { Interrupt::listen() })?;
         runtime.spawn(async move {
-            tokio::select! {
-                _ = interrupted.recv() => {}
-                _ = terminated.recv() => {}
-            }
+            interrupt.came().await;
             stop.send_replace(true);
         });
         let twins = self.run_all(&stopped)?;
@@ -70,7 +64,7 @@ impl RunTwin {
             bail!("interrupted; every server that was started is gone");
         }
         let result = Twins(twins);
-        output.result(&result.describe(), || result.to_json());
+        output.result(&result.describe(), || result.to_json())?;
         Ok(if result.failures().next().is_none() { Outcome::Good } else { Outcome::Bad })
     }
 
@@ -80,7 +74,7 @@ impl RunTwin {
             Some(program) => program.clone(),
             None => std::env::current_exe().context("this program has no path")?,
         };
-        let bar = output::progress(self.seeds.len(), "running for real");
+        let bar = Bar::new(self.seeds.len(), "running for real");
         let next = AtomicU64::new(self.seeds.0.start);
         let twins = Mutex::new(BTreeMap::new());
         let work = || -> io::Result<()> {
@@ -92,15 +86,16 @@ impl RunTwin {
                 let ran = twin(&generate::plan(seed, &options), &program, stopped.clone());
                 let ran = ran.inspect_err(|_| next.store(self.seeds.0.end, Ordering::Relaxed))?;
                 let Some(ran) = ran else { return Ok(()) };
-                bar.inc(1);
+                bar.inc();
                 twins.lock().expect("no thread panics here").insert(seed, ran);
             }
         };
-        std::thread::scope(|scope| {
+        let ran = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..self.jobs).map(|_| scope.spawn(work)).collect();
             threads.into_iter().try_for_each(|thread| thread.join().expect("no thread panics"))
-        })?;
-        bar.finish_and_clear();
+        });
+        bar.end();
+        ran.with_context(|| format!("cannot run `{} serve`; is it racetrack?", program.display()))?;
         Ok(twins.into_inner().expect("all threads have ended"))
     }
 }

@@ -6,6 +6,7 @@ use ::sim::Options;
 use ::sim::plan::FaultKind;
 use anyhow::ensure;
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use loadtest::Span;
 
 /// A run that is shorter cannot come to rest.
@@ -23,8 +24,14 @@ pub(crate) struct World {
     #[arg(long, value_name = "SPAN", default_value = "10s")]
     simulated: Span,
     /// Only this kind of fault, repeatable [default: all]
-    #[arg(long = "fault", value_name = "NAME", long_help = fault_help())]
+    #[arg(long = "fault", value_name = "NAME", value_parser = fault(), hide_possible_values = true,
+        long_help = fault_help())]
     faults: Vec<FaultKind>,
+}
+
+/// Reads a name, which can suggest the one that was meant, and complete it.
+fn fault() -> impl TypedValueParser<Value = FaultKind> {
+    PossibleValuesParser::new(FaultKind::ALL.map(FaultKind::name)).try_map(|name| name.parse())
 }
 
 fn fault_help() -> String {

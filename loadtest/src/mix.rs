@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use client::TransportKind;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
@@ -45,6 +46,14 @@ impl Transport {
 impl From<TransportKind> for Transport {
     fn from(kind: TransportKind) -> Self {
         Self::One(kind)
+    }
+}
+
+impl Transport {
+    /// Reads a name on the command line, which can suggest the one that was meant, and complete it.
+    pub(crate) fn parser() -> impl TypedValueParser<Value = Self> {
+        let names = TransportKind::ALL.map(TransportKind::name).into_iter().chain([NAME]);
+        PossibleValuesParser::new(names).try_map(|name| name.parse())
     }
 }
 

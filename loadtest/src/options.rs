@@ -45,6 +45,8 @@ pub struct Options {
         long = "transport",
         value_name = "NAME[,NAME...]",
         value_delimiter = ',',
+        value_parser = Transport::parser(),
+        hide_possible_values = true,
         default_value = "short-poll,long-poll,sse,websocket,socketio-websocket,socketio-polling"
     )]
     pub transports: Vec<Transport>,
@@ -58,10 +60,10 @@ pub struct Options {
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub duration: Span,
     /// How long messages flow before the window opens
-    #[arg(long, value_name = "TIME", default_value = "1s")]
+    #[arg(long, value_name = "TIME", default_value = "1s", hide_short_help = true)]
     pub warm_up: Span,
     /// How each person's messages are spread: poisson or even
-    #[arg(long, value_name = "HOW", default_value_t = Arrivals::Poisson)]
+    #[arg(long, value_name = "HOW", default_value_t = Arrivals::Poisson, hide_short_help = true)]
     pub arrivals: Arrivals,
     /// How often a short-polling person asks; several times, separated by commas, are a run of
     /// short polling each
@@ -74,16 +76,17 @@ pub struct Options {
     pub poll_intervals: Vec<Span>,
     /// How many people of `mix` use which transport, as 'websocket=6,long-poll=3' [default: as many
     /// on each]
-    #[arg(long, value_name = "NAME=N[,NAME=N...]")]
+    #[arg(long, value_name = "NAME=N[,NAME=N...]", hide_short_help = true)]
     pub mix: Option<Mix>,
     /// Mean time from one wish of a person for another partner to the next [default: nobody has any]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub skip_every: Option<Span>,
     /// Mean length of a visit: then the person leaves, and somebody else comes [default: all stay]
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub stay: Option<Span>,
     /// People who arrive in a second, until everybody is there
-    #[arg(long, value_name = "PEOPLE_PER_S", default_value_t = ARRIVAL_RATE_DEFAULT)]
+    #[arg(long, value_name = "PEOPLE_PER_S", default_value_t = ARRIVAL_RATE_DEFAULT,
+        hide_short_help = true)]
     pub arrival_rate: f64,
     /// A server that already runs, as http://HOST:PORT, instead of one started for each transport
     #[arg(long, value_name = "URL")]
@@ -96,13 +99,13 @@ pub struct Options {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub repeat: u32,
     /// Seed of the schedule
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, hide_short_help = true)]
     pub seed: u64,
     /// Play only this part of the people; other generators, given the same options, play the rest
-    #[arg(long, value_name = "I/N")]
+    #[arg(long, value_name = "I/N", hide_short_help = true)]
     pub shard: Option<Shard>,
     /// When the schedule begins, for all generators: HH:MM:SS (UTC) or RFC 3339; people connect before it
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub start_at: Option<StartAt>,
     /// The program and first arguments that start a server: `--addr` and limits are appended.
     /// It is not an option of the command line; the command line fills it in.

@@ -2,7 +2,8 @@
 //!
 //! `racetrack serve` and `racetrack-server` are both this.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,10 +28,19 @@ const BACKLOG: u32 = 4_096;
 /// One line that says what to do: the configuration is wrong, or the address is taken, not ours,
 /// or not allowed.
 pub fn run(serve: &Serve) -> anyhow::Result<()> {
+    run_telling(serve, |address| format!("listening on http://{address}"))
+}
+
+/// The same, with the line that tells on standard output where it listens.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_telling(serve: &Serve, tell: impl FnOnce(SocketAddr) -> String) -> anyhow::Result<()> {
     let config = serve.config()?;
     serve.log().init()?;
     runtime()?.block_on(async {
-        let listener = bind(&config).with_context(|| advice(&config))?;
+        let listener = bind(&config).map_err(|error| refused(&config, error))?;
         let address = listener.local_addr().context("the listener has no address")?;
         let listener = listener.into_std()?;
         let server = Arc::new(Server::new(config)?);
@@ -39,7 +49,7 @@ pub fn run(serve: &Serve) -> anyhow::Result<()> {
         for worker in 1..serve.workers().get() {
             assist(worker, &server, listener.try_clone()?)?;
         }
-        announce(&format!("listening on http://{address}"))?;
+        announce(&tell(address)).context("cannot say where it listens")?;
         let listener = TcpListener::from_std(listener)?;
         tokio::select! {
             () = server.serve(listener, async { asked.once().await }) => {}
@@ -90,18 +100,25 @@ fn bind(config: &Config) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-fn advice(config: &Config) -> String {
-    format!(
-        "cannot listen on {}; choose another address with --addr, port 0 takes a free one",
-        config.addr
-    )
+/// Why it cannot listen, and what to do.
+fn refused(config: &Config, error: io::Error) -> anyhow::Error {
+    let advice = match error.kind() {
+        ErrorKind::PermissionDenied => {
+            "a port below 1024 takes root or CAP_NET_BIND_SERVICE; choose a higher one with --addr"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "that is no address of this machine; 0.0.0.0 or [::] are all of them"
+        }
+        _ => "choose another address with --addr, port 0 takes a free one",
+    };
+    anyhow::Error::new(error).context(format!("cannot listen on {}; {advice}", config.addr))
 }
 
 /// Standard output is for programs that wait for the address; a closed pipe is no reason to fail.
 fn announce(line: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
 }

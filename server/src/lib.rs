@@ -47,5 +47,5 @@ mod logs;
 mod options;
 
 pub use accept::serve;
-pub use command::run;
+pub use command::{run, run_telling};
 pub use options::Serve;

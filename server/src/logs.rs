@@ -8,6 +8,7 @@
 
 use std::io;
 
+use anstream::{AutoStream, ColorChoice};
 use clap::ValueEnum;
 use tracing::subscriber::{SetGlobalDefaultError, set_global_default};
 use tracing_subscriber::EnvFilter;
@@ -30,7 +31,9 @@ impl LogFormat {
     /// This process logs already.
     pub(crate) fn init(self) -> Result<(), SetGlobalDefaultError> {
         let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+        let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours);
+        let log = log.with_writer(io::stderr);
         match self {
             Self::Text => set_global_default(log.finish()),
             Self::Json => set_global_default(log.json().flatten_event(true).finish()),

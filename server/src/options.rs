@@ -19,6 +19,18 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use crate::config::Config;
 use crate::logs::LogFormat;
 
+/// What `-h` shows; `--help` shows the rest, which fills two screens.
+const COMMON: [&str; 8] = [
+    "file",
+    "log",
+    "workers",
+    "addr",
+    "sessions_max",
+    "connections_max",
+    "allowed_origins",
+    "trusted_proxies",
+];
+
 /// What `serve` is told.
 #[derive(Debug, Clone)]
 pub struct Serve {
@@ -72,7 +84,10 @@ impl Serve {
 
 impl Args for Serve {
     fn augment_args(command: Command) -> Command {
-        Flags::augment_args(command)
+        Flags::augment_args(command).mut_args(|arg| {
+            let is_common = COMMON.contains(&arg.get_id().as_str());
+            arg.hide_short_help(!is_common)
+        })
     }
 
     fn augment_args_for_update(command: Command) -> Command {

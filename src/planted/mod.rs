@@ -15,15 +15,17 @@ use anyhow::{Context, bail, ensure};
 use clap::Args;
 use reports::units::or_absent;
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use self::mutants::Score;
 use self::workshop::{End, Workshop};
+use crate::bar;
 use crate::checkout;
+use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
-use crate::output::{self, Output};
+use crate::output::Output;
 use crate::seeds::Seeds;
-use crate::sim::cores;
+use crate::sim::threads;
 use crate::world::World;
 
 /// Where the patches lie, from the root of the sources.
@@ -84,8 +86,7 @@ struct Row {
 impl Planted {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
         self.world.options()?;
-        let jobs = self.jobs.unwrap_or_else(cores);
-        ensure!(jobs > 0, "--jobs 0: at least one thread must run");
+        let jobs = threads(self.jobs)?;
         let root = checkout::root(PATCHES, "planting bugs")?;
         if self.mutants {
             return self.mutate(output, root, jobs);
@@ -94,25 +95,20 @@ impl Planted {
         let dir = output.dir("planted");
         let workshop = Workshop::open(root, &dir, jobs)?;
         let runtime = crate::runtime()?;
+        let mut interrupt = runtime.block_on(async { Interrupt::listen() })?;
         let mut rows = Vec::new();
+        let bar = bar::on_terminal(bugs.len() as u64, "planting");
         for bug in &bugs {
-            let bar = output::progress(0, &format!("{} of {}", rows.len() + 1, bugs.len()));
             bar.set_message(bug.name.clone());
-            let row = runtime.block_on(self.judge(&workshop, bug));
-            bar.finish_and_clear();
+            let row = self.judge(&workshop, bug);
+            let row = runtime.block_on(unless_interrupted(&mut interrupt, row));
             rows.push(row.with_context(|| format!("{}.patch", bug.name))?);
             // Each line as soon as it is known: all of them take a while.
-            output.note(&table(&rows[rows.len() - 1..], rows.len() == 1));
+            bar.suspend(|| output.note(&table(&rows[rows.len() - 1..], rows.len() == 1)))?;
+            bar.inc(1);
         }
-        output.result(&verdict(&rows), || {
-            json!({
-                "bugs": rows,
-                "planted": rows.len(),
-                "found": found(&rows),
-                "shrunk_steps_median": median(&rows),
-                "out": dir,
-            })
-        });
+        bar.finish_and_clear();
+        output.result(&verdict(&rows), || to_json(&rows, &dir))?;
         Ok(if found(&rows) == rows.len() { Outcome::Good } else { Outcome::Bad })
     }
 
@@ -122,11 +118,10 @@ impl Planted {
         let dir = output.dir("mutants");
         let workshop = Workshop::open(root, &dir, jobs)?;
         let running = workshop.mutate(self.seeds.len(), self.shard.as_deref());
-        let score = crate::runtime()?.block_on(running)?;
-        output.result(
-            &told(&score),
-            || json!({ "score": score.share(), "mutants": score, "out": dir }),
-        );
+        let runtime = crate::runtime()?;
+        let mut interrupt = runtime.block_on(async { Interrupt::listen() })?;
+        let score = runtime.block_on(unless_interrupted(&mut interrupt, running))?;
+        output.result(&told(&score), || score_to_json(&score, &dir))?;
         let is_enough = score.share().is_some_and(|share| share >= mutants::SCORE_MIN);
         Ok(if is_enough { Outcome::Good } else { Outcome::Bad })
     }
@@ -251,6 +246,32 @@ fn verdict(rows: &[Row]) -> String {
     text
 }
 
+fn to_json(rows: &[Row], dir: &Path) -> Value {
+    json!({
+        "bugs": rows,
+        "planted": rows.len(),
+        "found": found(rows),
+        "shrunk_steps_median": median(rows),
+        "out": dir,
+    })
+}
+
+fn score_to_json(score: &Score, dir: &Path) -> Value {
+    json!({ "score": score.share(), "mutants": score, "out": dir })
+}
+
+/// What it gives, unless a signal comes before that: then it is dropped, and with it every process
+/// that it waits for.
+async fn unless_interrupted<T>(
+    interrupt: &mut Interrupt,
+    running: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    tokio::select! {
+        given = running => given,
+        () = interrupt.came() => bail!("interrupted; nothing that was started runs on"),
+    }
+}
+
 fn found(rows: &[Row]) -> usize {
     rows.iter().filter(|row| row.found).count()
 }
@@ -260,4 +281,37 @@ fn median(rows: &[Row]) -> Option<u64> {
     let mut steps: Vec<_> = rows.iter().filter_map(|row| row.shrunk_steps).collect();
     steps.sort_unstable();
     steps.get(steps.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::versioned;
+    use crate::schema;
+
+    #[test]
+    fn what_is_printed_is_as_its_schemas_say() {
+        let found = Row {
+            name: "cursor-off-by-one".to_owned(),
+            about: "an event is skipped".to_owned(),
+            found: true,
+            checker: Some("delivery".to_owned()),
+            what: Some("bob never got m1".to_owned()),
+            seeds: Some(3),
+            cpu_seconds: Some(1.5),
+            shrunk_steps: Some(4),
+            shrunk_people: Some(2),
+            shrunk_faults: Some(0),
+        };
+        let rows = [found, Row::default()];
+        schema::check("sim-planted", &versioned(to_json(&rows, Path::new("out"))));
+        let missed = vec!["core/mod.rs:1: replace + by -".to_owned()];
+        for score in [
+            Score { caught: 9, missed, unviable: 90 },
+            Score { caught: 0, missed: Vec::new(), unviable: 0 },
+        ] {
+            let object = versioned(score_to_json(&score, Path::new("out")));
+            schema::check("sim-planted-mutants", &object);
+        }
+    }
 }

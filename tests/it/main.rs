@@ -6,7 +6,7 @@
 //! the README and the book,
 //! `planted` the bugs that are planted on purpose, `twin` plans against real servers; `commands` is
 //! the command line as its users see it; `tidy` holds the rules of the house. `http` asks and
-//! `served` answers, for those who need sockets.
+//! `served` answers, for those who need sockets; `schema` reads what is printed for programs.
 
 mod races;
 
@@ -16,6 +16,7 @@ mod regressions;
 mod http;
 mod matrix;
 mod protocol;
+mod schema;
 mod served;
 
 mod documents;

@@ -1,11 +1,15 @@
 //! The command line as its users see it: each command is a process of its own.
 
+mod colours;
+mod help;
 pub(crate) mod plans;
+mod printed;
 mod prometheus;
 mod refused;
 mod results;
 mod serve;
 mod shards;
+mod shells;
 
 use std::path::Path;
 use std::process::{Command, Output};

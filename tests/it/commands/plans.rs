@@ -10,8 +10,9 @@ use serde_json::{Value, json};
 use sim::plan::Action;
 use sim::{Options, Plan, generate};
 
-use super::results::{check_fields, files, object};
+use super::results::{files, object};
 use super::{empty_dir, racetrack};
+use crate::schema;
 
 /// A plan of a seed in which somebody vanishes, before a server that is slow to notice.
 pub(crate) fn failing() -> Plan {
@@ -42,11 +43,7 @@ fn a_shrunk_plan_is_small_fails_alike_and_replays_from_its_file() {
     let ended = racetrack(dir.path(), "sim shrink plan.json --runs 400 --format json --out small");
     assert_eq!(ended.code, Some(1), "it still fails\n{}", ended.stderr);
     let said = object(&ended);
-    check_fields(
-        &said,
-        "schema failed kind runs is_minimal steps_before people_before faults_before steps_after \
-         people_after faults_after file html parting plan",
-    );
+    schema::check("sim-shrink", &said);
     assert_eq!(said["steps_before"], plan.steps.len());
     let after = ["steps_after", "people_after", "faults_after"].map(|field| &said[field]);
     assert_eq!(after, [&json!(2), &json!(1), &json!(0)], "somebody comes and vanishes: {said}");
@@ -60,6 +57,7 @@ fn a_shrunk_plan_is_small_fails_alike_and_replays_from_its_file() {
     let replay = racetrack(dir.path(), &replay);
     assert_eq!(replay.code, Some(1), "{}", replay.stderr);
     let replay = object(&replay);
+    schema::check("sim-run", &replay);
     assert_eq!((&replay["checker"], &replay["plan"]), (&json!("leaks"), &said["plan"]));
 }
 
@@ -87,6 +85,7 @@ fn shrinking_tells_the_smallest_plan_the_parting_and_what_to_do_with_it() {
 fn a_plan_that_does_not_fail_is_left_alone() {
     let ended = racetrack(empty_dir().path(), "sim shrink --seed 3 --format json");
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    schema::check("sim-shrink", &object(&ended));
     assert_eq!(object(&ended)["failed"], false);
 }
 
@@ -115,7 +114,7 @@ fn two_runs_are_compared_up_to_the_event_at_which_they_part() {
     let ended = racetrack(dir.path(), "sim diff 3 shorter.json --format json");
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let said = object(&ended);
-    check_fields(&said, "schema equal a b plans shared before other_time then");
+    schema::check("sim-diff", &said);
     assert_eq!((&said["equal"], &said["a"]["seed"]), (&json!(false), &json!(3)));
     assert_eq!(said["plans"]["only_first"].as_array().map(Vec::len), Some(1), "{said}");
     assert_ne!(said["then"][0][0], said["then"][1][0]);

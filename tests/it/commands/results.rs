@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use super::{Ended, RACETRACK, empty_dir, ended, racetrack};
+use crate::schema;
 
 pub(super) fn object(ended: &Ended) -> Value {
     let object = serde_json::from_str(&ended.stdout);
@@ -33,11 +34,7 @@ fn a_sweep_says_what_it_found() {
     let swept = racetrack(dir.path(), "sim --seeds 0..4 --jobs 1 --format json --out run");
     assert_eq!(swept.code, Some(0), "{}", swept.stderr);
     let said = object(&swept);
-    check_fields(
-        &said,
-        "schema seeds failures seeds_per_second simulated_per_wall jobs trace_hash rare_states \
-         faults out",
-    );
+    schema::check("sim", &said);
     check_fields(&said["rare_states"], "reached known missing");
     for kind in sim::plan::FaultKind::ALL {
         check_fields(&said["faults"][kind.name()], "planned effective");
@@ -98,7 +95,7 @@ fn a_seed_and_the_replay_of_its_plan_are_the_same_run() {
     let replay = racetrack(dir.path(), "sim replay plan.json --format json");
     assert_eq!(replay.code, Some(0), "{}", replay.stderr);
     let replay = object(&replay);
-    check_fields(&replay, "schema failed checker trace_hash plan");
+    schema::check("sim-run", &replay);
     assert_eq!(replay, seed);
     assert_eq!(replay["failed"], false);
 }
@@ -115,12 +112,13 @@ fn a_seed_is_told_as_a_transcript() {
 #[test]
 fn a_load_run_says_what_it_measured_and_leaves_its_files() {
     let dir = empty_dir();
-    let load = "load --users 10 --duration 1s --transport long-poll --format json --out run";
+    let load = "load --users 10 --duration 1s --transport long-poll --slo lost=0 --format json \
+                --out run";
     let load = racetrack(dir.path(), load);
     // On a machine that is busy the figures may be said to be invalid; the messages count anyway.
     assert!(matches!(load.code, Some(0 | 3)), "{:?}: {}", load.code, load.stderr);
     let said = object(&load);
-    check_fields(&said, "schema transports out");
+    schema::check("load", &said);
     let row = &said["transports"]["long-poll"];
     check_fields(
         row,
@@ -143,7 +141,7 @@ fn a_load_run_says_what_it_measured_and_leaves_its_files() {
 
     let report = racetrack(dir.path(), "report run --format json --out again");
     assert_eq!(report.code, load.code, "the verdict is the same\n{}", report.stderr);
-    check_fields(&object(&report), "schema report");
+    schema::check("report", &object(&report));
     assert_eq!(files(&dir.path().join("again")), expected);
 }
 

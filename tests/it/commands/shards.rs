@@ -8,9 +8,10 @@ use jiff::{Timestamp, ToSpan};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::results::{check_fields, object};
+use super::results::object;
 use super::serve::{Serving, serve};
 use super::{Ended, RACETRACK, empty_dir, racetrack};
+use crate::schema;
 
 /// What the book does for several generators, a line each, without the comments.
 fn commands_of_the_book() -> Vec<String> {
@@ -68,7 +69,7 @@ async fn two_generators_that_share_a_crowd_account_for_every_message_together() 
     // The tables of the parts come before the object.
     let last = merged.stdout.lines().last().unwrap_or_default().to_owned();
     let said = object(&Ended { stdout: last, ..merged });
-    check_fields(&said, "schema transports out report");
+    schema::check("report-merge", &said);
     let parts = ["part-1", "part-2"].map(|name| run_json(&dir.path().join(name)));
     for (transport, nth) in ["websocket", "long-poll"].into_iter().zip(0..) {
         let row = &said["transports"][transport];
