@@ -7,8 +7,13 @@ import { Person, texts } from "../person.mjs";
 import { row } from "../stage.mjs";
 import { Relay } from "../server.mjs";
 
-/// What a browser says of a connection that is cut under it.
-const CUT = [/Failed to load resource: net::ERR_/, /WebSocket connection to .* failed/];
+/// What a browser says of a connection that is cut under it, and of a poll that it repeats where the
+/// server has closed the connection for that.
+const CUT = [
+  /Failed to load resource: net::ERR_/,
+  /WebSocket connection to .* failed/,
+  /status of 400 .*transport=polling&sid=/,
+];
 
 /// By what the page asks the server for, each transport is known.
 const WAYS = {
@@ -26,9 +31,44 @@ export const transports = [
     const offered = await ann.page.getByLabel("Transport", { exact: true }).locator("option").allTextContents();
     assert.deepEqual(offered, Object.keys(WAYS));
   }),
+  row("chat over Socket.IO polling: what was in an answer that was lost behind the page's back is not", repeated),
   ...Object.keys(WAYS).map((name) =>
     row(`chat over ${name}: chosen by hand, used, kept, and taken up when it is cut`, (stage) => tour(stage, name))),
 ];
+
+/// Browsers repeat a request whose connection was cut before anything came back, without a word.
+async function repeated(stage) {
+  const [ann, bob] = await Person.couple(stage);
+  await bob.choose("Socket.IO polling");
+  await bob.isTold("Transport changed: Socket.IO polling");
+  await bob.connected();
+  const lost = loseAnswer(bob.page, "[Partner]lost");
+  await ann.say("by the poll that was parked already");
+  await bob.has({ theirs: ["by the poll that was parked already"] });
+  await ann.say("lost");
+  await lost;
+  await ann.say("behind");
+  await bob.has({ theirs: ["by the poll that was parked already", "lost", "behind"] });
+  assert.equal(await chosen(bob), "Socket.IO polling");
+}
+
+/// Lets the page never see the first answer to a poll that has these words in it; resolves when that
+/// answer is lost. The poll is repeated, as the browser would do it.
+function loseAnswer(page, words) {
+  return new Promise((resolve) => {
+    let isLost = false;
+    const poll = async (route) => {
+      if (isLost || route.request().method() !== "GET") return route.continue();
+      const answer = await route.fetch({ timeout: 0 });
+      if (!(await answer.text()).includes(words)) return route.fulfill({ response: answer });
+      isLost = true;
+      resolve();
+      return route.continue();
+    };
+    // A page that is closed meanwhile needs no answer.
+    page.route(/transport=polling&sid=/, (route) => poll(route).catch(() => {}));
+  });
+}
 
 async function tour(stage, name) {
   const relay = await Relay.to(stage.server);
