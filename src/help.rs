@@ -134,7 +134,7 @@ Examples:
   racetrack report compare a/run.json b/run.json --format json
 
 Exit: 0 nothing is slower; 1 a percentile of B is slower; 2 wrong usage or environment; 3 none is slower, \
-but one is undecided.";
+but one cannot be told: not valid, or not repeated.";
 
 pub(crate) const MERGE: &str = "\
 Example:

@@ -130,7 +130,7 @@ fn the_server_does_not_know_that_it_is_watched() {
 #[test]
 fn arrows_between_crates_run_one_way() {
     let may_know = [
-        ("commit", &[][..]),
+        ("server/commit", &[][..]),
         ("server", &["commit"]),
         ("reports", &[]),
         ("client", &["server"]),
