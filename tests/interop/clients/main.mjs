@@ -2,7 +2,8 @@
 //
 //   node main.mjs COMMAND...    COMMAND starts the server: `racetrack serve`, or `racetrack-server`
 //
-// Prints a table, and ends with 1 where anything failed.
+// Prints a table, and ends with 1 where anything failed. With INTEROP_ROWS=TEXT only the rows that
+// have that text in them are tried.
 
 import { CURL, KINDS, partnersOf } from "./kinds/index.mjs";
 import { ROUTES } from "./routes.mjs";
@@ -62,7 +63,12 @@ const requests = ROUTES.map(({ route, ask }) => {
   const run = (start, done) => ask(start).then(() => done("ask"));
   return new Row(CURL, route, run);
 });
-const rows = [...chats, ...requests];
+const wanted = process.env.INTEROP_ROWS ?? "";
+const rows = [...chats, ...requests].filter(({ who, what }) => `${who}, ${what}`.includes(wanted));
+if (rows.length === 0) {
+  console.error(`no row has ${JSON.stringify(wanted)} in it`);
+  process.exit(2);
+}
 
 setTimeout(end, RUN_MS_MAX).unref();
 const waiting = [...rows];

@@ -61,11 +61,12 @@ export const KINDS = [
 
 const FAMILIES = ["polling", "sse", "websocket", "socketio"];
 
-/// Whom the people with this kind meet: one of each family, and another one for the next kind.
+/// Whom the people with this kind meet: one of each family, not their like where there are others,
+/// and another one for the next kind.
 export function partnersOf(kind) {
   const nth = KINDS.indexOf(kind);
   return FAMILIES.map((family) => {
-    const members = KINDS.filter((member) => member.family === family);
-    return members[nth % members.length];
+    const others = KINDS.filter((other) => other.family === family && other !== kind);
+    return others.length > 0 ? others[nth % others.length] : kind;
   });
 }
