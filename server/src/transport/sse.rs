@@ -36,9 +36,7 @@ use super::who::Who;
 use super::{Opening, take_up};
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
-use crate::protocol::{
-    Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame, WHOLE_MAX,
-};
+use crate::protocol::{Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame, WHOLE_MAX};
 
 const LAST_EVENT_ID: &str = "last-event-id";
 /// nginx collects an answer before it passes it on, unless it is told not to.
@@ -112,7 +110,8 @@ impl Resumed {
     fn read(headers: &HeaderMap) -> Result<Self, HttpError> {
         let Some(id) = headers.get(LAST_EVENT_ID) else { return Ok(Self { last_event_id: None }) };
         let seq = id.to_str().ok().and_then(|id| id.parse().ok()).filter(|seq| *seq <= WHOLE_MAX);
-        let seq = seq.ok_or_else(|| HttpError::Malformed("Last-Event-ID is a number".to_owned()))?;
+        let seq =
+            seq.ok_or_else(|| HttpError::Malformed("Last-Event-ID is a number".to_owned()))?;
         Ok(Self { last_event_id: Some(Seq(seq)) })
     }
 }

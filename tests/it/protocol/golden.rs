@@ -153,7 +153,7 @@ fn what_is_not_the_wire_is_not_understood() {
     for text in wrong {
         assert!(serde_json::from_str::<ServerFrame>(text).is_err(), "{text}");
     }
-    let longest = "x".repeat(server::protocol::MESSAGE_ID_BYTES_MAX);
+    let longest = "x".repeat(server::protocol::MESSAGE_ID_CHARS_MAX);
     assert!(longest.parse::<MessageId>().is_ok());
     assert!((longest + "x").parse::<MessageId>().is_err());
 }
