@@ -114,7 +114,11 @@ async function fits(page, when) {
     )].filter((one) => one.checkVisibility({ visibilityProperty: true })
       && !one.matches(".unseen, .unseen *, .skip, .newer, .newer *"));
     const boxes = things.map((one) => [one, visible(one)]).filter(([, box]) => box);
+    const main = document.querySelector("main");
+    const { paddingRight } = getComputedStyle(main);
+    const edge = main.getBoundingClientRect().right - parseFloat(paddingRight);
     for (const [n, [one, box]] of boxes.entries()) {
+      if (main.contains(one) && box.right > edge + 1) faults.push(`${describe(one)} sticks out of the column`);
       if (box.right > clientWidth + 1 || box.left < -1) faults.push(`${describe(one)} sticks out`);
       for (const [other, its] of boxes.slice(n + 1)) {
         if (one.contains(other) || other.contains(one)) continue;

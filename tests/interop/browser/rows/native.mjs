@@ -1,14 +1,17 @@
 // The browser's own EventSource and WebSocket, used by a page that is not ours but of the server's origin.
 
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 
 import { texts } from "../person.mjs";
 import { Relay } from "../server.mjs";
 import { row, until } from "../stage.mjs";
+import { serveFiles } from "../static.mjs";
 
-/// A page without anything in it.
-const BLANK = '<!doctype html><html lang="en"><title>blank</title><link rel="icon" href="data:,">';
-const CUT = [/net::ERR_/, /WebSocket connection to .* failed/];
+/// A text of the server without a script; for a text, browsers ask for an icon by themselves.
+const TEXT = "/healthz";
+const CUT = [/net::ERR_/, /WebSocket connection to .* failed/, /favicon\.ico/];
+const BLANK = fileURLToPath(new URL("../blank.html", import.meta.url));
 
 export const native = [
   row("EventSource and WebSocket: they meet, talk in order, and both resume when they are cut", async (stage) => {
@@ -16,7 +19,7 @@ export const native = [
     stage.onEnd(() => relay.close());
     const [streaming, socket] = await Promise.all([1, 2].map(() =>
       stage.page({ origins: [relay.url], allowed: CUT })));
-    for (const page of [streaming, socket]) await blank(page, relay.url);
+    for (const page of [streaming, socket]) await page.goto(relay.url + TEXT);
     await streaming.evaluate(stream);
     await has(streaming, (heard) => heard.some(({ type }) => type === "waiting"));
     await socket.evaluate(talk);
@@ -43,34 +46,35 @@ export const native = [
     await has(socket, (heard) => heard.some(({ type, reason }) => type === "partner_left" && reason === "left"));
   }),
 
-  row("a page of another origin is turned away, by WebSocket, POST and Socket.IO", async (stage) => {
-    const relay = await Relay.to(stage.server);
-    stage.onEnd(() => relay.close());
-    const stranger = await stage.page({ allowed: [/another host/, /403/, /CORS policy/, /net::ERR_FAILED/, ...CUT] });
-    await blank(stranger, stage.server.url);
-    const answers = await stranger.evaluate(async (other) => {
-      const opens = (address) => new Promise((resolve) => {
-        const socket = new WebSocket(address.replace("http", "ws"));
-        socket.onopen = () => resolve("open");
-        socket.onerror = () => resolve("refused");
-      });
-      const isRead = (address, options) => fetch(address, options).then(() => "read", () => "refused");
-      return {
-        websocket: await opens(`${other}/api/ws`),
-        socketio: await opens(`${other}/socket.io/?EIO=4&transport=websocket`),
-        post: await isRead(`${other}/api/session`, { method: "POST" }),
-        poll: await isRead(`${other}/socket.io/?EIO=4&transport=polling`),
-      };
-    }, relay.url);
-    assert.deepEqual(answers, { websocket: "refused", socketio: "refused", post: "refused", poll: "refused" });
+  row("a page of another origin is turned away by WebSocket, POST and Socket.IO, unless it is listed", async (stage) => {
+    const files = await serveFiles({ "blank.html": BLANK });
+    stage.onEnd(() => files.close());
+    const listing = await stage.serve(["--allowed-origins", files.url]);
+    const stranger = await stage.page({
+      origins: [files.url, stage.server.url, listing.url],
+      allowed: [/403/, /CORS policy/, ...CUT],
+    });
+    await stranger.goto(`${files.url}/blank.html`);
+    const all = (answer) => ({ websocket: answer, socketio: answer, post: answer, poll: answer });
+    assert.deepEqual(await stranger.evaluate(tryAll, stage.server.url), all("refused"));
+    assert.deepEqual(await stranger.evaluate(tryAll, listing.url), all("accepted"));
   }),
 ];
 
-/// Opens a page of somebody else's on this origin.
-async function blank(page, origin) {
-  const address = `${origin}/blank`;
-  await page.route(address, (route) => route.fulfill({ body: BLANK, contentType: "text/html" }));
-  await page.goto(address);
+/// In the page: what becomes of each way to a server.
+async function tryAll(server) {
+  const opens = (address) => new Promise((resolve) => {
+    const socket = new WebSocket(address.replace("http", "ws"));
+    socket.onopen = () => resolve("accepted");
+    socket.onerror = () => resolve("refused");
+  });
+  const isRead = (address, options) => fetch(address, options).then(() => "accepted", () => "refused");
+  return {
+    websocket: await opens(`${server}/api/ws`),
+    socketio: await opens(`${server}/socket.io/?EIO=4&transport=websocket`),
+    post: await isRead(`${server}/api/session`, { method: "POST" }),
+    poll: await isRead(`${server}/socket.io/?EIO=4&transport=polling`),
+  };
 }
 
 /// In the page: a session of a cookie, read by an EventSource; commands go by requests.
