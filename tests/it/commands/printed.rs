@@ -55,11 +55,11 @@ fn a_server_tells_programs_where_it_listens() {
     let mut server =
         server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can be started");
     let stdout = server.stdout.take().expect("standard output is a pipe");
-    let line = stdout.bytes().map_while(Result::ok).take_while(|byte| *byte != b'\n');
-    let line: Vec<u8> = line.collect();
+    let mut line = String::new();
+    BufReader::new(stdout).read_line(&mut line).expect("it can be read");
     server.kill().expect("it runs");
     server.wait().expect("it ends");
-    let said: Value = serde_json::from_slice(&line).expect("an object");
+    let said: Value = serde_json::from_str(&line).expect("an object");
     schema::check("serve", &said);
     let url = said["listening"].as_str().expect("a URL");
     assert!(url.starts_with("http://127.0.0.1:"), "{url}");

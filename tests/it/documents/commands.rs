@@ -45,11 +45,13 @@ struct Shorter {
     codes: &'static [i32],
 }
 
+/// What asks for an object for programs.
+pub(super) const JSON: [&str; 2] = ["--format", "json"];
 const GOOD: &[i32] = &[0];
 /// A machine that is busy with other tests is no place to measure, and says so.
 const MEASURED: &[i32] = &[0, 3];
 
-const SHORTER: [Shorter; 11] = [
+const SHORTER: [Shorter; 12] = [
     Shorter {
         command: "tour",
         always: &[("--seeds", "2"), ("--users", "20"), ("--duration", "1s")],
@@ -58,9 +60,9 @@ const SHORTER: [Shorter; 11] = [
     },
     Shorter {
         command: "sim",
-        always: &[],
         // So few seeds reach not all the rare states that `--require-coverage` asks for.
-        where_said: &[("--seeds", "0..2"), ("--fault", "crash")],
+        always: &[("--seeds", "0..2")],
+        where_said: &[],
         codes: &[0, 1],
     },
     Shorter { command: "sim meta", always: &[("--seeds", "0..2")], where_said: &[], codes: GOOD },
@@ -85,7 +87,11 @@ const SHORTER: [Shorter; 11] = [
     // Two runs differ as they please.
     Shorter { command: "report compare", always: &[], where_said: &[], codes: &[0, 1, 3] },
     Shorter { command: "completions", always: &[], where_said: &[], codes: GOOD },
+    Shorter { command: "man", always: &[], where_said: &[], codes: GOOD },
 ];
+
+/// Flags that are not touched where a command says what matters to it.
+const UNLESS: [(&str, &str); 2] = [("--transport", "--transport"), ("--seeds", "--seed")];
 
 /// Words of a `racetrack` command that is read and not run, and why.
 const PARSED: [(&str, &str); 8] = [
@@ -149,6 +155,13 @@ fn how(line: &str) -> Result<How, String> {
         return Ok(How::Elsewhere);
     }
     let words = shlex::split(line).ok_or("its quotes do not close")?;
+    // What is given to `jq` is one JSON object, which `trial` reads.
+    let words = words.split(|word| word == "|").collect::<Vec<_>>();
+    let words = match words.as_slice() {
+        [words] => *words,
+        [words, [jq, ..]] if jq == "jq" && words.ends_with(&JSON.map(str::to_owned)) => words,
+        _ => return Err("only a block with curl in it is given to a shell".to_owned()),
+    };
     if words.iter().any(|word| word.contains(['$', '|', '&', ';', '>'])) {
         return Err("only a block with curl in it is given to a shell".to_owned());
     }
@@ -188,8 +201,8 @@ fn ours(words: &[&str]) -> Result<How, String> {
         }
     }
     for (flag, value) in rule.always {
-        // Which transport is measured matters to a command that says so.
-        if *flag != "--transport" || !shorter.iter().any(|word| word == flag) {
+        let is_said = |told: &str| shorter.iter().any(|word| word == told);
+        if !UNLESS.iter().any(|(unwanted, told)| unwanted == flag && is_said(told)) {
             shorter = with(shorter, flag, value);
         }
     }
@@ -238,6 +251,10 @@ fn commands_are_made_shorter_as_the_tables_say() {
         "load --slo lost = 0 --users 20 --duration 1s --transport websocket [0, 1, 3]"
     );
     assert_eq!(done("cargo run --release"), "tour --seeds 2 --users 20 --duration 1s [0, 3]");
+    assert_eq!(
+        done("racetrack sim --format json | jq '.failures[] | .seed'"),
+        "sim --format json --seeds 0..2 [0, 1]"
+    );
     assert!(done("racetrack load --peer node").starts_with("Ok(Parses"));
     assert!(done("cargo test").starts_with("Ok(Elsewhere"));
 }

@@ -1,10 +1,13 @@
 //! The book's page of all limits, made from the flags themselves; `UPDATE_EXPECT=1` writes it anew.
+//! And the unit for systemd, which must start the server with flags that it knows.
 
 use std::fmt::Write;
 
 use clap::{Arg, Args, Command};
 use expect_test::expect_file;
 use server::Serve;
+
+use super::document;
 
 const HEAD: &str = "\
 # Every flag of the server
@@ -40,4 +43,15 @@ fn the_page_of_limits_is_what_the_program_says() {
     let command = Serve::augment_args(Command::new("serve"));
     let rows: String = command.get_arguments().map(row).collect();
     expect_file!["../../../docs/src/flags.md"].assert_eq(&format!("{HEAD}{rows}"));
+}
+
+#[test]
+fn the_unit_starts_the_server_with_flags_that_it_knows() {
+    let unit = document("docs/deploy/racetrack.service").text;
+    let starts: Vec<_> = unit.lines().filter_map(|line| line.strip_prefix("ExecStart=")).collect();
+    let [start] = starts.as_slice() else { panic!("one command, and not {starts:?}") };
+    let (program, _) = start.split_once(' ').expect("it has flags");
+    assert!(program.ends_with("/racetrack-server"), "{program}");
+    let command = Serve::augment_args(Command::new("racetrack-server"));
+    command.try_get_matches_from(start.split(' ')).expect("it knows its flags");
 }

@@ -38,7 +38,7 @@ fn check(document: &Document, link: &Link) -> Result<(), String> {
         return Ok(());
     }
     let (path, anchor) = link.target.split_once('#').unwrap_or((&link.target, ""));
-    let folder = Path::new(&document.name).parent().unwrap_or(Path::new(""));
+    let folder = Path::new(&document.name).parent().unwrap_or_else(|| Path::new(""));
     let there = match path {
         "" => PathBuf::from(&document.name),
         path => normal(&folder.join(path)).ok_or("it leaves the project")?,
@@ -144,6 +144,10 @@ fn the_readmes_are_each_others_translation_and_show_the_report() {
         // Headings have other names in another language.
         rest.into_iter().filter(|target| !target.starts_with('#')).collect()
     };
+    let words = |document: &Document| -> BTreeSet<String> {
+        document.code_words().into_iter().map(|(_, word)| word).collect()
+    };
+    assert_eq!(words(&english), words(&korean));
     let links = others(&english, "README.ko.md");
     assert_eq!(links, others(&korean, "README.md"));
     let picture = links.iter().find(|target| target.ends_with(".png")).expect("a picture");

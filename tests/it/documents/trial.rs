@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError};
 
 use sim::Plan;
 
-use super::commands::{How, every_command};
+use super::commands::{How, JSON, every_command};
 use super::{document, root};
 use crate::commands::plans::failing;
 
@@ -118,7 +118,14 @@ fn try_out(how: &How, things: &Things) -> Result<(), String> {
             let there = words.iter().map(|word| word.replace(ADDRESS, &server.address));
             ended(&output(dir, there), codes)
         }
-        How::Runs(words, codes) => ended(&output(dir, words), codes),
+        How::Runs(words, codes) => {
+            let output = output(dir, words);
+            if words.windows(2).any(|two| two == JSON) {
+                let is_object = serde_json::from_slice::<serde_json::Map<_, _>>(&output.stdout);
+                is_object.map_err(|error| format!("no JSON object: {error}: {output:?}"))?;
+            }
+            ended(&output, codes)
+        }
         How::Serves(words) => Server::start(dir, words)?.stop(),
         How::Parses(words) => {
             // What cannot be read is complained of before help is given.
