@@ -38,6 +38,12 @@ impl Output {
         self.out.as_deref()
     }
 
+    /// Finds out before a long run whether the directory that was asked for can be written, and
+    /// makes it.
+    pub(crate) fn check_out(&self) -> anyhow::Result<()> {
+        Ok(self.out.as_deref().map_or(Ok(()), reports::check_writable)?)
+    }
+
     /// The directory for the files of a command; not made yet.
     pub(crate) fn dir(&self, command: &str) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {

@@ -47,7 +47,9 @@ impl Shrink {
             (Some(seed), _) => Subject::Seed(seed),
             (None, file) => Subject::File(file.clone().unwrap_or_default()),
         };
-        let report = ::sim::run(&subject.plan(&self.world)?, false);
+        let plan = subject.plan(&self.world)?;
+        output.check_out()?;
+        let report = ::sim::run(&plan, false);
         let limits = Limits { runs_max: self.runs, jobs, ..Limits::default() };
         let Some(smallest) = Smallest::of(&report, &limits) else {
             let text = "the plan does not fail: there is nothing to shrink";

@@ -104,8 +104,9 @@ impl Sim {
     }
 
     fn sweep(&self, output: &Output) -> anyhow::Result<Outcome> {
-        let jobs = threads(self.jobs)?;
-        let swept = Swept::run(&self.seeds, &self.world.options()?, jobs, self.first)?;
+        let (jobs, options) = (threads(self.jobs)?, self.world.options()?);
+        output.check_out()?;
+        let swept = Swept::run(&self.seeds, &options, jobs, self.first)?;
         let dir = output.dir("sim");
         swept.write_plans(&dir)?;
         let limits = Limits { runs_max: self.shrink_runs, jobs, ..Limits::default() };

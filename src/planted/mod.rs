@@ -92,6 +92,7 @@ impl Planted {
             return self.mutate(output, root, jobs);
         }
         let bugs = self.chosen(known(&root)?)?;
+        output.check_out()?;
         let dir = output.dir("planted");
         let workshop = Workshop::open(root, &dir, jobs)?;
         let runtime = crate::runtime()?;

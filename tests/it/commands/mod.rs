@@ -36,6 +36,13 @@ fn ended(command: &mut Command) -> Ended {
     Ended { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }
 
+/// What a command complained of. On a machine that is busy it may have said before how far it was.
+fn complaint(stderr: &str) -> String {
+    let is_progress = |line: &&str| line.contains(" of ") && line.ends_with(" s");
+    let lines = stderr.lines().filter(|line| !is_progress(line));
+    lines.map(|line| format!("{line}\n")).collect()
+}
+
 fn empty_dir() -> tempfile::TempDir {
     tempfile::tempdir().expect("a directory for the test")
 }

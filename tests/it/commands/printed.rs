@@ -1,7 +1,7 @@
 //! What every command prints for programs, and what becomes of it where nobody reads it.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 use sim::Plan;
 
 use super::results::object;
-use super::{Ended, RACETRACK, empty_dir, ended, racetrack};
+use super::{Ended, RACETRACK, complaint, empty_dir, ended, racetrack};
 use crate::schema;
 
 /// Runs a command for programs, and holds what it prints against its schema.
@@ -55,8 +55,7 @@ fn a_server_tells_programs_where_it_listens() {
     let mut server =
         server.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it can be started");
     let stdout = server.stdout.take().expect("standard output is a pipe");
-    let mut line = String::new();
-    BufReader::new(stdout).read_line(&mut line).expect("it can be read");
+    let line = BufReader::new(stdout).lines().next().expect("a line").expect("a readable line");
     server.kill().expect("it runs");
     server.wait().expect("it ends");
     let said: Value = serde_json::from_str(&line).expect("an object");
@@ -89,7 +88,7 @@ fn a_reader_who_goes_away_is_no_error() {
         let mut command = Command::new(RACETRACK);
         command.args(line.split(' ')).current_dir(dir.path()).stdout(writer);
         let output = command.stderr(Stdio::piped()).output().expect("it can be started");
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        let complaint = complaint(&String::from_utf8_lossy(&output.stderr));
         assert_eq!((output.status.code(), complaint.as_str()), (Some(0), ""), "{line}");
     }
 }
@@ -105,7 +104,7 @@ fn results_that_cannot_be_written_are_an_error() {
         let mut command = Command::new(RACETRACK);
         command.args(line.split(' ')).current_dir(dir.path()).stdout(full);
         let output = command.stderr(Stdio::piped()).output().expect("it can be started");
-        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        let complaint = complaint(&String::from_utf8_lossy(&output.stderr));
         let expected = "racetrack: cannot write to standard output; free some space, or redirect \
                         it: No space left on device (os error 28)\n";
         assert_eq!((output.status.code(), complaint.as_str()), (Some(2), expected), "{line}");

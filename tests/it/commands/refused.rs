@@ -8,12 +8,13 @@ use std::process::Command;
 
 use expect_test::{Expect, expect};
 
-use super::{Ended, RACETRACK, empty_dir, ended, racetrack};
+use super::{Ended, RACETRACK, complaint, empty_dir, ended, racetrack};
 
 /// One line, and nothing else.
 fn check(refused: &Ended, expected: Expect) {
-    expected.assert_eq(&refused.stderr);
-    assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+    let told = complaint(&refused.stderr);
+    expected.assert_eq(&told);
+    assert_eq!(told.lines().count(), 1, "{told}");
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
 }
 
@@ -43,13 +44,20 @@ fn a_busy_port_is_named_with_a_way_out() {
 fn an_out_that_cannot_be_written_is_refused_before_the_run() {
     let dir = empty_dir();
     fs::write(dir.path().join("file"), "in the way").expect("a file in the way");
-    // An hour of load would be noticed.
-    let refused = racetrack(dir.path(), "load --users 2 --duration 1h --out file/run");
-    let line = "racetrack: cannot write file/run: Not a directory (os error 20); a part of that \
-                path is a file; choose another directory with --out DIR";
-    assert!(refused.stderr.starts_with(line), "{}", refused.stderr);
-    assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+    // An hour of load would be noticed, and so would a million seeds.
+    for line in [
+        "load --users 2 --duration 1h --out file/run",
+        "tour --out file/run",
+        "sim --seeds 0..1000000 --out file/run",
+        "sim shrink --seed 1 --out file/run",
+    ] {
+        let refused = racetrack(dir.path(), line);
+        let line = "racetrack: cannot write file/run: Not a directory (os error 20); a part of \
+                    that path is a file; choose another directory with --out DIR";
+        assert!(refused.stderr.starts_with(line), "{}", refused.stderr);
+        assert_eq!(refused.stderr.lines().count(), 1, "{}", refused.stderr);
+        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""));
+    }
 }
 
 #[test]
