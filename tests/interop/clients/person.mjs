@@ -113,7 +113,9 @@ export class Person {
     this.#relay.cut();
   }
 
-  mend() {
+  /// The network comes back, once the client has missed it.
+  async mend() {
+    await within(this.#relay.isMissed(), () => `${this} tries to come back`);
     this.#relay.mend();
   }
 

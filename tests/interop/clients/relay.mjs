@@ -1,7 +1,8 @@
 // The network between one person and the server, which can be cut.
 //
-//   cut()    every connection is reset at both ends, and new ones are taken but go nowhere
-//   mend()   those that wait are let through, and new ones as well
+//   cut()        every connection is reset at both ends, and so is every new one
+//   isMissed()   resolves when somebody has tried in vain since
+//   mend()       new connections are let through again
 
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
@@ -10,8 +11,9 @@ export class Relay {
   #server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
   #target;
   #sockets = new Set();
-  #waiting = [];
   #isCut = false;
+  #missed;
+  #miss;
 
   /// A way to the server at `address`.
   static async to(address) {
@@ -26,12 +28,16 @@ export class Relay {
 
   cut() {
     this.#isCut = true;
+    this.#missed = new Promise((resolve) => (this.#miss = resolve));
     for (const socket of this.#sockets) socket.resetAndDestroy();
+  }
+
+  isMissed() {
+    return this.#missed;
   }
 
   mend() {
     this.#isCut = false;
-    for (const inbound of this.#waiting.splice(0)) this.#pass(inbound);
   }
 
   close() {
@@ -41,12 +47,12 @@ export class Relay {
 
   #take(inbound) {
     this.#keep(inbound);
-    if (this.#isCut) this.#waiting.push(inbound);
-    else this.#pass(inbound);
+    if (!this.#isCut) return this.#pass(inbound);
+    inbound.resetAndDestroy();
+    this.#miss();
   }
 
   #pass(inbound) {
-    if (inbound.destroyed) return;
     const outbound = connect({
       host: "127.0.0.1",
       port: this.#target,

@@ -100,7 +100,7 @@ async function resume(ann, bob) {
   ann.cut();
   await said;
   await bob.saysAll(meanwhile);
-  ann.mend();
+  await ann.mend();
   await ann.hearsAll([...before.slice(1), ...meanwhile]);
   await ann.says("back");
   await bob.hears("back");

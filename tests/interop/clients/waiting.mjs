@@ -1,7 +1,7 @@
 // Nobody waits for ever, and nobody waits for a time: only for something to happen.
 
 /// Longer than anything takes that is waited for, in milliseconds.
-const PATIENCE_MS = 30_000;
+const PATIENCE_MS = 60_000;
 
 /// What comes of it, unless that takes too long; `what()` says then what has not happened.
 export async function within(promise, what) {

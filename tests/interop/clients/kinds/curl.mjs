@@ -46,7 +46,7 @@ class CurlClient extends HttpClient {
   /// A lost connection is no reason to stop: the cursor says where to go on.
   async #readOn() {
     while (!this.#isOver) {
-      const answer = await this.read().catch(() => undefined);
+      const answer = await this.read().catch(pause);
       if (answer && answer.status !== 200) throw new Error(`reads ${answer.body}`);
     }
   }
