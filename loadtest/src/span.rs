@@ -14,6 +14,9 @@ pub struct Span(pub Duration);
 /// Units from the largest to the smallest, with their length in milliseconds.
 const UNITS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
+/// Longer ones, of thirty thousand years, could not be told from their neighbours.
+const MS_MAX: f64 = 1e15;
+
 impl FromStr for Span {
     type Err = String;
 
@@ -30,7 +33,7 @@ impl FromStr for Span {
             total_ms += number * unit_ms as f64;
             rest = after;
         }
-        if text.is_empty() {
+        if text.is_empty() || total_ms > MS_MAX {
             return Err(malformed());
         }
         Duration::try_from_secs_f64(total_ms / 1_000.0).map(Self).map_err(|_| malformed())
@@ -95,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_has_no_unit_or_no_number_is_refused_with_examples() {
-        for text in ["", "10", "s", "-1s", "10 s", "10parsecs", "1..2s"] {
+        for text in ["", "10", "s", "-1s", "10 s", "10parsecs", "1..2s", "9999999999h"] {
             let error = text.parse::<Span>().expect_err("no length of time");
             assert!(error.contains("10s or 1m30s"), "{error}");
         }

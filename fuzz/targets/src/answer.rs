@@ -17,7 +17,8 @@ impl Answer {
         let head = String::from_utf8_lossy(&bytes[..end]).to_lowercase();
         let status = head.strip_prefix("http/1.")?.get(2..5)?.parse().ok()?;
         let rest = &bytes[end + 4..];
-        let has_none = status == 204 || status == 101;
+        // The answer to a HEAD says how long it would be.
+        let has_none = matches!(status, 101 | 204) || rest.starts_with(b"HTTP/1.");
         let length = field(&head, "content-length").and_then(|length| length.parse().ok());
         let length = if has_none { Some(0) } else { length }?;
         let (body, rest) = rest.split_at_checked(length)?;
