@@ -32,6 +32,8 @@ class Row {
   }
 
   async fill() {
+    this.firstFailure = this.isTried ? this.failure : undefined;
+    [this.isTried, this.done] = [true, []];
     try {
       await this.run(withServer, (what) => this.done.push(what));
       this.failure = undefined;
@@ -76,6 +78,9 @@ const fillNext = async () => {
   for (let row = waiting.shift(); row; row = waiting.shift()) await row.fill();
 };
 await Promise.all(Array.from({ length: AT_ONCE }, fillNext));
+// A machine that is too busy lets a client miss its time. Whoever failed is tried once more, alone, and
+// the table says so.
+for (const row of rows.filter(({ failure }) => failure)) await row.fill();
 end();
 
 /// Whatever still runs ends with this process, or soon after.
