@@ -1,4 +1,4 @@
-// curl at every route that the README names, and at every path of the OpenAPI description.
+// curl at every route that docs/src/protocol.md names, and at every path of the OpenAPI description.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { PATIENT } from "./server.mjs";
 import { Terminal, json, kinds } from "./terminal.mjs";
 
-/// What each is asked, by the name that the README gives it.
+/// What each is asked, by the name that the table there gives it.
 const ASKED = {
   "POST /api/session": async (terminal) => {
     const { body } = await terminal.expect(201, "POST /api/session", "--include");
@@ -129,10 +129,10 @@ const ASKED = {
   },
 };
 
-/// Rows for the table; the last one says whether the README names something else.
+/// Rows for the table; the last one says whether the table names something else.
 export const ROUTES = [
   ...Object.entries(ASKED).map(([route, look]) => ({ route, ask: (start) => at(start, look) })),
-  { route: "nothing else in README.md", ask: async () => compareWithReadme() },
+  { route: "nothing else in docs/src/protocol.md", ask: async () => compareWithTable() },
 ];
 
 async function at(start, look) {
@@ -148,12 +148,12 @@ function withMethod(route) {
 }
 
 /// The first column of the table of requests; what stands there in braces is a body.
-function compareWithReadme() {
-  const readme = readFileSync(new URL("../../../README.md", import.meta.url), "utf8");
-  const [, table] = /^\| request \| answer \|\n\|[-|]+\n((?:\|.*\n)+)/m.exec(readme);
+function compareWithTable() {
+  const page = readFileSync(new URL("../../../docs/src/protocol.md", import.meta.url), "utf8");
+  const [, table] = /^\| request \| answer \|\n\|[-|]+\n((?:\|.*\n)+)/m.exec(page);
   const cells = table.trim().split("\n").map((line) => line.split("|")[1]);
   const named = cells.flatMap((cell) => [...cell.matchAll(/`([^`{]+)`/g)].map(([, name]) => name));
-  assert(named.length > 15, `the table of README.md names only ${named}`);
+  assert(named.length > 15, `the table names only ${named}`);
   assert.deepEqual(named.filter((route) => !(route in ASKED)), []);
 }
 
