@@ -118,11 +118,15 @@ fn in_one_line(error: &anyhow::Error) -> String {
         told if told.contains(&cause) => line,
         told => format!("{told}: {cause}"),
     });
-    let shown = |letter: char| match letter.is_control() {
-        true => letter.escape_default().collect::<String>(),
-        false => letter.to_string(),
-    };
-    told.chars().map(shown).collect()
+    let mut line = String::with_capacity(told.len());
+    for letter in told.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
 }
 
 fn serve(options: &server::Serve, output: &Output) -> anyhow::Result<Outcome> {

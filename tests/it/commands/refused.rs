@@ -270,11 +270,9 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
         "#]],
     );
     write("odd.json", r#"{"a\n\u001b[31mname": 1}"#);
-    check(
-        &racetrack(dir.path(), "sim replay odd.json"),
-        expect![[r#"
-        "#]],
-    );
+    let odd = racetrack(dir.path(), "sim replay odd.json");
+    assert_eq!((odd.code, odd.stderr.lines().count()), (Some(2), 1), "{}", odd.stderr);
+    assert!(odd.stderr.contains(r"unknown field `a\n\u{1b}[31mname`"), "{}", odd.stderr);
     write("endless.json", &{
         let mut plan = sim::generate::plan(1, &sim::Options::default());
         plan.settings.tick_ms = 0;
