@@ -37,6 +37,7 @@ pub mod run;
 
 mod beside;
 mod bootstrap;
+mod coarse;
 pub mod compare;
 mod confidence;
 pub mod counts;

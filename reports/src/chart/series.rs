@@ -110,7 +110,7 @@ impl Panels {
             (draw(&frame, lags, "lag"))
         };
         let label = format!(
-            "Latency of {} second by second: median and {}; the same figures stand in the table \
+            "Latency of {} over time: median and {}; the same figures stand in the table \
              below",
             series.transport,
             self.upper.name(),
@@ -132,7 +132,7 @@ impl Panels {
             }
         };
         let label = format!(
-            "Messages of {} second by second: sent and received; the same figures stand in the \
+            "Messages of {} over time: sent and received; the same figures stand in the \
              table below",
             series.transport,
         );
@@ -157,7 +157,7 @@ impl Panels {
             }
         };
         let label = format!(
-            "Cores that server and generator used for {} second by second; the same figures stand \
+            "Cores that server and generator used for {} over time; the same figures stand \
              in the table below",
             series.transport,
         );

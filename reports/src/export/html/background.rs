@@ -172,7 +172,7 @@ const GLOSSARY: [(&str, &str); 12] = [
         "Messages flow for --warm-up, one second by default, before the window opens, and are not in \
          its figures. Whether that was enough is checked where the window has ten seconds: the \
          figures were still moving when the medians of its halves differ by more than their \
-         intervals allow and by more than 5 %.",
+         intervals allow and by more than a tenth.",
     ),
     (
         "latency",

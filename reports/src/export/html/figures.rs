@@ -7,6 +7,7 @@ use crate::chart::mark::{Mark, legend};
 use crate::chart::scatter::{left_out, scatter};
 use crate::chart::series::Panels;
 use crate::chart::{self, Size};
+use crate::coarse;
 use crate::knee::{Knee, Load};
 use crate::run::{Run, Series};
 use crate::summary::Summary;
@@ -91,22 +92,31 @@ pub(super) fn spectrum(run: &Run) -> Markup {
     }
 }
 
-/// Latency and messages second by second, a panel a transport.
+/// Latency and messages over time, a panel a transport.
 pub(super) fn over_time(run: &Run) -> Markup {
-    let panels = Panels::for_all(&run.series);
+    let seconds_each = coarse::seconds_each(&run.series);
+    let series: Vec<Series> =
+        run.series.iter().map(|it| coarse::joined(it, seconds_each)).collect();
+    let panels = Panels::for_all(&series);
     html! {
         section aria-labelledby="over-time" {
-            h2 id="over-time" { "Second by second" }
+            h2 id="over-time" { "Over time" }
             @if let Some(panels) = &panels {
                 p {
                     "Latency: the thick line is the median, the thin one the " (panels.upper().name())
-                    " of the messages that were due in each second, behind them all messages (the darker, \
+                    " of the messages that were due in each "
+                    @match seconds_each { 1 => "second", _ => { (seconds_each) " s" } }
+                    ", behind them all messages (the darker, \
                      the more); dotted is the send lag (p99). Messages: the thick line is those received, \
                      the thin one those sent. Cores: the thick line is the server, the thin one the \
                      generator. All panels have the same scales."
+                    @if seconds_each > 1 {
+                        " Counts and cores are those of the mean second, the send lag that of the \
+                         worst; intervals.csv has every second."
+                    }
                 }
                 div.panels {
-                    @for (index, series) in run.series.iter().enumerate() {
+                    @for (index, series) in series.iter().enumerate() {
                         (panel(panels, series, Mark::of(index)))
                     }
                 }

@@ -297,14 +297,14 @@ fn used_cells(used: Option<&Used>) -> Markup {
     }
 }
 
-/// One transport second by second.
+/// One transport over time.
 pub(super) fn intervals(series: &Series) -> Markup {
     let is_read = series.intervals.iter().any(|it| it.used.is_some());
     let table = html! {
         table {
             thead {
                 tr {
-                    (headings(["second", "sent", "received", "p50", "p99", "max", "send lag p99"]))
+                    (headings(["from second", "sent", "received", "p50", "p99", "max", "send lag p99"]))
                     @if is_read { (headings(USED)) }
                 }
             }
@@ -323,7 +323,7 @@ pub(super) fn intervals(series: &Series) -> Markup {
         }
     };
     let label =
-        format!("{}: {}", series.transport, plural(series.intervals.len() as u64, "second"));
+        format!("{}: {}", series.transport, plural(series.intervals.len() as u64, "interval"));
     scrolling(&label, &table)
 }
 

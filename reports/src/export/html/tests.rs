@@ -34,6 +34,13 @@ fn six_transports_of_two_minutes_fit_into_half_a_megabyte() {
 }
 
 #[test]
+fn an_hour_of_six_transports_fits_too() {
+    let page = text(&crate::sample::run(6, 3_600, 30));
+    assert!(page.len() < BYTES_MAX, "{} bytes", page.len());
+    assert!(page.contains("due in each 30 s"), "it says what a point is");
+}
+
+#[test]
 fn what_decides_comes_first() {
     let page = text(&sample());
     let places: Vec<usize> = [
