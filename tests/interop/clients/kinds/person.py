@@ -13,10 +13,12 @@ It ends with its input.
 import asyncio
 import json
 import sys
+from contextlib import suppress
 
 import aiohttp
 import engineio.payload
 import socketio
+from socketio.exceptions import BadNamespaceError as NotConnected
 
 # The client takes an answer to a poll with more packets for an attack, by default with more than
 # 16, and would ask for the same ones for ever.
@@ -78,13 +80,15 @@ class Person:
         tell("answer", number, None)
 
     async def say(self, number, body):
-        """Says it; the next words need not wait for the answer."""
+        """Says it; the next words need not wait for the answer. Where the client has just lost its
+        connection, it is said when the next one has a session."""
 
         def answered(answer):
             if self.unanswered.pop(number, None):
                 tell("answer", number, answer)
 
-        await self.emit("say", body, callback=answered)
+        with suppress(NotConnected):
+            await self.emit("say", body, callback=answered)
 
     async def emit(self, what, body, callback=None):
         await self.client.emit(what, body, namespace=NAMESPACE, callback=callback)
@@ -100,7 +104,8 @@ class Person:
         self.after = event["seq"]
         tell("event", event)
         if event["type"] != "closing":
-            await self.emit("ack", {"seq": event["seq"]})
+            with suppress(NotConnected):
+                await self.emit("ack", {"seq": event["seq"]})
 
     async def refused(self, refusal):
         tell("failed", f"is refused: {refusal['problem']['detail']}")
