@@ -16,6 +16,9 @@ export class Stage {
   #contexts = [];
   #ends = [];
   #faults = [];
+  /// Pages that are being closed: a connection that has just begun then ends with a complaint, which
+  /// nobody is there to read.
+  #leaving = new Set();
 
   constructor({ binary, browser }) {
     Object.assign(this, { binary, browser });
@@ -49,6 +52,12 @@ export class Stage {
     return context.newPage();
   }
 
+  /// Closes a page, whatever it is in the middle of.
+  async close(page) {
+    this.#leaving.add(page);
+    await page.close();
+  }
+
   /// Done when the row is over.
   onEnd(end) {
     this.#ends.push(end);
@@ -62,6 +71,7 @@ export class Stage {
 
   /// Gives what was wrong, if anything was.
   async end(failure) {
+    await Promise.all(this.#contexts.flatMap((context) => context.pages()).map((page) => this.close(page)));
     await Promise.all(this.#contexts.map((context) => context.close()));
     for (const end of this.#ends) await end();
     if (failure) return failure;
@@ -70,6 +80,7 @@ export class Stage {
 
   #watch(context, origins, complain) {
     context.on("console", (message) => {
+      if (this.#leaving.has(message.page())) return;
       if (["error", "warning"].includes(message.type())) {
         complain(`on the console: ${message.text()} (${message.location().url})`);
       }

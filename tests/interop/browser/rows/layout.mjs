@@ -24,7 +24,7 @@ export const layout = [
           await open(page, stage.server.url + path);
           await fits(page, `${path} at ${PHONES[size].width}`);
           await stage.picture(page, `${name}-phone-${size}-${language}`);
-          await page.close();
+          await stage.close(page);
         }
       }
     })),
@@ -50,7 +50,7 @@ export const layout = [
       await ann.isTold("You have left.");
       await fits(ann.page, "left");
       await stage.picture(ann.page, `chat-phone-${size}-left`);
-      for (const { page } of [ann, bob]) await page.close();
+      for (const { page } of [ann, bob]) await stage.close(page);
     }
   }),
 
@@ -66,7 +66,7 @@ export const layout = [
         }).filter(({ width, height }) => width < 44 || height < 36);
       });
       assert.deepEqual(small, [], path);
-      await page.close();
+      await stage.close(page);
     }
   }),
 
