@@ -52,7 +52,7 @@ pub(crate) struct Load {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Hold the ruler against known lengths: injected delays and a freeze; about a minute
+    /// Hold the ruler against known lengths: injected delays and a freeze; about two minutes
     #[command(after_long_help = help::SELFTEST)]
     Selftest,
 }

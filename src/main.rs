@@ -9,7 +9,6 @@ mod completions;
 mod diff;
 mod environment;
 mod help;
-mod interrupt;
 mod load;
 mod man;
 mod meta;

@@ -16,10 +16,10 @@ use ::sim::twin::{Twin, twin};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
+use server::Interrupt;
 use tokio::sync::watch;
 
 use crate::bar::Bar;
-use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::runtime;

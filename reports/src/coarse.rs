@@ -5,6 +5,8 @@
 //! counts and processor time become the mean of a second, so that scales keep their units. The
 //! run's own seconds stay as they are, and `intervals.csv` has all of them.
 
+use std::borrow::Cow;
+
 use crate::counts::sum;
 use crate::run::{Interval, Series, Used};
 
@@ -25,7 +27,14 @@ pub(crate) fn seconds_each(series: &[Series]) -> u64 {
 }
 
 /// The same series with stretches of so many seconds instead of seconds.
-pub(crate) fn joined(series: &Series, seconds_each: u64) -> Series {
+pub(crate) fn joined(series: &[Series], seconds_each: u64) -> Cow<'_, [Series]> {
+    if seconds_each == 1 {
+        return Cow::Borrowed(series);
+    }
+    series.iter().map(|it| joined_one(it, seconds_each)).collect()
+}
+
+fn joined_one(series: &Series, seconds_each: u64) -> Series {
     let together =
         |one: &Interval, other: &Interval| one.second / seconds_each == other.second / seconds_each;
     let stretches = series.intervals.chunk_by(together);
@@ -51,10 +60,10 @@ fn one_of(stretch: &[Interval], seconds_each: u64) -> Interval {
 fn used(stretch: &[Interval]) -> Option<Used> {
     let all: Vec<&Used> = stretch.iter().filter_map(|it| it.used.as_ref()).collect();
     let last = *all.last()?;
-    let of_server = || all.iter().filter_map(|it| it.server_cpu_us);
+    let of_server = all.iter().filter_map(|it| it.server_cpu_us);
     Some(Used {
         generator_cpu_us: rounded(all.iter().map(|it| it.generator_cpu_us)),
-        server_cpu_us: last.server_cpu_us.map(|_| rounded(of_server())),
+        server_cpu_us: last.server_cpu_us.map(|_| rounded(of_server)),
         ..*last
     })
 }
@@ -78,7 +87,7 @@ mod tests {
     fn what_fits_stays_as_it_is() {
         let series = run(6, 120);
         assert_eq!(seconds_each(&series), 1);
-        assert_eq!(joined(&series[0], 1).intervals, series[0].intervals);
+        assert_eq!(joined(&series, 1)[0].intervals, series[0].intervals);
         assert_eq!(seconds_each(&[]), 1);
     }
 
@@ -86,7 +95,7 @@ mod tests {
     fn an_hour_of_six_transports_has_a_row_for_half_a_minute() {
         let series = run(6, 3_600);
         assert_eq!(seconds_each(&series), 30);
-        let joined = joined(&series[0], 30);
+        let joined = &joined(&series, 30)[0];
         assert_eq!(joined.intervals.len(), 120);
         assert_eq!(joined.intervals[119].second, 3_570);
         let whole = sum(series[0].intervals.iter().map(|it| &it.latency_us));

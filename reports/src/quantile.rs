@@ -37,6 +37,12 @@ impl Quantile {
         Self(parts.min(MILLION as u32))
     }
 
+    /// The one beyond which so many times fewer samples lie: five times rarer than 99 % is 99.8 %.
+    #[must_use]
+    pub fn rarer(self, times: u32) -> Self {
+        Self(MILLION as u32 - (MILLION as u32 - self.0) / times)
+    }
+
     /// Between 0 and 1.
     #[must_use]
     pub fn as_fraction(self) -> f64 {

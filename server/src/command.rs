@@ -11,11 +11,11 @@ use anyhow::Context;
 use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{SignalKind, signal};
 use tracing::{info, warn};
 
 use crate::accept::Server;
 use crate::config::Config;
+use crate::interrupt::Interrupt;
 use crate::options::Serve;
 
 /// Connections that the kernel may hold before they are accepted.
@@ -45,15 +45,23 @@ pub fn run_telling(serve: &Serve, tell: impl FnOnce(SocketAddr) -> String) -> an
         let listener = listener.into_std()?;
         let server = Arc::new(Server::new(config)?);
         // Before anybody can know of the server: until then a signal ends the process undrained.
-        let (asked, insisted) = (stop_signal()?, stop_signal()?);
+        let (mut asked, mut insisted) = (Interrupt::listen()?, Interrupt::listen()?);
         for worker in 1..serve.workers().get() {
             assist(worker, &server, listener.try_clone()?)?;
         }
         announce(&tell(address)).context("cannot say where it listens")?;
         let listener = TcpListener::from_std(listener)?;
+        let asked = async move {
+            asked.came().await;
+            info!("stopping; once more to stop at once");
+        };
+        let insisted = async {
+            insisted.came().await;
+            insisted.came().await;
+        };
         tokio::select! {
-            () = server.serve(listener, async { asked.once().await }) => {}
-            () = async { insisted.twice().await } => warn!("stopped before everybody was told"),
+            () = server.serve(listener, asked) => {}
+            () = insisted => warn!("stopped before everybody was told"),
         }
         Ok(())
     })
@@ -120,36 +128,5 @@ fn announce(line: &str) -> io::Result<()> {
     match writeln!(stdout, "{line}").and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
-    }
-}
-
-struct StopSignal {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-fn stop_signal() -> anyhow::Result<StopSignal> {
-    Ok(StopSignal {
-        interrupt: signal(SignalKind::interrupt())?,
-        terminate: signal(SignalKind::terminate())?,
-    })
-}
-
-impl StopSignal {
-    async fn once(mut self) {
-        self.recv().await;
-        info!("stopping; once more to stop at once");
-    }
-
-    async fn twice(mut self) {
-        self.recv().await;
-        self.recv().await;
-    }
-
-    async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
     }
 }

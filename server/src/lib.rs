@@ -43,9 +43,11 @@ mod origin;
 mod accept;
 
 mod command;
+mod interrupt;
 mod logs;
 mod options;
 
 pub use accept::serve;
 pub use command::{run, run_telling};
+pub use interrupt::Interrupt;
 pub use options::Serve;

@@ -16,12 +16,12 @@ use clap::Args;
 use reports::units::or_absent;
 use serde::Serialize;
 use serde_json::{Value, json};
+use server::Interrupt;
 
 use self::mutants::Score;
 use self::workshop::{End, Workshop};
 use crate::bar;
 use crate::checkout;
-use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 use crate::output::Output;
 use crate::seeds::Seeds;

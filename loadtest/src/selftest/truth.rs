@@ -26,7 +26,7 @@ pub struct Mark {
     pub reported_us: Option<u64>,
     /// The largest error that is allowed either way, in microseconds.
     pub error_us_max: u64,
-    /// Why an error of this measurement would say nothing of the ruler; empty when it would.
+    /// Why the error says nothing of the ruler; empty where it does, and where it is within bounds.
     pub excuses: Vec<String>,
 }
 
@@ -91,10 +91,9 @@ impl Mark {
 /// held up when one in five hundred wake-ups is, so one of the wake-ups may be a rarer one than the
 /// percentile says, beside as many others as late as it does.
 fn late_us(quantile: Quantile, hiccups_us: &HistogramDump) -> Option<u64> {
-    let beyond = ((1.0 - quantile.as_fraction()) * 1e6).round() as u32;
-    let rarer = Quantile::per_million(1_000_000 - beyond / WAKE_UPS);
-    let [usual_us, rare_us] = [quantile, rarer].map(|it| hiccups_us.value_at(it));
-    Some(u64::from(WAKE_UPS - 1) * usual_us? + rare_us?)
+    let usual_us = hiccups_us.value_at(quantile)?;
+    let rare_us = hiccups_us.value_at(quantile.rarer(WAKE_UPS))?;
+    Some(u64::from(WAKE_UPS - 1) * usual_us + rare_us)
 }
 
 /// The marks of a run in which each reader's connection had a delay of its own. Who reads how much

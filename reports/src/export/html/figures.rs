@@ -95,8 +95,7 @@ pub(super) fn spectrum(run: &Run) -> Markup {
 /// Latency and messages over time, a panel a transport.
 pub(super) fn over_time(run: &Run) -> Markup {
     let seconds_each = coarse::seconds_each(&run.series);
-    let series: Vec<Series> =
-        run.series.iter().map(|it| coarse::joined(it, seconds_each)).collect();
+    let series = coarse::joined(&run.series, seconds_each);
     let panels = Panels::for_all(&series);
     html! {
         section aria-labelledby="over-time" {

@@ -1,18 +1,23 @@
-//! Ctrl-C and SIGTERM, for commands that have something to put away before they end.
+//! Ctrl-C and SIGTERM, for programs that have something to put away before they end.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// From now on the two signals no longer end this program.
-pub(crate) struct Interrupt {
+/// From now on the two signals no longer end this program; each of several hears all of them.
+#[derive(Debug)]
+pub struct Interrupt {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Interrupt {
-    /// Must be called inside of a runtime.
-    pub(crate) fn listen() -> io::Result<Self> {
+    /// Must be called inside of a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// The operating system refused.
+    pub fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
@@ -20,7 +25,7 @@ impl Interrupt {
     }
 
     /// Waits for either.
-    pub(crate) async fn came(&mut self) {
+    pub async fn came(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
