@@ -34,6 +34,7 @@ export class Engine {
   #posting;
   #upgrading = false;
   #silence;
+  #closed = false;
   #aborter = new AbortController();
 
   constructor({ transports, on }) {
@@ -42,7 +43,7 @@ export class Engine {
   }
 
   get closed() {
-    return this.#aborter.signal.aborted;
+    return this.#closed;
   }
 
   /// "websocket" or "polling".
@@ -67,10 +68,14 @@ export class Engine {
     this.#end();
   }
 
-  #end() {
-    this.#aborter.abort();
+  /// What still goes out goes first: the end of a request or a socket tells the server the same as
+  /// the goodbye, which would then come from somebody unknown.
+  async #end() {
+    this.#closed = true;
     clearTimeout(this.#silence);
-    this.#socket?.close();
+    await this.#posting;
+    this.#aborter.abort();
+    if (this.#socket) hangUp(this.#socket);
   }
 
   #lost() {
@@ -213,7 +218,7 @@ export class Engine {
   ///   -> "5"        everything goes over the socket
   #upgrade() {
     const socket = this.#newSocket();
-    const giveUp = () => { socket.onmessage = null; socket.close(); };
+    const giveUp = () => { socket.onmessage = null; hangUp(socket); };
     this.#aborter.signal.addEventListener("abort", giveUp);
     socket.onopen = () => this.#sendFrame(socket, `${PING}probe`);
     socket.onmessage = async ({ data }) => {
@@ -231,4 +236,11 @@ export class Engine {
       this.#flush();
     };
   }
+}
+
+/// A browser complains of a socket that is closed before it is open. Nothing is said on it by then, so
+/// that it may as well open first.
+function hangUp(socket) {
+  if (socket.readyState === WebSocket.CONNECTING) socket.onopen = () => socket.close();
+  else socket.close();
 }

@@ -28,6 +28,19 @@ export const echo = [
       assert.match(await wire(speaker), /42\/echo,\["msg","hello"\]/);
     })),
 
+  row("/echo: a way that is left at any moment of its beginning leaves without a complaint", async (stage) => {
+    const page = await stage.page();
+    await page.goto(`${stage.server.url}/echo`);
+    const over = page.getByLabel("Over");
+    for (let round = 0; round < 20; round++) {
+      for (const label of Object.keys(WAYS)) {
+        await over.selectOption({ label });
+        await page.waitForTimeout(round);
+      }
+    }
+    await page.getByRole("status").getByText("Connected over WebSocket").waitFor();
+  }),
+
   row("/longpolling.html: an announcement reaches everybody who is parked, and they ask again", async (stage) => {
     const [announcing, parked] = [await stage.page(), await stage.page()];
     for (const page of [announcing, parked]) {
