@@ -260,3 +260,6 @@ where
     Pin::new(&mut *served).graceful_shutdown();
     served.await
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
@@ -55,7 +55,8 @@ pub(super) enum Wish {
 /// The line of one socket, between the handler that fills it and the task that empties it. A
 /// channel would do the same, and keep 2.5 KiB for a socket that says nothing.
 pub(super) struct Line {
-    hub: Arc<Hub>,
+    /// Not kept alive by a socket.
+    hub: Weak<Hub>,
     state: Mutex<LineState>,
     arrived: AtomicWaker,
     overrun: AtomicBool,
@@ -114,7 +115,8 @@ impl Line {
                 if state.waiting.is_empty() && !state.is_busy =>
             {
                 let id = event.message_id();
-                let Err(rejected) = self.hub.send_at_once(voice, event) else { return Ok(()) };
+                let Some(hub) = self.hub.upgrade() else { return Ok(()) };
+                let Err(rejected) = hub.send_at_once(voice, event) else { return Ok(()) };
                 Incoming::Refused(id, rejected)
             }
             (incoming, _) => incoming,
@@ -148,7 +150,7 @@ pub(super) fn listen(socket: &SocketRef, hub: &Arc<Hub>) -> Arc<Line> {
         arrived: AtomicWaker::new(),
         overrun: AtomicBool::new(false),
         commands_max: hub.config().messages_burst_max as usize + COMMANDS_SPARE,
-        hub: Arc::clone(hub),
+        hub: Arc::downgrade(hub),
     });
     // One handler for all events: a table of them for each socket would cost memory.
     socket.on_fallback(InOrder(Arc::clone(&line)));

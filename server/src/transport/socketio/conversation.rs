@@ -31,7 +31,7 @@ const COMMANDS_IN_A_ROW_MAX: usize = 16;
 /// One socket and the session that it speaks for.
 pub(super) struct Conversation {
     hub: Arc<Hub>,
-    door: Door,
+    door: Arc<Door>,
     socket: Arc<Socket>,
     session: SessionId,
     reader: Reader,
@@ -62,7 +62,7 @@ pub(super) struct Beginning {
 }
 
 impl Conversation {
-    pub(super) fn new(hub: Arc<Hub>, door: Door, beginning: Beginning) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, door: Arc<Door>, beginning: Beginning) -> Self {
         let Beginning { socket, line, presence, opened, reader, language, resumable } = beginning;
         let (session, cursor) = (opened.session, opened.next);
         let mut outbox = Outbox::new();

@@ -13,7 +13,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use socketioxide::SocketIo;
@@ -40,7 +40,9 @@ const PENDING_MAX: usize = 4;
 
 /// What all sockets of the namespace share.
 struct Room {
-    hub: Arc<Hub>,
+    hub: Weak<Hub>,
+    /// Packets a second for everybody together.
+    packets_per_s_max: u32,
     people: AtomicUsize,
     allowance: Mutex<Allowance>,
 }
@@ -67,10 +69,15 @@ impl Allowance {
     }
 }
 
-pub(super) fn mount(io: &SocketIo, hub: Arc<Hub>) {
-    let allowance = Allowance { second: Instant::now(), packets: hub.config().echoes_per_s_max };
-    let room =
-        Arc::new(Room { hub, people: AtomicUsize::new(0), allowance: Mutex::new(allowance) });
+pub(super) fn mount(io: &SocketIo, hub: &Arc<Hub>) {
+    let packets_per_s_max = hub.config().echoes_per_s_max;
+    let allowance = Allowance { second: Instant::now(), packets: packets_per_s_max };
+    let room = Arc::new(Room {
+        hub: Arc::downgrade(hub),
+        packets_per_s_max,
+        people: AtomicUsize::new(0),
+        allowance: Mutex::new(allowance),
+    });
     let listener = {
         let room = Arc::clone(&room);
         async move |socket: SocketRef| {
@@ -112,7 +119,7 @@ async fn echo(room: &Room, socket: &SocketRef, Line { mut due, mut gone }: Line)
         let answer = async {
             let (at, place) = due.recv().await?;
             tokio::time::sleep_until(at).await;
-            Some((room.hub.wall_clock(), place))
+            Some((room.hub.upgrade()?.wall_clock(), place))
         };
         let answer = tokio::select! {
             biased;
@@ -161,7 +168,7 @@ impl Room {
         let packets = self.people.load(Ordering::Relaxed) + 1;
         let packets = u32::try_from(packets).unwrap_or(u32::MAX);
         let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = allowance.take(now, packets, self.hub.config().echoes_per_s_max);
+        let taken = allowance.take(now, packets, self.packets_per_s_max);
         taken.map_err(|wait| {
             Rejected::TooFast { retry_after_ms: wait.as_millis() as u64 + 1 }.into()
         })

@@ -63,6 +63,8 @@ use crate::protocol::{Opened, Refusal};
 use crate::transport::take_up;
 
 const NAMESPACE: &str = "/chat";
+/// Why nobody is let in any more, where the server is being dropped.
+const CLOSED: &str = "The server has closed";
 /// Where Socket.IO listens; every client uses this path unless told otherwise.
 const PATH: &str = "/socket.io/";
 
@@ -83,7 +85,27 @@ impl Sockets {
             let _none_is_left = conversations.wait_for(|conversations| *conversations == 0).await;
         };
         let _late = tokio::time::timeout(self.grace, over).await;
+        let _released = Released::everybody(&self.io);
         self.io.close().await;
+    }
+}
+
+/// Lets go of sockets when it is dropped. What socketioxide closes it has forgotten before, so that
+/// a socket would stay in its namespace, and each would keep the other for ever.
+struct Released(Vec<SocketRef>);
+
+impl Released {
+    fn everybody(io: &SocketIo) -> Self {
+        let namespaces = ["/", NAMESPACE, echo::NAMESPACE].into_iter();
+        Self(namespaces.filter_map(|name| io.of(name)).flat_map(|room| room.sockets()).collect())
+    }
+}
+
+impl Drop for Released {
+    fn drop(&mut self) {
+        for socket in self.0.drain(..) {
+            let _has_no_room_for_a_goodbye = socket.disconnect();
+        }
     }
 }
 
@@ -104,12 +126,12 @@ pub(crate) fn mount(router: Router, hub: Arc<Hub>) -> (Router, Sockets) {
         // Nobody here sends anything binary.
         .with_parser(ParserConfig::common().max_incoming_binaries(0))
         .build_with_inner_svc(NotSocketIo);
-    let door = Door::new(engine, config);
+    let door = Arc::new(Door::new(engine, config));
     let conversations = watch::Sender::new(0);
     let grace = Duration::from_millis(config.poll_grace_ms);
     io.ns("/", root.with(old_clients_only));
-    echo::mount(&io, Arc::clone(&hub));
-    chat(&io, hub, &door, &conversations);
+    echo::mount(&io, &hub);
+    chat(&io, &hub, &door, &conversations);
     let enter = any(Door::enter).with_state(door);
     (router.route_service(PATH, enter), Sockets { io, conversations, grace })
 }
@@ -125,16 +147,20 @@ async fn old_clients_only(protocol: ProtocolVersion) -> Result<(), &'static str>
     }
 }
 
-fn chat(io: &SocketIo, hub: Arc<Hub>, door: &Door, conversations: &watch::Sender<usize>) {
+/// What handlers hold on to is weak: they belong to a namespace, which the server belongs to.
+fn chat(io: &SocketIo, hub: &Arc<Hub>, door: &Arc<Door>, conversations: &watch::Sender<usize>) {
     let listener = {
-        let hub = Arc::clone(&hub);
+        let hub = Arc::downgrade(hub);
         async move |socket: SocketRef| {
+            let hub = hub.upgrade().ok_or(CLOSED)?;
             Handover::leave(&socket, listen(&socket, &hub));
-            Ok::<_, Infallible>(())
+            Ok::<_, &'static str>(())
         }
     };
-    let (door, conversations) = (door.clone(), conversations.clone());
+    let (hub, door) = (Arc::downgrade(hub), Arc::downgrade(door));
+    let conversations = conversations.clone();
     let connected = async move |Whole(socket): Whole, auth: TryData<Option<Auth>>| {
+        let (Some(hub), Some(door)) = (hub.upgrade(), door.upgrade()) else { return };
         let line = Handover::take(&socket);
         conversations.send_modify(|conversations| *conversations += 1);
         // Most of a conversation is waiting, and what waits should be small.
@@ -147,7 +173,7 @@ fn chat(io: &SocketIo, hub: Arc<Hub>, door: &Door, conversations: &watch::Sender
 /// One connection to `/chat`, from beginning to end.
 async fn converse(
     hub: Arc<Hub>,
-    door: Door,
+    door: Arc<Door>,
     socket: Arc<Socket>,
     TryData(auth): TryData<Option<Auth>>,
     line: Arc<Line>,

@@ -47,7 +47,6 @@ const VERSION_4: &str = "4";
 const OPEN_BYTES_MAX: usize = 1_024;
 
 /// The way into Engine.IO.
-#[derive(Clone)]
 pub(super) struct Door {
     engine: SocketIoService<NotSocketIo>,
     places: Arc<Semaphore>,
@@ -100,7 +99,7 @@ impl Door {
     }
 
     /// Any request for Socket.IO.
-    pub(super) async fn enter(State(door): State<Self>, request: Request) -> Response {
+    pub(super) async fn enter(State(door): State<Arc<Self>>, request: Request) -> Response {
         let request = door.strip(request);
         let query = request.uri().query().unwrap_or_default();
         let is_poll =
