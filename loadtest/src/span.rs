@@ -36,7 +36,10 @@ impl FromStr for Span {
         if text.is_empty() || total_ms > MS_MAX {
             return Err(malformed());
         }
-        Duration::try_from_secs_f64(total_ms / 1_000.0).map(Self).map_err(|_| malformed())
+        // Taken apart first: as seconds, a long time has no room for its milliseconds.
+        let rest_ms = total_ms.fract() / 1_000.0;
+        let rest = Duration::try_from_secs_f64(rest_ms).map_err(|_| malformed())?;
+        Ok(Self(Duration::from_millis(total_ms.trunc() as u64) + rest))
     }
 }
 
@@ -88,6 +91,7 @@ mod tests {
             ("1m30s", 90_000),
             ("2h", 7_200_000),
             ("1s250ms", 1_250),
+            ("15827h59m3ms", 56_980_740_003),
         ] {
             let span: Span = text.parse().expect("a length of time");
             assert_eq!(span.0, Duration::from_millis(ms));
