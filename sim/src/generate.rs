@@ -43,6 +43,9 @@ const CONNECTIONS_A_PERSON: u64 = 5;
 /// connection that is full.
 const BURST_MESSAGES: u32 = 160;
 
+/// Between two heartbeats, where there are many.
+const OFTEN_MS: u64 = 100;
+
 /// The streams of a seed; a new one goes to the end, so that old seeds keep their runs.
 #[derive(Clone, Copy)]
 enum Stream {
@@ -55,6 +58,8 @@ enum Stream {
     PowerCuts = 7,
     Bursts = 8,
     Calm = 9,
+    Hangs = 10,
+    Heartbeats = 11,
 }
 
 /// The plan of a seed.
@@ -63,9 +68,11 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let settings = settings(&mut stream(seed, Stream::Settings), options);
     let server = limits(&mut stream(seed, Stream::Limits), options);
     let server = bursts(&mut stream(seed, Stream::Bursts), server);
+    let server = heartbeats(&mut stream(seed, Stream::Heartbeats), server);
     let world = World { settings, server };
     let (people, steps) = people(&mut stream(seed, Stream::People), options, &world);
     let steps = power_cuts(&mut stream(seed, Stream::PowerCuts), steps);
+    let steps = hangs(&mut stream(seed, Stream::Hangs), &people, steps);
     let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings);
     let faults = calm(&mut stream(seed, Stream::Calm), faults);
     let people = upgrades(&mut stream(seed, Stream::Upgrades), people);
@@ -167,6 +174,30 @@ fn power_cuts(rng: &mut impl Rng, mut steps: Vec<Step>) -> Vec<Step> {
         }
     }
     steps
+}
+
+/// A third of all of these hang instead. Who reads a stream does not: it says nothing by itself, so
+/// that nobody could tell.
+fn hangs(rng: &mut impl Rng, people: &[Person], mut steps: Vec<Step>) -> Vec<Step> {
+    let streams = |who: &str| {
+        people.iter().any(|person| person.name == who && person.transport == TransportKind::Sse)
+    };
+    for step in &mut steps {
+        let is_gone = matches!(step.action, Action::Vanish | Action::PowerCut);
+        if is_gone && !streams(&step.who) && rng.random_ratio(1, 3) {
+            step.action = Action::Hang;
+        }
+    }
+    steps
+}
+
+/// A server that asks whether its people are there so often that what it tells them meanwhile is
+/// still on its way when they answer, now and then.
+fn heartbeats(rng: &mut impl Rng, server: Config) -> Config {
+    if !rng.random_ratio(1, 8) {
+        return server;
+    }
+    Config { heartbeat_interval_ms: OFTEN_MS, ..server }
 }
 
 /// Half of those who can change to a WebSocket do so, before they are paired or while they talk.

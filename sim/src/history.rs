@@ -178,6 +178,9 @@ pub(crate) const OTHER_CONNECTION: &str = "over another connection";
 /// What is noted of somebody who vanishes without so much as the end of a connection.
 pub(crate) const POWER_CUT: &str = "power cut";
 
+/// What is noted of somebody whose program hangs, and who is gone with it.
+pub(crate) const HANGS: &str = "its program hangs";
+
 /// Takes down events, in order; clones write into the same history.
 #[derive(Debug, Clone, Default)]
 pub struct Recorder {

@@ -59,6 +59,15 @@ impl Medium {
         }
     }
 
+    /// The program of `owner` hangs, and what it drops stays open; returns how many connections there
+    /// were: none of real ones, because no program here hangs alone.
+    pub(crate) fn hang(&self, owner: &str) -> usize {
+        match self {
+            Self::Simulated(network) => network.hang(owner),
+            Self::Real(_) => 0,
+        }
+    }
+
     /// `owner` reads nothing from the connections of this moment; returns how many there are.
     pub(crate) fn stall(&self, owner: &str) -> usize {
         match self {

@@ -61,8 +61,8 @@ pub struct Network {
     wires: Arc<Mutex<BTreeMap<SocketAddr, Arc<Mutex<Wire>>>>>,
     /// The streams that were dropped since a crash began; none while there is no crash.
     crashed: Arc<Mutex<Option<Vec<TcpStream>>>>,
-    /// Ends that were dropped in a black hole: the other end must not hear of it, and dropping
-    /// turmoil's stream on its host would tell.
+    /// Ends that were dropped in a black hole, or by a program that hangs: the other end must not hear
+    /// of it, and dropping turmoil's stream on its host would tell.
     buried: Arc<Mutex<Vec<TcpStream>>>,
     weather: Arc<Mutex<Weather>>,
     weather_changed: Arc<Notify>,
@@ -124,9 +124,9 @@ impl Network {
         }
     }
 
-    /// Closes an end; if it is mute, without a word.
-    fn close(&self, inner: TcpStream, is_mute: bool) {
-        if is_mute {
+    /// Closes an end, without a word if the other one must not hear of it.
+    fn close(&self, inner: TcpStream, is_unheard: bool) {
+        if is_unheard {
             lock(&self.buried).push(inner);
         }
     }

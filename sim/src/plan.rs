@@ -136,6 +136,8 @@ pub enum Action {
     Vanish,
     /// As [`Action::Vanish`], by a device that loses its power: the server is told nothing.
     PowerCut,
+    /// As [`Action::Vanish`], by a program that hangs: its system takes what comes in, and nobody reads it.
+    Hang,
 }
 
 /// One thing that goes wrong.
@@ -237,6 +239,18 @@ impl Plan {
     #[must_use]
     pub fn to_json(&self) -> String {
         serde_json::to_string_pretty(self).expect("a plan is plain data")
+    }
+
+    /// Whether a fault strikes `who`, alone or among others.
+    pub(crate) fn concerns(&self, fault: Fault, who: &str) -> bool {
+        match fault.kind.struck() {
+            Struck::All => true,
+            Struck::Person => self.struck(fault) == who,
+            Struck::Host => {
+                let host = fault.target % self.settings.client_hosts.max(1);
+                self.people.iter().any(|person| person.name == who && person.host == host)
+            }
+        }
     }
 
     /// The person whom a fault strikes, if it is one that strikes a person.

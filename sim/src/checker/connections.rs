@@ -38,14 +38,20 @@ impl<'a> Connections<'a> {
     }
 }
 
-/// True when no fault but `except` has anything to do with this time.
-pub(super) fn is_calm(plan: &Plan, from_us: u64, until_us: u64, except: Option<usize>) -> bool {
+/// True when no fault but `except` has anything to do with `who` in this time.
+pub(super) fn is_calm(
+    plan: &Plan,
+    who: &str,
+    from_us: u64,
+    until_us: u64,
+    except: Option<usize>,
+) -> bool {
     let meets = |fault: &Fault| {
         let ended_us = (fault.at_ms + fault.for_ms) * 1_000 + AFTERMATH_US;
         fault.at_ms * 1_000 <= until_us && ended_us >= from_us
     };
     let mut others = plan.faults.iter().enumerate().filter(|(index, _)| Some(*index) != except);
-    !others.any(|(_, fault)| meets(fault))
+    !others.any(|(_, fault)| meets(fault) && plan.concerns(*fault, who))
 }
 
 /// True when `who` does nothing to the own connections in this time.

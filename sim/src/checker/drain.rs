@@ -75,7 +75,7 @@ fn untold(
     let lasts_us = planned.for_ms.min(plan.server.drain_ms_max) * 1_000;
     if needs_us > lasts_us
         || until_us > plan.settings.healed_ms() * 1_000
-        || !is_calm(plan, since_us, until_us, Some(fault))
+        || !is_calm(plan, who, since_us, until_us, Some(fault))
         || !lets_be(plan, who, since_us, until_us)
     {
         return None;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   vanishes ── its way ──> suspect ── resume window ──> lost: the partner is told
-//!   power cut ── a heartbeat and its time-out ──> suspect ── resume window ──> lost
+//!   power cut, hung program ── a heartbeat and its time-out ──> suspect ── resume window ──> lost
 //! ```
 //!
 //! Asked is after people who had one connection all the time, which stood, and after the time at
@@ -17,7 +17,7 @@ use server::protocol::{PairId, ServerEvent, SessionId};
 use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
 use super::view::View;
-use crate::history::{Event, Op, POWER_CUT};
+use crate::history::{Event, HANGS, Op, POWER_CUT};
 use crate::plan::{FaultKind, Plan};
 
 const NAME: &str = "presence";
@@ -71,7 +71,7 @@ impl Gone<'_> {
         let (at_us, who) = (self.event.at_us, self.event.process.as_str());
         let limit_us = self.limit_ms(plan)? * 1_000;
         let until_us = at_us + limit_us;
-        if !is_calm(plan, self.since_us, until_us, None)
+        if !is_calm(plan, who, self.since_us, until_us, None)
             || !lets_be(plan, who, self.since_us, planned_us(plan, self.event))
         {
             return None;
@@ -94,7 +94,7 @@ impl Gone<'_> {
         let person = plan.people.iter().find(|person| person.name == self.event.process)?;
         let (settings, server) = (&plan.settings, &plan.server);
         let heartbeat_ms = server.heartbeat_interval_ms + server.heartbeat_timeout_ms;
-        let is_silent = self.event.detail.as_deref() == Some(POWER_CUT);
+        let is_silent = matches!(self.event.detail.as_deref(), Some(POWER_CUT | HANGS));
         let noticed_ms = match person.transport {
             TransportKind::Websocket | TransportKind::SocketioWebsocket if is_silent => {
                 heartbeat_ms

@@ -139,6 +139,7 @@ pub(super) fn is_trouble(action: Action) -> bool {
         | Action::ComeBack
         | Action::Leave
         | Action::Vanish
-        | Action::PowerCut => true,
+        | Action::PowerCut
+        | Action::Hang => true,
     }
 }

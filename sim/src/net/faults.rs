@@ -159,6 +159,14 @@ impl Network {
         waiting
     }
 
+    /// The program at the client's end of the live connections of `owner` hangs for good, while its
+    /// system goes on taking what comes in: what it drops stays open, and nobody reads it. Returns how
+    /// many there were.
+    pub(crate) fn hang(&self, owner: &str) -> usize {
+        let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
+        self.strike(|_, wire| chosen(wire), |wire| wire.is_hung = true)
+    }
+
     /// Sets a trap on every live connection of `owner`; the counter tells how many were sprung.
     pub(crate) fn trap(&self, owner: &str, trap: Trap) -> Arc<AtomicUsize> {
         let sprung = Arc::new(AtomicUsize::new(0));

@@ -280,7 +280,7 @@ impl Drop for SimStream {
             Ok(()) => {}
             Err(inner) => {
                 self.trace(PacketEvent::Closed, &[]);
-                self.network.close(inner, lock(&self.wire).is_mute(self.side));
+                self.network.close(inner, lock(&self.wire).ends_unheard(self.side));
             }
         }
         let writer = lock(&self.wire).close(self.side);

@@ -46,6 +46,8 @@ pub(super) struct Wire {
     pub(super) fate: Fate,
     /// The client's program does not read.
     pub(super) is_stalled: bool,
+    /// The client's program will never read again, and its end of the connection stays.
+    pub(super) is_hung: bool,
     /// The server's program neither reads nor writes.
     pub(super) is_frozen: bool,
     pub(super) trap: Option<(Trap, Arc<AtomicUsize>)>,
@@ -174,6 +176,11 @@ impl Wire {
         self.ends[side as usize].is_mute
     }
 
+    /// Whether the other side hears nothing of it when this one is dropped.
+    pub(super) fn ends_unheard(&self, side: Side) -> bool {
+        self.is_mute(side) || self.is_hung && side == Side::Client
+    }
+
     /// Keeps what a mute end writes.
     pub(super) fn keep(&mut self, side: Side, bytes: &[u8]) {
         let unsent = &mut self.ends[side as usize].unsent;
@@ -252,8 +259,9 @@ impl Wire {
     /// network shall answer, which it does with a reset.
     pub(super) fn room(&self, side: Side, limits: &Limits) -> usize {
         let end = &self.ends[side as usize];
-        let is_read = self.ends[side.other() as usize].presence != Presence::Closed;
-        if !is_read && !end.is_mute {
+        let is_taken = self.ends[side.other() as usize].presence != Presence::Closed
+            || self.is_hung && side == Side::Server;
+        if !is_taken && !end.is_mute {
             return limits.segment_bytes_max;
         }
         if end.in_flight.len() >= limits.window_segments {

@@ -128,9 +128,11 @@ fn possible(plan: &Plan) -> (Plan, BTreeMap<FaultKind, u64>) {
     settings.tick_ms = GRAIN_MS;
     settings.settle_ms += REST_MS;
     settings.forget_ms += REST_MS;
-    // A loopback always tells that somebody is gone.
-    for step in possible.steps.iter_mut().filter(|step| step.action == Action::PowerCut) {
-        step.action = Action::Vanish;
+    // A loopback always tells that somebody is gone, and no program here hangs alone.
+    for step in &mut possible.steps {
+        if matches!(step.action, Action::PowerCut | Action::Hang) {
+            step.action = Action::Vanish;
+        }
     }
     let mut left_out = BTreeMap::new();
     possible.faults.retain(|fault| {

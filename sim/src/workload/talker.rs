@@ -8,7 +8,7 @@ use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
-use crate::history::{Kind, OTHER_CONNECTION, Op, POWER_CUT};
+use crate::history::{HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT};
 use crate::net::Trap;
 use crate::plan::{Action, Settings};
 
@@ -60,8 +60,15 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             }
             Action::GoAway => go_away(shared).await,
             Action::Leave => leave(shared).await,
-            Action::Vanish => vanish(shared).await,
-            Action::PowerCut => power_cut(shared).await,
+            Action::Vanish => vanish(shared, None).await,
+            Action::PowerCut => {
+                shared.network.lose(&shared.person.name);
+                vanish(shared, Some(POWER_CUT)).await;
+            }
+            Action::Hang => {
+                shared.network.hang(&shared.person.name);
+                vanish(shared, Some(HANGS)).await;
+            }
         }
     }
     shared.recorder.until(settings.settled_ms()).await;
@@ -171,20 +178,14 @@ async fn leave(shared: &Shared) {
     let_go(shared).await;
 }
 
-async fn vanish(shared: &Shared) {
+async fn vanish(shared: &Shared, how: Option<&str>) {
     // Whoever was about to get in gives that up, which somebody must say for them.
     if shared.wanted.send_replace(false) {
-        shared.record(Kind::Observe, Op::Vanish);
+        match how {
+            Some(how) => shared.record_with(Kind::Observe, Op::Vanish, how),
+            None => shared.record(Kind::Observe, Op::Vanish),
+        }
     }
-    let_go(shared).await;
-}
-
-/// As [`vanish`], without so much as the end of a connection.
-async fn power_cut(shared: &Shared) {
-    if shared.wanted.send_replace(false) {
-        shared.record_with(Kind::Observe, Op::Vanish, POWER_CUT);
-    }
-    shared.network.lose(&shared.person.name);
     let_go(shared).await;
 }
 

@@ -1,7 +1,7 @@
 //! Sockets that are cut: before they are up, and while something is in flight on them.
 
-use client::TransportKind::{LongPoll, SocketioPolling, SocketioWebsocket};
-use sim::plan::Action::{Join, Say, Vanish};
+use client::TransportKind::{LongPoll, SocketioPolling, SocketioWebsocket, Websocket};
+use sim::plan::Action::{Hang, Join, Say, Vanish};
 use sim::plan::FaultKind::{self, CutFinish, CutReset};
 use sim::transcript::transcript;
 
@@ -90,4 +90,20 @@ fn a_partner_whose_socket_is_cut_never_leaves_a_poller_with_a_ghost() {
         ghosts += seen.count("ann", "partner left: lost");
     }
     assert!(ghosts > 0, "a partner was cut off in the moment of pairing");
+}
+
+#[test]
+fn a_program_that_hangs_is_missed_by_its_heartbeat_though_its_system_takes_everything() {
+    for transport in [Websocket, SocketioWebsocket] {
+        let runs = at_each_ms(500..510, |at_ms| {
+            let people = world().person("ann", LongPoll).person("bob", transport);
+            let people = people.at(100, "ann", Join).at(200, "bob", Join);
+            people.at(at_ms, "bob", Hang).at(at_ms + 50, "ann", Say)
+        });
+        for (at_ms, seen) in &runs {
+            let missed_ms = seen.told("ann", "partner left: lost").happened_ms - at_ms;
+            // A resume window at least, and at most one behind a heartbeat that is not answered.
+            assert!((700..2_200).contains(&missed_ms), "{transport}: {missed_ms} ms\n{seen}");
+        }
+    }
 }

@@ -71,9 +71,11 @@ fn somebody_who_is_gone_and_missed_late_is_found() {
     "#]];
     verdict_under(&plan, &gone("vanishes", 1_500), late);
     // Nothing says that she is gone but the heartbeat that is not answered.
-    verdict_under(&plan, &gone("loses power", 1_500), expect![[""]]);
-    let late = expect![[r#"
-        presence: ann was missed after 2800 ms only
-    "#]];
-    verdict_under(&plan, &gone("loses power", 2_800), late);
+    for how in ["loses power", "hangs"] {
+        verdict_under(&plan, &gone(how, 1_500), expect![[""]]);
+        let late = expect![[r#"
+            presence: ann was missed after 2800 ms only
+        "#]];
+        verdict_under(&plan, &gone(how, 2_800), late);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ann cannot go on     ann < notice put 900      put into the mailbox so many ms before
-//!   ann opens            ann does not get in      ann leaves | vanishes | loses | loses power
+//!   ann opens            ann does not get in      ann leaves | vanishes | hangs | loses | loses power
 //!   drain begins         drain ended
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
@@ -23,7 +23,7 @@ use server::protocol::{
 };
 
 use super::super::check;
-use crate::history::{Event, Kind, OTHER_CONNECTION, Op, POWER_CUT, Phase};
+use crate::history::{Event, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, Phase};
 use crate::plan::{FaultKind, Plan};
 use crate::simulation::EPOCH_MS;
 
@@ -78,6 +78,10 @@ impl History {
             [who, "loses", "power"] => {
                 self.act(who, Kind::Observe, Op::Vanish);
                 self.detail(POWER_CUT);
+            }
+            [who, "hangs"] => {
+                self.act(who, Kind::Observe, Op::Vanish);
+                self.detail(HANGS);
             }
             [who, "loses"] => self.act(who, Kind::Observe, Op::Lost),
             [who, "polls"] => self.act(who, Kind::Invoke, Op::Poll { after: Seq(0) }),
