@@ -22,7 +22,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::checkout;
 use crate::outcome::Outcome;
-use crate::output::{self, Output};
+use crate::output::{self, Claim, Output};
 use crate::progress::Meter;
 use crate::prometheus::Exporter;
 use crate::{environment, help, runtime, search, selftest};
@@ -70,7 +70,7 @@ impl Load {
         };
         let dir = output.dir("load");
         let exporter = self.prometheus.map(Exporter::start).transpose()?;
-        reports::check_writable(&dir)?;
+        let claim = Claim::on(dir.clone())?;
         if let Some(exporter) = &exporter {
             options.board = Arc::clone(&exporter.board);
         }
@@ -78,6 +78,7 @@ impl Load {
             Some(load) => search::run(&options, self.goal(load)?)?,
             None => measure(&options, None, 0)?,
         };
+        claim.keep();
         let run = Run { slos: self.slos.clone(), ..run };
         let written = reports::write_run(&run, &dir)?;
         output.result(&describe(&run, &written), || to_json(&run, &written))?;

@@ -77,6 +77,29 @@ impl Output {
     }
 }
 
+/// A directory that can be written; it is taken away again, if it is empty, where nothing came of it.
+pub(crate) struct Claim(Option<PathBuf>);
+
+impl Claim {
+    /// Finds out before a long run whether the directory can be written, and makes it.
+    pub(crate) fn on(dir: PathBuf) -> anyhow::Result<Self> {
+        let is_new = !dir.exists();
+        reports::check_writable(&dir)?;
+        Ok(Self(is_new.then_some(dir)))
+    }
+
+    /// Something came of it.
+    pub(crate) fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let _holds_something = self.0.take().map(std::fs::remove_dir);
+    }
+}
+
 /// The fields of a result behind the version of all of them.
 pub(crate) fn versioned(fields: Value) -> Value {
     let mut object = json!({ "schema": SCHEMA });

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::load;
 use crate::outcome::Outcome;
-use crate::output::Output;
+use crate::output::{Claim, Output};
 use crate::seeds::Seeds;
 use crate::sim::{Swept, cores};
 
@@ -43,11 +43,12 @@ impl Tour {
         let options = Options { users: self.users, duration: self.duration, ..Options::default() };
         options.validate()?;
         let dir = output.dir("tour");
-        reports::check_writable(&dir)?;
+        let claim = Claim::on(dir.clone())?;
         let swept = Swept::run(&Seeds(0..self.seeds), &::sim::Options::default(), cores(), false)?;
         swept.write_plans(&dir)?;
         output.note(&format!("{}{}", swept.describe(), swept.describe_failures(&dir)))?;
         let run = load::measure(&options, Some(swept.summary()), AGAIN_MAX)?;
+        claim.keep();
         let written = reports::write_run(&run, &dir)?;
         output.result(&load::describe(&run, &written), || {
             json!({

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -143,6 +143,49 @@ fn a_load_run_says_what_it_measured_and_leaves_its_files() {
     assert_eq!(report.code, load.code, "the verdict is the same\n{}", report.stderr);
     schema::check("report", &object(&report));
     assert_eq!(files(&dir.path().join("again")), expected);
+}
+
+/// Whatever the machine was like: what is told of a run follows from what stands in its file.
+#[test]
+fn a_report_ends_as_its_run_must() {
+    let dir = empty_dir();
+    let load = "load --users 10 --rate 100 --duration 1s --transport websocket --out run";
+    let load = racetrack(dir.path(), load);
+    assert!(matches!(load.code, Some(0 | 3)), "{:?}: {}", load.code, load.stderr);
+    let file = dir.path().join("run/run.json");
+    let text = fs::read_to_string(&file).expect("the run's file");
+    let mut run: Value = serde_json::from_str(&text).expect("a run is JSON");
+    for (invalid, objective, code) in [
+        (json!([]), "lost = 0", 0),
+        (json!([]), "websocket p50 < 1us", 1),
+        (json!(["somebody else used the machine"]), "lost = 0", 3),
+    ] {
+        run["series"][0]["invalid"] = invalid;
+        run["slos"] = json!([objective]);
+        fs::write(&file, run.to_string()).expect("the file can be written");
+        let report = racetrack(dir.path(), "report run --out again");
+        assert_eq!(report.code, Some(code), "{objective}\n{}{}", report.stdout, report.stderr);
+    }
+}
+
+#[test]
+fn a_load_that_is_interrupted_before_it_measured_anything_leaves_nothing_behind() {
+    let dir = empty_dir();
+    let load = "load --users 10 --duration 1h --out run";
+    let mut command = Command::new(RACETRACK);
+    command.args(load.split_whitespace()).current_dir(dir.path());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the program can be started");
+    let mut stderr = BufReader::new(child.stderr.take().expect("it was just piped"));
+    let mut line = String::new();
+    stderr.read_line(&mut line).expect("it says what it does");
+    assert!(!line.contains("measuring"), "the window is not open yet: {line}");
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is there");
+    assert!(sent.success());
+    stderr.read_to_string(&mut line).expect("it says how it ended");
+    assert_eq!(child.wait().expect("it ends").code(), Some(2), "{line}");
+    assert!(!dir.path().join("run").exists(), "{line}");
 }
 
 #[test]
