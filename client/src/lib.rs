@@ -67,50 +67,46 @@ pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How many events the socket of a resumed session receives before it acknowledges them.
 pub const ACKNOWLEDGE_EVERY: u64 = 64;
 
-/// The transports that a client can speak.
-#[derive(
-    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, serde::Serialize, serde::Deserialize,
-)]
-#[serde(rename_all = "kebab-case")]
-pub enum TransportKind {
-    /// Ask on a schedule; the server answers at once.
-    ShortPoll,
-    /// Ask always; the server answers when there is something, or after a wait.
-    LongPoll,
-    /// Ask once; the answer does not end (server-sent events).
-    Sse,
-    /// One JSON object a frame.
-    Websocket,
-    /// Socket.IO 5 over Engine.IO 4 over WebSocket, without the upgrade from polling.
-    SocketioWebsocket,
-    /// Socket.IO 5 over Engine.IO 4 over HTTP long-polling, with the upgrade to a WebSocket where
-    /// [`Options::upgrade_after_events`] asks for it.
-    SocketioPolling,
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)*) => {
+        /// The transports that a client can speak.
+        #[derive(
+            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "kebab-case")]
+        pub enum TransportKind {
+            $($(#[doc = $doc])+ $kind,)*
+        }
+
+        impl TransportKind {
+            /// Every transport, from the oldest technique to the newest.
+            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$kind),*];
+
+            /// The name in command lines, files and reports.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl TransportKind {
-    /// Every transport, from the oldest technique to the newest.
-    pub const ALL: [Self; 6] = [
-        Self::ShortPoll,
-        Self::LongPoll,
-        Self::Sse,
-        Self::Websocket,
-        Self::SocketioWebsocket,
-        Self::SocketioPolling,
-    ];
-
-    /// The name in command lines, files and reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ShortPoll => "short-poll",
-            Self::LongPoll => "long-poll",
-            Self::Sse => "sse",
-            Self::Websocket => "websocket",
-            Self::SocketioWebsocket => "socketio-websocket",
-            Self::SocketioPolling => "socketio-polling",
-        }
-    }
+kinds! {
+    /// Ask on a schedule; the server answers at once.
+    ShortPoll = "short-poll",
+    /// Ask always; the server answers when there is something, or after a wait.
+    LongPoll = "long-poll",
+    /// Ask once; the answer does not end (server-sent events).
+    Sse = "sse",
+    /// One JSON object a frame.
+    Websocket = "websocket",
+    /// Socket.IO 5 over Engine.IO 4 over WebSocket, without the upgrade from polling.
+    SocketioWebsocket = "socketio-websocket",
+    /// Socket.IO 5 over Engine.IO 4 over HTTP long-polling, with the upgrade to a WebSocket where
+    /// [`Options::upgrade_after_events`] asks for it.
+    SocketioPolling = "socketio-polling",
 }
 
 impl TransportKind {

@@ -110,7 +110,10 @@ pub fn users_max(kind: TransportKind, limit: u64) -> u64 {
 fn ways(kind: TransportKind) -> &'static [Keeping] {
     match kind {
         TransportKind::Websocket | TransportKind::SocketioWebsocket => &[Keeping::All],
-        _ => &[Keeping::All, Keeping::Listening],
+        TransportKind::ShortPoll
+        | TransportKind::LongPoll
+        | TransportKind::Sse
+        | TransportKind::SocketioPolling => &[Keeping::All, Keeping::Listening],
     }
 }
 

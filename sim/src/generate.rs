@@ -176,19 +176,31 @@ fn power_cuts(rng: &mut impl Rng, mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
-/// A third of all of these hang instead. Who reads a stream does not: it says nothing by itself, so
-/// that nobody could tell.
+/// A third of all of these hang instead, of those of whom the server can tell.
 fn hangs(rng: &mut impl Rng, people: &[Person], mut steps: Vec<Step>) -> Vec<Step> {
-    let streams = |who: &str| {
-        people.iter().any(|person| person.name == who && person.transport == TransportKind::Sse)
+    let says_nothing = |who: &str| {
+        people.iter().any(|person| person.name == who && !speaks_by_itself(person.transport))
     };
     for step in &mut steps {
         let is_gone = matches!(step.action, Action::Vanish | Action::PowerCut);
-        if is_gone && !streams(&step.who) && rng.random_ratio(1, 3) {
+        if is_gone && !says_nothing(&step.who) && rng.random_ratio(1, 3) {
             step.action = Action::Hang;
         }
     }
     steps
+}
+
+/// Whether somebody who listens is heard now and then, so that the server can tell a program that
+/// hangs: who reads a stream says nothing by itself.
+fn speaks_by_itself(transport: TransportKind) -> bool {
+    match transport {
+        TransportKind::Sse => false,
+        TransportKind::ShortPoll
+        | TransportKind::LongPoll
+        | TransportKind::Websocket
+        | TransportKind::SocketioWebsocket
+        | TransportKind::SocketioPolling => true,
+    }
 }
 
 /// A server that asks whether its people are there so often that what it tells them meanwhile is

@@ -61,10 +61,10 @@ fn untold(
 ) -> Option<Violation> {
     let person = plan.people.iter().find(|person| person.name == who)?;
     let planned = plan.faults.get(fault)?;
-    let polls = matches!(
-        person.transport,
-        TransportKind::ShortPoll | TransportKind::LongPoll | TransportKind::SocketioPolling
-    );
+    let polls = match person.transport {
+        TransportKind::ShortPoll | TransportKind::LongPoll | TransportKind::SocketioPolling => true,
+        TransportKind::Sse | TransportKind::Websocket | TransportKind::SocketioWebsocket => false,
+    };
     if polls && planned.kind == FaultKind::RollingDrain {
         // A new connection goes to the other server, which knows nobody.
         return None;

@@ -99,12 +99,11 @@ impl Gone<'_> {
             TransportKind::Websocket | TransportKind::SocketioWebsocket if is_silent => {
                 heartbeat_ms
             }
-            TransportKind::Sse | TransportKind::Websocket | TransportKind::SocketioWebsocket
-                if !is_silent =>
-            {
-                0
+            TransportKind::Sse if is_silent => return None,
+            TransportKind::Sse | TransportKind::Websocket | TransportKind::SocketioWebsocket => 0,
+            TransportKind::ShortPoll | TransportKind::LongPoll | TransportKind::SocketioPolling => {
+                return None;
             }
-            _ => return None,
         };
         let way_ms = TRIPS * (settings.latency_ms_max + settings.tick_ms);
         Some(noticed_ms + way_ms + server.resume_window_ms + SLACK_MS)
