@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use client::TransportKind;
 use server::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -56,6 +57,14 @@ fn code(text: &str) -> impl Iterator<Item = &str> {
 fn all_between<'a>(text: &'a str, before: &str, after: char) -> Vec<&'a str> {
     let ends = text.match_indices(before).map(|(start, _)| &text[start + before.len()..]);
     ends.filter_map(|end| end.split(after).next()).collect()
+}
+
+#[test]
+fn the_chat_offers_every_transport() {
+    let files = files();
+    let offered = files["chat.html"].split("<option value=\"").skip(1);
+    let offered: Vec<_> = offered.filter_map(|option| option.split('"').next()).collect();
+    assert_eq!(offered, TransportKind::ALL.map(TransportKind::name));
 }
 
 #[tokio::test]
