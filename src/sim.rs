@@ -220,6 +220,12 @@ impl Swept {
         text
     }
 
+    /// The same, with the names of the rare states that no seed has reached.
+    pub(crate) fn describe_whole(&self) -> String {
+        let never = self.missing().into_iter().map(|state| format!("    never  {state}\n"));
+        self.describe() + &never.collect::<String>()
+    }
+
     /// Every rare state and how many seeds reached it, the rarest first.
     fn describe_coverage(&self) -> String {
         let count = |state| self.sweep.reached.get(state).copied().unwrap_or_default();

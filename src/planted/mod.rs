@@ -23,7 +23,7 @@ use self::workshop::{End, Workshop};
 use crate::bar;
 use crate::checkout;
 use crate::outcome::Outcome;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::seeds::Seeds;
 use crate::sim::threads;
 use crate::world::World;
@@ -98,6 +98,7 @@ impl Planted {
         let runtime = crate::runtime()?;
         let mut interrupt = runtime.block_on(async { Interrupt::listen() })?;
         let mut rows = Vec::new();
+        output::warn("building the server once for each bug; the first time takes minutes");
         let bar = bar::on_terminal(bugs.len() as u64, "planting");
         for bug in &bugs {
             bar.set_message(bug.name.clone());

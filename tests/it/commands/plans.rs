@@ -35,6 +35,19 @@ fn write(dir: &Path, name: &str, plan: &Plan) {
     fs::write(dir.join(name), plan.to_json()).expect("a file");
 }
 
+/// The book promises a failure to look at.
+#[test]
+fn the_plan_of_the_book_fails() {
+    let plan = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/impatient.json");
+    let replay = racetrack(empty_dir().path(), &format!("sim replay {plan}"));
+    assert_eq!(replay.code, Some(1), "{}", replay.stderr);
+    assert!(
+        replay.stdout.contains("leaks: the server still holds 1 sessions"),
+        "{}",
+        replay.stdout
+    );
+}
+
 #[test]
 fn a_shrunk_plan_is_small_fails_alike_and_replays_from_its_file() {
     let dir = empty_dir();
