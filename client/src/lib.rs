@@ -32,6 +32,7 @@ mod cursor;
 mod error;
 mod event_stream;
 mod http;
+mod kinds;
 mod packet;
 mod poll;
 mod reading;
@@ -43,9 +44,7 @@ mod sse;
 mod tests;
 mod websocket;
 
-use std::fmt;
 use std::num::NonZeroU64;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -67,33 +66,12 @@ pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 /// How many events the socket of a resumed session receives before it acknowledges them.
 pub const ACKNOWLEDGE_EVERY: u64 = 64;
 
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)*) => {
-        /// The transports that a client can speak.
-        #[derive(
-            Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize,
-        )]
-        #[serde(rename_all = "kebab-case")]
-        pub enum TransportKind {
-            $($(#[doc = $doc])+ $kind,)*
-        }
-
-        impl TransportKind {
-            /// Every transport, from the oldest technique to the newest.
-            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$kind),*];
-
-            /// The name in command lines, files and reports.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
-            }
-        }
-    };
-}
-
 kinds! {
+    /// The transports that a client can speak.
+    TransportKind, "transport";
+    /// Every transport, from the oldest technique to the newest.
+    ALL;
+
     /// Ask on a schedule; the server answers at once.
     ShortPoll = "short-poll",
     /// Ask always; the server answers when there is something, or after a wait.
@@ -118,23 +96,6 @@ impl TransportKind {
             Self::ShortPoll | Self::LongPoll | Self::Sse => true,
             Self::Websocket | Self::SocketioWebsocket | Self::SocketioPolling => false,
         }
-    }
-}
-
-impl fmt::Display for TransportKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for TransportKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            let names = Self::ALL.map(Self::name).join(", ");
-            format!("no transport is named {text:?}; there are {names}")
-        })
     }
 }
 

@@ -115,7 +115,7 @@ const PLANS: [Plan; 5] = [
     },
 ];
 
-/// Measures every known length against servers that `server_command` starts; a minute and a half, and up to six times
+/// Measures every known length against servers that `server_command` starts; about two minutes, and up to six times
 /// as long where the machine is busy.
 ///
 /// # Errors

@@ -1,37 +1,11 @@
 //! The kinds of faults, by name.
 
-use std::fmt;
-use std::str::FromStr;
+client::kinds! {
+    /// What can go wrong, and whom it strikes. All of it has ended when the network heals.
+    FaultKind, "fault";
+    /// Every kind.
+    ALL;
 
-use serde::{Deserialize, Serialize};
-
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $kind:ident = $name:literal,)*) => {
-        /// What can go wrong, and whom it strikes. All of it has ended when the network heals.
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
-        #[serde(rename_all = "kebab-case")]
-        pub enum FaultKind {
-            $($(#[doc = $doc])+ $kind,)*
-        }
-
-        impl FaultKind {
-            /// Every kind.
-            pub const ALL: [Self; [$($name),*].len()] = [$(Self::$kind),*];
-
-            /// The name in command lines and reports.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self {
-                    $(Self::$kind => $name,)*
-                }
-            }
-        }
-    };
-}
-
-kinds! {
     /// A client host: packets between it and the server wait.
     Hold = "hold",
     /// A client host: packets take up to half a second.
@@ -119,22 +93,5 @@ impl FaultKind {
             | Self::ClockForward
             | Self::ClockBackward => Struck::All,
         }
-    }
-}
-
-impl fmt::Display for FaultKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for FaultKind {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|kind| kind.name() == text).ok_or_else(|| {
-            let names = Self::names();
-            format!("no fault is named {text:?}; there are {names}")
-        })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -47,23 +47,33 @@ fn a_sweep_says_what_it_found() {
     assert_eq!(said["trace_hash"], again["trace_hash"], "whatever the number of threads");
 }
 
+/// The program with these words, whose output is read while it runs.
+fn started(dir: &Path, arguments: &str) -> Child {
+    let mut command = Command::new(RACETRACK);
+    command.args(arguments.split_whitespace()).current_dir(dir);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the program can be started")
+}
+
+/// Ctrl-C.
+fn interrupt(child: &Child) {
+    let pid = child.id().to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is there");
+    assert!(sent.success());
+}
+
 /// Ctrl-C in the middle of a window.
 #[test]
 fn an_interrupted_load_reports_what_it_has() {
     let dir = empty_dir();
     let load = "load --transport sse,websocket --users 10 --rate 100 --duration 1h --format json \
                 --out run";
-    let mut command = Command::new(RACETRACK);
-    command.args(load.split_whitespace()).current_dir(dir.path());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the program can be started");
+    let mut child = started(dir.path(), load);
     let stderr = BufReader::new(child.stderr.take().expect("it was just piped"));
     // The second line about the window comes when it has been open for five seconds.
     let seen = stderr.lines().map_while(Result::ok).filter(|line| line.contains("measuring"));
     assert_eq!(seen.take(2).count(), 2, "the window has been open for a while");
-    let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is there");
-    assert!(sent.success());
+    interrupt(&child);
     let output = child.wait_with_output().expect("it can be waited for");
     assert_eq!(output.status.code(), Some(3));
     let said: Value = serde_json::from_slice(&output.stdout).expect("one object");
@@ -172,17 +182,12 @@ fn a_report_ends_as_its_run_must() {
 fn a_load_that_is_interrupted_before_it_measured_anything_leaves_nothing_behind() {
     let dir = empty_dir();
     let load = "load --users 10 --duration 1h --out run";
-    let mut command = Command::new(RACETRACK);
-    command.args(load.split_whitespace()).current_dir(dir.path());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the program can be started");
+    let mut child = started(dir.path(), load);
     let mut stderr = BufReader::new(child.stderr.take().expect("it was just piped"));
     let mut line = String::new();
     stderr.read_line(&mut line).expect("it says what it does");
     assert!(!line.contains("measuring"), "the window is not open yet: {line}");
-    let pid = child.id().to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().expect("kill is there");
-    assert!(sent.success());
+    interrupt(&child);
     stderr.read_to_string(&mut line).expect("it says how it ended");
     assert_eq!(child.wait().expect("it ends").code(), Some(2), "{line}");
     assert!(!dir.path().join("run").exists(), "{line}");

@@ -61,9 +61,8 @@ fn all_between<'a>(text: &'a str, before: &str, after: char) -> Vec<&'a str> {
 
 #[test]
 fn the_chat_offers_every_transport() {
-    let files = files();
-    let offered = files["chat.html"].split("<option value=\"").skip(1);
-    let offered: Vec<_> = offered.filter_map(|option| option.split('"').next()).collect();
+    let offered = files();
+    let offered = all_between(&offered["chat.html"], "<option value=\"", '"');
     assert_eq!(offered, TransportKind::ALL.map(TransportKind::name));
 }
 
