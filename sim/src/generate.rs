@@ -21,12 +21,9 @@ const IDLE_MS: std::ops::Range<u64> = 1_500..2_500;
 const PARTY: u64 = 4;
 /// One action in so many is followed by that.
 const IDLE_ONE_IN: u32 = 12;
-/// The grain of time, as often as it is drawn. A step costs the same however long it is, and most of
+/// The grain of time, and how often it is drawn. A step costs the same however long it is, and most of
 /// them are idle; a fine grain is for what happens within a few milliseconds of something else.
-const TICKS_MS: [u64; 32] = [
-    1, 2, 2, 5, 5, 5, 5, 5, 5, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10, 10,
-    10, 10, 10, 10, 10, 10,
-];
+const TICKS_MS: [(u64, u32); 5] = [(1, 1), (2, 2), (5, 6), (10, 25), (20, 30)];
 /// Hosts that people share, as often as they are drawn: each of them slows every step.
 const CLIENT_HOSTS: [usize; 6] = [1, 1, 1, 2, 2, 3];
 /// The longest segment, as often as it is drawn: each is a packet, and a request of four costs as
@@ -97,7 +94,7 @@ fn settings(rng: &mut impl Rng, options: &Options) -> Settings {
     let defaults = Settings::default();
     let rest = defaults.settle_ms + defaults.forget_ms;
     Settings {
-        tick_ms: pick(rng, &TICKS_MS),
+        tick_ms: pick_weighted(rng, &TICKS_MS),
         latency_ms_min: pick(rng, &[0, 1, 5]),
         latency_ms_max: pick(rng, &[5, 10, 30, 100]),
         client_hosts: pick(rng, &CLIENT_HOSTS),
@@ -299,10 +296,7 @@ impl Habits {
             if at_ms >= end_ms {
                 return;
             }
-            let (action, _) = *self
-                .weights
-                .choose_weighted(rng, |(_, weight)| *weight)
-                .expect("saying has a weight above zero");
+            let action = pick_weighted(rng, &self.weights);
             push(at_ms, action);
             if matches!(action, Action::Leave | Action::Vanish) {
                 at_ms += rng.random_range(0..1_000);
@@ -351,6 +345,12 @@ fn fault(rng: &mut impl Rng, kinds: &[FaultKind], settings: &Settings) -> Fault 
 
 fn pick<T: Copy>(rng: &mut impl Rng, from: &[T]) -> T {
     *from.choose(rng).expect("there is something to choose from")
+}
+
+fn pick_weighted<T: Copy>(rng: &mut impl Rng, from: &[(T, u32)]) -> T {
+    let (picked, _) =
+        from.choose_weighted(rng, |(_, weight)| *weight).expect("some weigh something");
+    *picked
 }
 
 /// Names that are easy to tell apart in a transcript.

@@ -110,6 +110,8 @@ pub enum Op {
         /// What it touched: packets held, connections cut; with [`Kind::Ok`] only.
         effect: usize,
     },
+    /// The server that drained has come to its end by itself.
+    Exited,
     /// The run enters a phase.
     Phase {
         /// The phase.

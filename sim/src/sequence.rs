@@ -120,7 +120,7 @@ fn words(report: &Report, lanes: &Lanes, event: &Event) -> String {
 
 fn course(event: &Event) -> Course {
     match (&event.op, event.kind) {
-        (Op::Fault { .. } | Op::Phase { .. } | Op::Gauges { .. }, _) => Course::Across,
+        (Op::Fault { .. } | Op::Exited | Op::Phase { .. } | Op::Gauges { .. }, _) => Course::Across,
         (Op::Told { .. } | Op::Repeated { .. } | Op::Refused { .. }, _) => Course::In,
         (Op::Vanish | Op::Lost, _) => Course::Stays,
         (_, Kind::Invoke) => Course::Out,

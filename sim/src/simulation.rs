@@ -32,10 +32,12 @@ const TCP_CAPACITY: usize = 4_096;
 /// Ports that clients connect from: a crowd must not come round to one of which the server has not
 /// learned yet that it was closed, which turmoil does not allow.
 const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 1_024..=u16::MAX;
-/// What the last question to the server may take, in milliseconds.
+/// What a question to the server may take, in milliseconds.
 pub(crate) const SCRAPE_MS: u64 = 1_000;
-/// Who asks it, and from which host.
+/// Who asks it: once while everybody is there, and once when everybody is gone.
 const OPERATOR: &str = "operator";
+/// From which host, one for each question.
+const OPERATORS: [&str; 2] = ["operator-1", "operator-2"];
 
 /// What a run left behind.
 #[derive(Debug, Clone)]
@@ -204,11 +206,18 @@ fn populate(
     }
 }
 
-/// Lets an operator ask the server for its figures; everybody has been gone for long enough. The
-/// host is new, because each host slows every step for as long as something runs on it.
-fn operate(sim: &mut Sim<'static>, network: Network, recorder: Recorder, pulses: Pulses) {
-    sim.client(OPERATOR, async move {
-        pulses.feel(OPERATOR);
+/// Lets an operator ask the server for its figures. The host is new, because each host slows every
+/// step for as long as something runs on it.
+fn operate(
+    sim: &mut Sim<'static>,
+    host: &'static str,
+    network: &Network,
+    recorder: &Recorder,
+    pulses: &Pulses,
+) {
+    let (network, recorder, pulses) = (network.clone(), recorder.clone(), pulses.clone());
+    sim.client(host, async move {
+        pulses.feel(host);
         let gauges = host::scrape(SimConnector::to_server(network, OPERATOR)).await?;
         let gauges = gauges.into_iter().collect();
         recorder.record(OPERATOR, None, Kind::Ok, Op::Gauges { gauges });
@@ -232,10 +241,13 @@ fn phases(
     run_until(sim, settings.healed_ms(), disturb)?;
     nemesis.heal(sim);
     enter(recorder, Phase::Healed);
+    let [at_rest, in_the_end] = OPERATORS;
+    run_until(sim, settings.settled_ms().saturating_sub(SCRAPE_MS), |_, _| pulses.record())?;
+    operate(sim, at_rest, network, recorder, pulses);
     run_until(sim, settings.settled_ms(), |_, _| pulses.record())?;
     enter(recorder, Phase::Settled);
     run_until(sim, settings.ended_ms() - SCRAPE_MS, |_, _| pulses.record())?;
-    operate(sim, network.clone(), recorder.clone(), pulses.clone());
+    operate(sim, in_the_end, network, recorder, pulses);
     run_until(sim, settings.ended_ms(), |_, _| pulses.record())?;
     enter(recorder, Phase::Ended);
     Ok(())

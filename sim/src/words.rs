@@ -43,6 +43,7 @@ pub fn describe(event: &Event) -> String {
         (Op::Lost, _) => format!("loses the connection: {detail}"),
         (Op::Fault { kind, .. }, Kind::Invoke) => format!("*** {kind}"),
         (Op::Fault { kind, effect, .. }, _) => format!("*** {kind} done, touched {effect}"),
+        (Op::Exited, _) => "*** the server that drained has exited".to_owned(),
         (Op::Phase { phase }, _) => format!("--- {phase:?}"),
         (Op::Gauges { gauges }, _) => {
             let held = gauges.iter().filter(|(_, count)| **count > 0);

@@ -1,12 +1,16 @@
-//! A drain loses nothing: whoever reads is told that the server closes, while it still answers.
+//! A drain loses nothing: whoever reads is told that the server closes, while it still answers. And
+//! it does not last when everybody has been told.
 //!
 //! ```text
 //!   drain ──────────────── so long as the server drains ────────────────> its connections are cut
-//!     └── way of an event ──> told `closing`
+//!     └── way of an event ──> told `closing` ── ways of a goodbye ──> exits
 //! ```
 //!
 //! Asked are people whose connection stood when the drain began, if nothing else was in its way and
-//! the drain was long enough for them to read once more.
+//! the drain was long enough for them to read once more. Nobody knows whom a server waits for, so its
+//! exit is late only where nobody did anything to a connection for as long as a session may be kept.
+
+use std::collections::BTreeSet;
 
 use client::TransportKind;
 use server::protocol::{CloseReason, ServerEvent};
@@ -15,7 +19,7 @@ use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
 use super::promptness::limit_us;
 use crate::history::{Event, Kind, Op};
-use crate::plan::{FaultKind, Plan};
+use crate::plan::{Action, FaultKind, Plan, Step};
 
 const NAME: &str = "drain";
 
@@ -30,6 +34,9 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
         else {
             continue;
         };
+        if event.kind == Kind::Invoke {
+            violations.extend(Drain { plan, history, began: event, fault }.lasts_too_long());
+        }
         if event.kind == Kind::Invoke && has_effect(history, fault) {
             let standing = connections.standing();
             violations.extend(
@@ -96,4 +103,96 @@ fn untold(
     let evidence: Vec<_> = [drain].into_iter().chain(end).map(|event| event.index).collect();
     let what = format!("{who} was not told in time that the server drains");
     Some(Violation::new(NAME, what, &evidence))
+}
+
+/// A drain and what came of it.
+struct Drain<'a> {
+    plan: &'a Plan,
+    history: &'a [Event],
+    began: &'a Event,
+    /// Its place in the plan.
+    fault: usize,
+}
+
+impl Drain<'_> {
+    /// The exit of a server that took all the time that it had, when everybody had long been told.
+    fn lasts_too_long(&self) -> Option<Violation> {
+        let exited = self.exited()?;
+        let server = &self.plan.server;
+        let grain_us = self.plan.settings.tick_ms * 1_000;
+        let took_us = exited.at_us - self.began.at_us;
+        if took_us + grain_us < server.drain_ms_max * 1_000 || !self.is_calm(exited.at_us) {
+            return None;
+        }
+        let told = self.all_told()?;
+        let spare_us = exited.at_us.saturating_sub(told.at_us);
+        (spare_us > limit_us(&self.plan.settings, false) + grain_us).then(|| {
+            let what =
+                format!("the server drained for {} ms after the last word", spare_us / 1_000);
+            Violation::new(NAME, what, &[self.began.index, told.index, exited.index])
+        })
+    }
+
+    /// The end of the server that drains, if nothing else happened to a server meanwhile.
+    fn exited(&self) -> Option<&Event> {
+        let later = &self.history[self.began.index + 1..];
+        let next = later.iter().find(|event| match event.op {
+            Op::Fault { fault, kind, .. } => fault != self.fault && strikes_servers(kind),
+            Op::Exited => true,
+            _ => false,
+        })?;
+        (next.op == Op::Exited).then_some(next)
+    }
+
+    /// Since when a session may have been kept of which nobody knows any more.
+    fn known_since_us(&self) -> u64 {
+        let server = &self.plan.server;
+        let kept_ms = server.session_lease_ms + server.resume_window_ms + server.write_ms_max;
+        self.began.at_us.saturating_sub(kept_ms * 1_000)
+    }
+
+    /// True when nothing was in anybody's way, from before the drain until its end.
+    fn is_calm(&self, until_us: u64) -> bool {
+        let (plan, since_us) = (self.plan, self.known_since_us());
+        let mut people = plan.people.iter().map(|person| person.name.as_str());
+        let holds_on = |step: &Step| {
+            let holds_on =
+                matches!(step.action, Action::ReadSlowly | Action::Hang | Action::PowerCut);
+            holds_on && (since_us..until_us).contains(&(step.at_ms * 1_000))
+        };
+        people.all(|who| is_calm(plan, who, since_us, until_us, Some(self.fault)))
+            && !plan.steps.iter().any(holds_on)
+    }
+
+    /// The last word to those who were there, if each of them left or was told that the server closes.
+    fn all_told(&self) -> Option<&Event> {
+        let since_us = self.known_since_us();
+        let before = self.history[..self.began.index].iter();
+        let recent = before.filter(|event| event.at_us >= since_us);
+        let opens = |wanted: Kind| {
+            let opens = recent.clone().filter(|event| matches!(event.op, Op::Open { .. }));
+            opens.filter(|event| event.kind == wanted).count()
+        };
+        if opens(Kind::Invoke) != opens(Kind::Ok) {
+            // Somebody may have come in without knowing it.
+            return None;
+        }
+        let is_last = |event: &&Event| {
+            event.op == Op::Leave || matches!(event.told(), Some(ServerEvent::Closing { .. }))
+        };
+        let sessions: BTreeSet<_> = recent.clone().filter_map(|event| event.session).collect();
+        let mut told = None;
+        for session in sessions {
+            let of_session = self.history.iter().filter(|event| event.session == Some(session));
+            told = told.max(Some(of_session.clone().find(is_last)?.index));
+        }
+        self.history.get(told?)
+    }
+}
+
+fn strikes_servers(kind: FaultKind) -> bool {
+    matches!(
+        kind,
+        FaultKind::Drain | FaultKind::RollingDrain | FaultKind::Crash | FaultKind::CrashBlackHole
+    )
 }

@@ -19,11 +19,11 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
     };
     let mut violations = Vec::new();
     let mut waiting = Vec::new();
-    for (session, events) in &view.sessions {
+    for session in view.sessions.keys() {
         if !view.is_present_at_rest(*session) {
             continue;
         }
-        match last_word(events, settled) {
+        match view.last_word(*session) {
             Some((event, ServerEvent::Paired { pair })) => {
                 let partner = view.partner(*pair, *session);
                 match partner.filter(|partner| view.is_present_at_rest(*partner)) {
@@ -32,7 +32,7 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
                         violations.push(Violation::new(NAME, what, &[event.index]));
                     }
                     Some(partner) => {
-                        let word = last_word(&view.sessions[&partner], settled);
+                        let word = view.last_word(partner);
                         violations.extend(elsewhere(*pair, [*session, partner], event, word));
                     }
                 }
@@ -63,15 +63,6 @@ fn elsewhere(
     let is_there = *body == ServerEvent::Paired { pair };
     let what = format!("{session} talks in {pair} to {partner}, who is elsewhere");
     (!is_there).then(|| Violation::new(NAME, what, &[event.index, told.index]))
-}
-
-/// The last event that says whether a session waits or talks.
-fn last_word<'a>(events: &[&'a Event], settled: &Event) -> Option<(&'a Event, &'a ServerEvent)> {
-    events.iter().rev().filter(|event| event.index < settled.index).find_map(|event| {
-        let told = event.told()?;
-        let is_word = matches!(told, ServerEvent::Paired { .. } | ServerEvent::Waiting);
-        is_word.then_some((*event, told))
-    })
 }
 
 /// People who tried to get in and never did.

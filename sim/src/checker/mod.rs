@@ -10,18 +10,25 @@
 //! | [`liveness`] | after the network has healed, everybody talks or one person waits |
 //! | [`timeouts`] | a parked poll is answered within its wait, and not before it without events |
 //! | [`promptness`] | what goes into a mailbox is pushed at once, while nothing is in the way |
+//! | [`bounds`] | a mailbox holds no more than it may |
 //! | [`echo`] | whoever says something that is accepted reads it in the own mailbox |
 //! | [`resume`] | whoever keeps a cursor can go on from it |
+//! | [`reasons`] | whoever is refused is told why, and it is true |
+//! | [`allowance`] | nobody says more than is allowed |
 //! | [`census`] | the head count lies within what it can be |
-//! | [`drain`] | whoever reads when the server drains is told that it closes |
+//! | [`drain`] | whoever reads when the server drains is told that it closes, and then it exits |
 //! | [`presence`] | whoever is gone for good is missed, and that soon |
+//! | [`figures`] | the figures of a server at rest are those of the people |
 //! | [`leaks`] | after everybody has left, the server holds nothing |
 
+pub mod allowance;
+pub mod bounds;
 pub mod census;
 mod connections;
 pub mod delivery;
 pub mod drain;
 pub mod echo;
+pub mod figures;
 pub mod isolation;
 pub mod leaks;
 pub mod liveness;
@@ -29,6 +36,7 @@ pub mod log;
 pub mod pairing;
 pub mod presence;
 pub mod promptness;
+pub mod reasons;
 pub mod resume;
 #[cfg(test)]
 mod tests;
@@ -90,13 +98,17 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations.extend(delivery::check(&view));
     violations.extend(isolation::check(&view));
     violations.extend(liveness::check(&view));
+    violations.extend(bounds::check(plan, &view));
     violations.extend(echo::check(&view));
+    violations.extend(reasons::check(plan, &view));
+    violations.extend(allowance::check(plan, &view));
     violations.extend(resume::check(plan, history));
     violations.extend(census::check(history));
     violations.extend(timeouts::check(plan, history));
     violations.extend(promptness::check(plan, &view));
     violations.extend(drain::check(plan, history));
     violations.extend(presence::check(plan, &view));
+    violations.extend(figures::check(plan, &view));
     violations.extend(leaks::check(history));
     violations
 }

@@ -73,6 +73,18 @@ impl<'a> View<'a> {
         self.present.contains(&session)
     }
 
+    /// The last event, before everything had settled, that says whether a session waits or talks.
+    #[must_use]
+    pub fn last_word(&self, session: SessionId) -> Option<(&'a Event, &'a ServerEvent)> {
+        let settled = self.phase(Phase::Settled)?;
+        let events = self.sessions.get(&session)?.iter().rev();
+        events.filter(|event| event.index < settled.index).find_map(|event| {
+            let told = event.told()?;
+            let is_word = matches!(told, ServerEvent::Paired { .. } | ServerEvent::Waiting);
+            is_word.then_some((*event, told))
+        })
+    }
+
     /// The sessions in which their people were, able to read, when everything had settled.
     fn present(&self) -> BTreeSet<SessionId> {
         let Some(settled) = self.phase(Phase::Settled) else { return BTreeSet::new() };

@@ -17,12 +17,14 @@ use turmoil::Sim;
 use crate::determinism::clock;
 use crate::history::{Kind, Op, Recorder};
 use crate::net::{Cut, Network, Side, Trap};
-use crate::plan::{Action, Fault, FaultKind, Plan, Step};
+use crate::plan::{Action, Fault, FaultKind, Plan};
 
 use servers::Life;
 pub(crate) use servers::{Servers, host_names};
 pub(crate) use storm::{Storm, Winds, rage};
 
+/// Who does all this, in the history.
+const NEMESIS: &str = "nemesis";
 /// How far the wall clock jumps, in nanoseconds.
 const JUMP_NS: i64 = 3_600 * 1_000_000_000;
 /// What a packet takes at most during [`FaultKind::LatencyStep`].
@@ -36,6 +38,8 @@ pub(crate) struct Nemesis {
     servers: Servers,
     storm: Storm,
     recorder: Recorder,
+    /// Whether the plan takes somebody's power, which may lose connections at any time.
+    cuts_power: bool,
     /// The next fault that has not begun.
     next: usize,
     under_way: Vec<UnderWay>,
@@ -62,12 +66,16 @@ impl Nemesis {
         storm: Storm,
         recorder: Recorder,
     ) -> Self {
-        Self { plan, network, servers, storm, recorder, next: 0, under_way: Vec::new() }
+        let cuts_power = plan.steps.iter().any(|step| step.action == Action::PowerCut);
+        let (next, under_way) = (0, Vec::new());
+        Self { plan, network, servers, storm, recorder, cuts_power, next, under_way }
     }
 
     /// Ends what is due to end and begins what is due to begin.
     pub(crate) fn act(&mut self, sim: &mut Sim<'_>, now_ms: u64) {
-        self.servers.bury(sim);
+        for _ in 0..self.servers.bury(sim) {
+            self.recorder.record(NEMESIS, None, Kind::Observe, Op::Exited);
+        }
         let (due, later): (Vec<_>, Vec<_>) =
             self.under_way.drain(..).partition(|under_way| under_way.end_ms <= now_ms);
         self.under_way = later;
@@ -166,8 +174,7 @@ impl Nemesis {
     fn go_on(&mut self) {
         let now = clock::elapsed();
         let user_timeout = Duration::from_millis(self.plan.server.write_ms_max);
-        let cuts = |step: &Step| step.action == Action::PowerCut;
-        let mut may_be_lost = self.plan.steps.iter().any(cuts);
+        let mut may_be_lost = self.cuts_power;
         for index in 0..self.under_way.len() {
             let fault = self.plan.faults[self.under_way[index].fault];
             if fault.kind == FaultKind::IdleProxy {
@@ -231,7 +238,7 @@ impl Nemesis {
 
     fn record(&self, kind: Kind, fault: usize, effect: usize) {
         let op = Op::Fault { fault, kind: self.plan.faults[fault].kind, effect };
-        self.recorder.record("nemesis", None, kind, op);
+        self.recorder.record(NEMESIS, None, kind, op);
     }
 }
 

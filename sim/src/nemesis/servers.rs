@@ -48,13 +48,16 @@ impl Servers {
         Life { server: self.current, number: self.lives[self.current] }
     }
 
-    /// Closes the sockets of processes that came to their end by themselves.
-    pub(crate) fn bury(&self, sim: &mut Sim<'_>) {
+    /// Closes the sockets of processes that came to their end by themselves; says how many did.
+    pub(crate) fn bury(&self, sim: &mut Sim<'_>) -> usize {
+        let mut count = 0;
         for (server, (_, process)) in self.processes.iter().enumerate() {
             if process.take_exited() {
                 self.kill(sim, server);
+                count += 1;
             }
         }
+        count
     }
 
     /// Strikes the current server; says how many connections that touched, unless there was none

@@ -6,7 +6,7 @@ use expect_test::expect;
 
 use super::histories::couple;
 use super::script::verdict_under;
-use crate::plan::{FaultKind, Plan};
+use crate::plan::{Action, FaultKind, Plan};
 use crate::scenario::Scenario;
 
 /// A server whose mailboxes are sometimes full.
@@ -31,8 +31,12 @@ fn a_cursor_that_is_refused_where_mailboxes_are_full_is_found_after_an_acknowled
 
 /// A plan in which the server drains after a second, and `ann` and `bob` take part.
 fn draining() -> Plan {
+    drained().plan()
+}
+
+fn drained() -> Scenario {
     let people = Scenario::new().person("ann", Websocket).person("bob", LongPoll);
-    people.server_trouble(1_000, FaultKind::Drain, 1_500).plan()
+    people.server_trouble(1_000, FaultKind::Drain, 1_500)
 }
 
 #[test]
@@ -78,4 +82,90 @@ fn somebody_who_is_gone_and_missed_late_is_found() {
         "#]];
         verdict_under(&plan, &gone(how, 2_800), late);
     }
+}
+
+#[test]
+fn a_drain_that_lasts_when_everybody_has_been_told_is_found() {
+    let drain = "pass 1000\ndrain begins\npass 100\n";
+    let told = "ann < closing draining\nbob < closing draining\n";
+    let exits = |after: &str| couple(&format!("{drain}{told}{after}\nserver exits"));
+    verdict_under(&draining(), &exits("pass 300"), expect![[""]]);
+    verdict_under(&draining(), &exits("pass 900"), expect![[r#"
+        drain: the server drained for 900 ms after the last word
+    "#]]);
+    let slow = drained().at(800, "bob", Action::ReadSlowly).plan();
+    verdict_under(&slow, &exits("pass 900"), expect![[""]]);
+    let unheard = format!("{drain}ann < closing draining\npass 900\nbob leaves\nserver exits");
+    verdict_under(&draining(), &couple(&unheard), expect![[""]]);
+}
+
+// ---- bounds
+
+#[test]
+fn a_mailbox_that_holds_more_than_it_may_is_found() {
+    let told = |count: usize| "bob < notice put 300\n".repeat(count);
+    let read = |count: usize| couple(&format!("pass 500\nbob polls\npass 100\n{}", told(count)));
+    verdict_under(&tight(), &read(25), expect![[""]]);
+    verdict_under(&tight(), &read(26), expect![[r#"
+        bounds: the mailbox of s2 held 26 events at once
+    "#]]);
+    let meanwhile = couple(&format!("bob polls\npass 600\n{}", told(26)));
+    verdict_under(&tight(), &meanwhile, expect![[""]]);
+}
+
+// ---- figures
+
+/// `ann`, on a socket, and `bob`, who polls, talk, and after a while an operator asks.
+fn asked(meanwhile: &str, figures: &str) -> String {
+    couple(&format!("{meanwhile}\nholds {figures}\npass 1000\nsettled\nholds sessions=0"))
+}
+
+#[test]
+fn figures_that_are_not_those_of_the_people_are_found_when_all_is_quiet() {
+    let quiet = "pass 4000";
+    let true_ones = "sessions=2 pairs=1 readers=1 timers=3 connections=3";
+    verdict_under(&draining(), &asked(quiet, true_ones), expect![[""]]);
+    let false_ones = "sessions=3 sessions_closed=1 waiting=1 timers=1 connections=1 parked=1";
+    verdict_under(
+        &draining(),
+        &asked(quiet, false_ones),
+        expect![[r#"
+        figures: of connections the server counts 1, not 2 or more
+        figures: of pairs the server counts 0, not 1
+        figures: of parked the server counts 1, not 0
+        figures: of readers the server counts 0, not 1 to 2
+        figures: of sessions the server counts 3, not 2
+        figures: of sessions_closed the server counts 1, not 0
+        figures: of timers the server counts 1, not 2 to 4
+        figures: of waiting the server counts 1, not 0
+    "#]],
+    );
+    verdict_under(&draining(), &asked("pass 900", false_ones), expect![[""]]);
+    let lost = "pass 4000\nbob loses\npass 2900";
+    verdict_under(
+        &draining(),
+        &asked(lost, false_ones),
+        expect![[r#"
+        liveness: s1 talks to nobody in p1
+    "#]],
+    );
+}
+
+#[test]
+fn somebody_who_waits_is_counted_as_that() {
+    let alone = |figures: &str| {
+        let quiet = "ann opens\nann < waiting\npass 4000";
+        format!("{quiet}\nholds {figures}\nsettled\nholds sessions=0")
+    };
+    let true_ones = "sessions=1 waiting=1 readers=1 timers=1 connections=2";
+    verdict_under(&draining(), &alone(true_ones), expect![[""]]);
+    let false_ones = "sessions=1 pairs=1 readers=1 timers=1 connections=2";
+    verdict_under(
+        &draining(),
+        &alone(false_ones),
+        expect![[r#"
+        figures: of pairs the server counts 1, not 0
+        figures: of waiting the server counts 0, not 1
+    "#]],
+    );
 }

@@ -2,10 +2,11 @@
 //!
 //! `script` writes histories down in a few lines, `histories` has one for each kind of violation
 //! that a checker can report, `logs` those of one mailbox, `endings` those of checkers that ask
-//! the plan, `mutations` spoils the histories of real runs.
+//! the plan, `refusals` those of what may be said, `mutations` spoils the histories of real runs.
 
 mod endings;
 mod histories;
 mod logs;
 mod mutations;
+mod refusals;
 mod script;

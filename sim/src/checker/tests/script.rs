@@ -3,10 +3,11 @@
 //! ```text
 //!   ann cannot go on     ann < notice put 900      put into the mailbox so many ms before
 //!   ann opens            ann does not get in      ann leaves | vanishes | hangs | loses | loses power
-//!   drain begins         drain ended
+//!   drain begins         drain ended             server exits
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
 //!   ann < again @4       what the person was told before comes over the wire again
+//!   ann refused ann-1 to 1 as over | as too fast
 //!   ann polls            ann polled after 3       pass 500
 //!   healed   settled     holds sessions=1
 //! ```
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 
 use client::TransportKind;
 use expect_test::Expect;
+use server::core::Rejected;
 use server::protocol::{
     self, CloseReason, LeftReason, MessageId, PairId, Seq, ServerEvent, SessionId, Speaker,
 };
@@ -75,6 +77,7 @@ impl History {
             [who, "vanishes"] => self.act(who, Kind::Observe, Op::Vanish),
             ["drain", "begins"] => self.drain(Kind::Invoke, 0),
             ["drain", "ended"] => self.drain(Kind::Ok, 1),
+            ["server", "exits"] => self.push("nemesis", None, Kind::Observe, Op::Exited),
             [who, "loses", "power"] => {
                 self.act(who, Kind::Observe, Op::Vanish);
                 self.detail(POWER_CUT);
@@ -102,6 +105,15 @@ impl History {
                 self.detail("written");
             }
             [who, "refused", id, "to", pair] => self.act(who, Kind::Fail, say(id, pair)),
+            [who, "refused", id, "to", pair, "as", "over"] => {
+                let meant = PairId(number(pair));
+                self.act(who, Kind::Fail, say(id, pair));
+                self.detail(&Rejected::StalePair { meant }.to_string());
+            }
+            [who, "refused", id, "to", pair, "as", "too", "fast"] => {
+                self.act(who, Kind::Fail, say(id, pair));
+                self.detail(&Rejected::TooFast { retry_after_ms: 100 }.to_string());
+            }
             [who, "accepted", id, "to", pair] => self.act(who, Kind::Ok, say(id, pair)),
             [who, "<", ..] => self.told(who, &words[2..]),
             _ => panic!("not a line of a history: {line}"),

@@ -1,0 +1,123 @@
+//! While nobody comes or goes, the figures that an operator sees are those of the people.
+//!
+//! ```text
+//!   somebody came, went or lost a connection      asked      everything has settled
+//!        │<──── time-outs pass, QUIET_US ─────────>│<── nobody comes or goes ──>│
+//! ```
+//!
+//! Asked is a server at rest, because people and server learn of each other's doings at different
+//! times. What it holds in the end is a matter of `leaks`.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use client::TransportKind;
+use server::protocol::ServerEvent;
+
+use super::Violation;
+use super::view::View;
+use crate::history::{Event, Kind, Op, Phase};
+use crate::plan::Plan;
+
+const NAME: &str = "figures";
+/// How long the server may hold what nobody knows of any more: a write that nobody acknowledges,
+/// then the window to resume, in microseconds.
+const QUIET_US: u64 = 3_000_000;
+/// How long people may not know of what the server has told them, in microseconds.
+const TOLD_US: u64 = 1_000_000;
+
+/// Checks the last figures from before people left.
+#[must_use]
+pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
+    let Some(settled) = view.phase(Phase::Settled) else { return Vec::new() };
+    let history = &view.history[..settled.index];
+    let asked = history.iter().rev().find_map(|event| match &event.op {
+        Op::Gauges { gauges } => Some((event, gauges)),
+        _ => None,
+    });
+    // A twin is asked only in the end.
+    let Some((asked, gauges)) = asked.filter(|(asked, _)| is_quiet(history, asked)) else {
+        return Vec::new();
+    };
+    let mut violations = Vec::new();
+    for (name, expected) in expected(plan, view) {
+        let value = gauges.get(name).copied().unwrap_or_default();
+        if !expected.contains(&value) {
+            let what = format!("of {name} the server counts {value}, not {}", told(expected));
+            violations.push(Violation::new(NAME, what, &[asked.index]));
+        }
+    }
+    violations
+}
+
+/// What the figures can be, with the people who are there.
+fn expected(plan: &Plan, view: &View<'_>) -> BTreeMap<&'static str, RangeInclusive<u64>> {
+    let (mut people, mut talking, mut streams) = (0, 0, 0);
+    for (session, events) in &view.sessions {
+        if !view.is_present_at_rest(*session) {
+            continue;
+        }
+        people += 1;
+        let word = view.last_word(*session);
+        talking += u64::from(matches!(word, Some((_, ServerEvent::Paired { .. }))));
+        streams += u64::from(events.first().is_some_and(|event| has_stream(plan, &event.process)));
+    }
+    BTreeMap::from([
+        ("sessions", people..=people),
+        ("sessions_closed", 0..=0),
+        ("pairs", talking / 2..=talking / 2),
+        ("waiting", people - talking..=people - talking),
+        // Who polls reads only now and then.
+        ("readers", streams..=people),
+        // One for the next head count, and one for a lease where nobody reads.
+        ("timers", people..=2 * people),
+        ("parked", 0..=0),
+        // The one that asks is there too, and whoever polls may be.
+        ("connections", streams + 1..=u64::MAX),
+    ])
+}
+
+/// True when nobody has come, gone or lost a connection for long enough, nor has been paired lately,
+/// and nobody does before everything has settled.
+fn is_quiet(history: &[Event], asked: &Event) -> bool {
+    let moved = |event: &&Event| match &event.op {
+        Op::Open { .. } | Op::Leave | Op::Vanish | Op::Lost => true,
+        Op::Poll { .. } => event.kind == Kind::Info,
+        _ => false,
+    };
+    let paired = |event: &&Event| {
+        matches!(
+            event.told(),
+            Some(
+                ServerEvent::Welcome { .. }
+                    | ServerEvent::Waiting
+                    | ServerEvent::Paired { .. }
+                    | ServerEvent::PartnerLeft { .. }
+                    | ServerEvent::Closing { .. }
+            )
+        )
+    };
+    let is_before = |event: Option<&Event>, for_us: u64| {
+        event.is_none_or(|event| event.at_us + for_us < asked.at_us)
+    };
+    is_before(history.iter().rev().find(moved), QUIET_US)
+        && is_before(history.iter().rev().find(paired), TOLD_US)
+}
+
+fn told(expected: RangeInclusive<u64>) -> String {
+    match expected.into_inner() {
+        (least, most) if least == most => least.to_string(),
+        (least, u64::MAX) => format!("{least} or more"),
+        (least, most) => format!("{least} to {most}"),
+    }
+}
+
+fn has_stream(plan: &Plan, who: &str) -> bool {
+    let person = plan.people.iter().find(|person| person.name == who);
+    person.is_some_and(|person| match person.transport {
+        TransportKind::Sse | TransportKind::Websocket | TransportKind::SocketioWebsocket => true,
+        TransportKind::ShortPoll | TransportKind::LongPoll | TransportKind::SocketioPolling => {
+            false
+        }
+    })
+}
