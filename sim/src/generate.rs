@@ -266,6 +266,7 @@ impl Habits {
             (Action::GoAway, 6),
             (Action::Leave, 6),
             (Action::Vanish, 6),
+            (Action::RepeatEarlier, 8),
         ];
         let mut weights = vec![(Action::Say, 60)];
         weights.extend(optional.into_iter().filter(|_| rng.random()));

@@ -167,12 +167,21 @@ impl Event {
         }
     }
 
+    /// Whether this message was sent in a way that may change the order of messages.
+    #[must_use]
+    pub fn may_be_out_of_order(&self) -> bool {
+        self.is_over_another_connection() || self.detail.as_deref() == Some(AFTER_ANOTHER)
+    }
+
     /// Whether something was sent over a connection beside the person's own.
     #[must_use]
     pub fn is_over_another_connection(&self) -> bool {
         self.detail.as_deref() == Some(OTHER_CONNECTION)
     }
 }
+
+/// What is noted of a message that is said again when another one was said after it.
+pub(crate) const AFTER_ANOTHER: &str = "again, after another one";
 
 /// What is noted of a message that is sent over a connection beside the person's own.
 pub(crate) const OTHER_CONNECTION: &str = "over another connection";

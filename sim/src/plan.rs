@@ -109,6 +109,8 @@ pub enum Action {
     Say,
     /// Say the last message again, with the same id.
     Repeat,
+    /// Say the message before the last again, with the same id.
+    RepeatEarlier,
     /// Ask for another partner.
     Next,
     /// Say many things at once.

@@ -50,7 +50,8 @@ struct Shared {
     session: Cell<Option<SessionId>>,
     pair: Cell<Option<PairId>>,
     resume: RefCell<Option<Resume>>,
-    last_said: RefCell<Option<(MessageId, PairId)>>,
+    /// The two latest messages, the last one first.
+    latest: RefCell<[Option<(MessageId, PairId)>; 2]>,
     /// Messages so far.
     said: Cell<usize>,
     /// What the server lets one person say at once.
@@ -105,7 +106,7 @@ impl Shared {
             session: Cell::new(None),
             pair: Cell::new(None),
             resume: RefCell::new(None),
-            last_said: RefCell::new(None),
+            latest: RefCell::default(),
             said: Cell::new(0),
             burst_messages_max: plan.server.messages_burst_max as usize,
         }

@@ -19,9 +19,9 @@ const NAME: &str = "delivery";
 #[must_use]
 pub fn check(view: &View<'_>) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let posted_twice = posted_twice(view);
+    let out_of_order = out_of_order(view);
     for (session, events) in &view.sessions {
-        violations.extend(order(*session, events, &posted_twice));
+        violations.extend(order(*session, events, &out_of_order));
     }
     violations.extend(origin(view));
     violations.extend(arrival(view));
@@ -31,9 +31,9 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
 }
 
 /// Messages that were said over another connection too, which may overtake what is in flight on the
-/// first: order is promised to a sender who has one.
-fn posted_twice<'a>(view: &View<'a>) -> BTreeSet<&'a MessageId> {
-    let posted = view.history.iter().filter(|event| event.is_over_another_connection());
+/// first, or again after another one: order is promised to a sender who keeps it.
+fn out_of_order<'a>(view: &View<'a>) -> BTreeSet<&'a MessageId> {
+    let posted = view.history.iter().filter(|event| event.may_be_out_of_order());
     posted.filter_map(|event| event.said()).collect()
 }
 
@@ -41,14 +41,14 @@ fn posted_twice<'a>(view: &View<'a>) -> BTreeSet<&'a MessageId> {
 fn order(
     session: SessionId,
     events: &[&Event],
-    posted_twice: &BTreeSet<&MessageId>,
+    out_of_order: &BTreeSet<&MessageId>,
 ) -> Vec<Violation> {
     let mut violations = Vec::new();
     let mut latest: BTreeMap<(Speaker, &str), (u64, usize)> = BTreeMap::new();
     for event in events {
         let Some(ServerEvent::Message { from, id, .. }) = event.told() else { continue };
         let Some((sender, number)) = numbered(id) else { continue };
-        if posted_twice.contains(id) {
+        if out_of_order.contains(id) {
             continue;
         }
         let key = (*from, sender);

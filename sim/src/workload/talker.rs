@@ -8,7 +8,7 @@ use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
-use crate::history::{HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT};
+use crate::history::{AFTER_ANOTHER, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT};
 use crate::net::Trap;
 use crate::plan::{Action, Settings};
 
@@ -42,6 +42,7 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             Action::Flood => flood(shared).await,
             Action::DoublePost => double_post(shared).await,
             Action::Repeat => repeat(shared).await,
+            Action::RepeatEarlier => repeat_earlier(shared).await,
             Action::Next => next(shared).await,
             Action::Abort => shared.abort.notify_one(),
             Action::AbortAnswer => {
@@ -82,7 +83,9 @@ fn think(shared: &Shared) -> Option<(MessageId, PairId)> {
     shared.said.set(number);
     let id = format!("{}-{number}", shared.person.name);
     let id: MessageId = id.parse().expect("a name and a number are a short id");
-    *shared.last_said.borrow_mut() = Some((id.clone(), pair));
+    let mut latest = shared.latest.borrow_mut();
+    latest.rotate_right(1);
+    latest[0] = Some((id.clone(), pair));
     Some((id, pair))
 }
 
@@ -93,9 +96,19 @@ async fn say(shared: &Shared) {
 }
 
 async fn repeat(shared: &Shared) {
-    let last = shared.last_said.borrow().clone();
+    let [last, _] = shared.latest.borrow().clone();
     if let Some((id, pair)) = last {
         send_say(shared, id, pair).await;
+    }
+}
+
+async fn repeat_earlier(shared: &Shared) {
+    let [_, earlier] = shared.latest.borrow().clone();
+    if let Some((id, pair)) = earlier {
+        let op = Op::Say { id: id.clone(), pair };
+        shared.record_with(Kind::Invoke, op.clone(), AFTER_ANOTHER);
+        let sent = send(shared, message(&id, pair)).await;
+        finish_say(shared, op, sent);
     }
 }
 

@@ -90,9 +90,13 @@ fn a_drain_that_lasts_when_everybody_has_been_told_is_found() {
     let told = "ann < closing draining\nbob < closing draining\n";
     let exits = |after: &str| couple(&format!("{drain}{told}{after}\nserver exits"));
     verdict_under(&draining(), &exits("pass 300"), expect![[""]]);
-    verdict_under(&draining(), &exits("pass 900"), expect![[r#"
+    verdict_under(
+        &draining(),
+        &exits("pass 900"),
+        expect![[r#"
         drain: the server drained for 900 ms after the last word
-    "#]]);
+    "#]],
+    );
     let slow = drained().at(800, "bob", Action::ReadSlowly).plan();
     verdict_under(&slow, &exits("pass 900"), expect![[""]]);
     let unheard = format!("{drain}ann < closing draining\npass 900\nbob leaves\nserver exits");
@@ -106,9 +110,13 @@ fn a_mailbox_that_holds_more_than_it_may_is_found() {
     let told = |count: usize| "bob < notice put 300\n".repeat(count);
     let read = |count: usize| couple(&format!("pass 500\nbob polls\npass 100\n{}", told(count)));
     verdict_under(&tight(), &read(25), expect![[""]]);
-    verdict_under(&tight(), &read(26), expect![[r#"
+    verdict_under(
+        &tight(),
+        &read(26),
+        expect![[r#"
         bounds: the mailbox of s2 held 26 events at once
-    "#]]);
+    "#]],
+    );
     let meanwhile = couple(&format!("bob polls\npass 600\n{}", told(26)));
     verdict_under(&tight(), &meanwhile, expect![[""]]);
 }

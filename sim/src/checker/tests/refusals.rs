@@ -16,9 +16,13 @@ fn allows(messages_burst_max: u32) -> Plan {
 #[test]
 fn a_conversation_that_is_called_over_and_goes_on_is_found() {
     let refused = "ann says ann-1 to 1\nann refused ann-1 to 1 as over\n";
-    verdict_under(&allows(9), &couple(refused), expect![[r#"
+    verdict_under(
+        &allows(9),
+        &couple(refused),
+        expect![[r#"
         reasons: s1 was told that p1 is over, and it never was
-    "#]]);
+    "#]],
+    );
     let left = format!("{refused}bob leaves\nann < left\nann < waiting");
     verdict_under(&allows(9), &couple(&left), expect![[""]]);
     let gone = format!("{refused}ann loses\nbob < left\nbob < waiting");
@@ -28,9 +32,13 @@ fn a_conversation_that_is_called_over_and_goes_on_is_found() {
 #[test]
 fn somebody_who_is_told_to_have_said_too_much_has_said_a_lot() {
     let says = "ann says ann-1 to 1\nann refused ann-1 to 1 as too fast\n";
-    verdict_under(&allows(3), &couple(says), expect![[r#"
+    verdict_under(
+        &allows(3),
+        &couple(says),
+        expect![[r#"
         reasons: s1 said too much, having said at most 2 messages
-    "#]]);
+    "#]],
+    );
     verdict_under(&allows(2), &couple(says), expect![[""]]);
 }
 
@@ -44,9 +52,13 @@ fn somebody_who_may_say_more_than_is_allowed_is_found() {
     let five: String = (1..=5).map(says).collect();
     verdict_under(&allows(5), &couple(&five), expect![[""]]);
     let sixth = format!("{five}{}", says(6));
-    verdict_under(&allows(5), &couple(&sixth), expect![[r#"
+    verdict_under(
+        &allows(5),
+        &couple(&sixth),
+        expect![[r#"
         allowance: s1 said more than is allowed
-    "#]]);
+    "#]],
+    );
     let later = format!("{five}pass 1000\n{}", says(6));
     verdict_under(&allows(5), &couple(&later), expect![[""]]);
 }
