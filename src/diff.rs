@@ -11,6 +11,10 @@ use crate::output::Output;
 use crate::show::Subject;
 use crate::world::World;
 
+/// Lines that are shown of what one plan has and the other has not: plans of two seeds have nothing
+/// in common.
+const ONLY_SHOWN_MAX: usize = 12;
+
 #[derive(Debug, Args)]
 pub(crate) struct Diff {
     /// A plan: its file, or the number of its seed
@@ -59,8 +63,12 @@ pub(crate) fn describe_parting(found: &Parting, names: [&str; 2]) -> String {
     let mut text = String::new();
     let plans = [&found.plans.only_first, &found.plans.only_second];
     for (name, only) in names.iter().zip(plans) {
-        for line in only {
+        for line in only.iter().take(ONLY_SHOWN_MAX) {
             let _infallible = writeln!(text, "only {name} has: {line}");
+        }
+        let more = only.len().saturating_sub(ONLY_SHOWN_MAX);
+        if more > 0 {
+            let _infallible = writeln!(text, "and {more} more that only {name} has");
         }
     }
     for (field, [ours, theirs]) in &found.plans.settings {

@@ -32,8 +32,10 @@ mod world;
 #[path = "../tests/it/schema.rs"]
 mod schema;
 
+use std::path::Path;
 use std::process::ExitCode;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use serde_json::json;
@@ -88,7 +90,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let Cli { output, command } = Cli::parse();
+    let Cli { output, command } = Cli::try_parse().unwrap_or_else(|error| refuse(&error));
     let outcome = match command.unwrap_or_else(|| Command::Tour(tour::Tour::default())) {
         Command::Tour(tour) => tour.run(&output),
         Command::Serve(options) => serve(&options, &output),
@@ -105,6 +107,21 @@ fn main() -> ExitCode {
             ExitCode::from(outcome::USAGE)
         }
     }
+}
+
+/// Ends the program with what is wrong with its words; where a file stands in the place of a command,
+/// with the command that takes it.
+fn refuse(error: &clap::Error) -> ! {
+    let words = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg];
+    let named = words.iter().find_map(|kind| match error.get(*kind)? {
+        ContextValue::String(word) => Some(word.as_str()),
+        _ => None,
+    });
+    let Some(file) = named.filter(|word| Path::new(word).is_file()) else { error.exit() };
+    output::fail(&format!(
+        "{file} is a file, and no command; `racetrack sim replay {file}` runs a plan"
+    ));
+    std::process::exit(outcome::USAGE.into())
 }
 
 /// An error and its causes, without those that it tells itself. A name out of a file may hold

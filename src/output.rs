@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anstream::{AutoStream, ColorChoice};
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::builder::styling::{AnsiColor, Style};
 use clap::{Args, ValueEnum, ValueHint};
 use serde_json::{Value, json};
@@ -81,8 +81,14 @@ impl Output {
 pub(crate) struct Claim(Option<PathBuf>);
 
 impl Claim {
-    /// Finds out before a long run whether the directory can be written, and makes it.
+    /// Finds out before a long run whether the directory can be written, and makes it. A run that is
+    /// there is not written over.
     pub(crate) fn on(dir: PathBuf) -> anyhow::Result<Self> {
+        ensure!(
+            !reports::holds_run(&dir),
+            "{} holds an earlier run; choose another directory with --out DIR, or remove that one",
+            dir.display()
+        );
         let is_new = !dir.exists();
         reports::check_writable(&dir)?;
         Ok(Self(is_new.then_some(dir)))

@@ -81,6 +81,12 @@ pub fn check_writable(dir: &Path) -> Result<(), ReportError> {
     fs::remove_file(&probe).map_err(|source| ReportError::Write { path: probe.clone(), source })
 }
 
+/// True when a run was written into this directory, whatever has become of it since.
+#[must_use]
+pub fn holds_run(dir: &Path) -> bool {
+    dir.join(json::FILE).exists()
+}
+
 #[derive(Deserialize)]
 struct Versioned {
     schema: u32,

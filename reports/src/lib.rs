@@ -60,7 +60,7 @@ pub mod text;
 pub mod directory;
 pub mod error;
 
-pub use directory::{Written, check_writable, parse_run, read_run, write_run};
+pub use directory::{Written, check_writable, holds_run, parse_run, read_run, write_run};
 pub use error::ReportError;
 pub use quantile::{Estimate, Quantile};
 pub use run::{HistogramDump, Run, Series, latency_histogram};

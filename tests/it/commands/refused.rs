@@ -61,6 +61,35 @@ fn an_out_that_cannot_be_written_is_refused_before_the_run() {
 }
 
 #[test]
+fn a_run_is_not_written_over() {
+    let dir = empty_dir();
+    fs::create_dir(dir.path().join("kept")).expect("a directory");
+    fs::write(dir.path().join("kept/run.json"), "a run").expect("a run in it");
+    for line in ["load --users 2 --duration 1h --out kept", "tour --out kept"] {
+        check(
+            &racetrack(dir.path(), line),
+            expect![[r#"
+                racetrack: kept holds an earlier run; choose another directory with --out DIR, or remove that one
+            "#]],
+        );
+    }
+    let kept = fs::read_to_string(dir.path().join("kept/run.json")).expect("it is still there");
+    assert_eq!(kept, "a run");
+}
+
+#[test]
+fn a_file_in_the_place_of_a_command_is_told_its_command() {
+    let dir = empty_dir();
+    fs::write(dir.path().join("plan.json"), "{}").expect("a file");
+    check(
+        &racetrack(dir.path(), "sim plan.json"),
+        expect![[r#"
+            racetrack: plan.json is a file, and no command; `racetrack sim replay plan.json` runs a plan
+        "#]],
+    );
+}
+
+#[test]
 fn a_target_that_does_not_answer_is_named() {
     let (_bound, closed) = crate::served::nobody();
     let load = format!("load --target http://{closed} --users 2 --duration 1s --out run");
