@@ -97,6 +97,16 @@ impl TransportKind {
             Self::Websocket | Self::SocketioWebsocket | Self::SocketioPolling => false,
         }
     }
+
+    /// True where events come over a connection that stays, and need not be asked for one answer at a
+    /// time.
+    #[must_use]
+    pub const fn is_pushed(self) -> bool {
+        match self {
+            Self::Sse | Self::Websocket | Self::SocketioWebsocket => true,
+            Self::ShortPoll | Self::LongPoll | Self::SocketioPolling => false,
+        }
+    }
 }
 
 /// How a client behaves, beside its transport.

@@ -243,6 +243,12 @@ impl Plan {
         serde_json::to_string_pretty(self).expect("a plan is plain data")
     }
 
+    /// True where the wall clock jumps, so that the times that the server tells mean nothing.
+    pub(crate) fn moves_the_clock(&self) -> bool {
+        let jumps = [FaultKind::ClockForward, FaultKind::ClockBackward];
+        self.faults.iter().any(|fault| jumps.contains(&fault.kind))
+    }
+
     /// Whether a fault strikes `who`, alone or among others.
     pub(crate) fn concerns(&self, fault: Fault, who: &str) -> bool {
         match fault.kind.struck() {

@@ -68,11 +68,7 @@ fn untold(
 ) -> Option<Violation> {
     let person = plan.people.iter().find(|person| person.name == who)?;
     let planned = plan.faults.get(fault)?;
-    let polls = match person.transport {
-        TransportKind::ShortPoll | TransportKind::LongPoll | TransportKind::SocketioPolling => true,
-        TransportKind::Sse | TransportKind::Websocket | TransportKind::SocketioWebsocket => false,
-    };
-    if polls && planned.kind == FaultKind::RollingDrain {
+    if !person.transport.is_pushed() && planned.kind == FaultKind::RollingDrain {
         // A new connection goes to the other server, which knows nobody.
         return None;
     }

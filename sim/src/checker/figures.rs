@@ -11,7 +11,6 @@
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
-use client::TransportKind;
 use server::protocol::ServerEvent;
 
 use super::Violation;
@@ -114,10 +113,5 @@ fn told(expected: RangeInclusive<u64>) -> String {
 
 fn has_stream(plan: &Plan, who: &str) -> bool {
     let person = plan.people.iter().find(|person| person.name == who);
-    person.is_some_and(|person| match person.transport {
-        TransportKind::Sse | TransportKind::Websocket | TransportKind::SocketioWebsocket => true,
-        TransportKind::ShortPoll | TransportKind::LongPoll | TransportKind::SocketioPolling => {
-            false
-        }
-    })
+    person.is_some_and(|person| person.transport.is_pushed())
 }

@@ -18,7 +18,7 @@ use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
 use super::view::View;
 use crate::history::{Event, HANGS, Op, POWER_CUT};
-use crate::plan::{FaultKind, Plan};
+use crate::plan::Plan;
 
 const NAME: &str = "presence";
 /// What the end of a connection may take beyond its way: a tick here and there.
@@ -29,8 +29,7 @@ const TRIPS: u64 = 2;
 /// Checks everybody who vanished while talking.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
-    let jumps = [FaultKind::ClockForward, FaultKind::ClockBackward];
-    if plan.faults.iter().any(|fault| jumps.contains(&fault.kind)) {
+    if plan.moves_the_clock() {
         // Nobody knows when the server put anything anywhere.
         return Vec::new();
     }
@@ -99,11 +98,8 @@ impl Gone<'_> {
             TransportKind::Websocket | TransportKind::SocketioWebsocket if is_silent => {
                 heartbeat_ms
             }
-            TransportKind::Sse if is_silent => return None,
-            TransportKind::Sse | TransportKind::Websocket | TransportKind::SocketioWebsocket => 0,
-            TransportKind::ShortPoll | TransportKind::LongPoll | TransportKind::SocketioPolling => {
-                return None;
-            }
+            transport if transport.is_pushed() && !is_silent => 0,
+            _ => return None,
         };
         let way_ms = TRIPS * (settings.latency_ms_max + settings.tick_ms);
         Some(noticed_ms + way_ms + server.resume_window_ms + SLACK_MS)
