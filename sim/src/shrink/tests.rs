@@ -52,10 +52,10 @@ fn what_is_left_is_what_the_failure_needs() {
         &shrunk.plan,
         expect![[r#"
             dan short-poll host=0
-            bob short-poll host=0
-            0.000 s bob join
+            cyd short-poll host=0
+            0.000 s cyd join
             0.000 s dan join
-            0.005 s bob next
+            0.005 s cyd next
             0.005 s hold for_ms=0 target=0
         "#]],
     );
