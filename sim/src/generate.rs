@@ -43,6 +43,9 @@ const BURST_MESSAGES: u32 = 160;
 /// Between two heartbeats, where there are many.
 const OFTEN_MS: u64 = 100;
 
+/// Longer than a run, where nobody asks for a long one.
+const HARDLY_EVER_MS: u64 = 60_000;
+
 /// The streams of a seed; a new one goes to the end, so that old seeds keep their runs.
 #[derive(Clone, Copy)]
 enum Stream {
@@ -57,6 +60,7 @@ enum Stream {
     Calm = 9,
     Hangs = 10,
     Heartbeats = 11,
+    Notices = 12,
 }
 
 /// The plan of a seed.
@@ -66,6 +70,7 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let server = limits(&mut stream(seed, Stream::Limits), options);
     let server = bursts(&mut stream(seed, Stream::Bursts), server);
     let server = heartbeats(&mut stream(seed, Stream::Heartbeats), server);
+    let server = notices(&mut stream(seed, Stream::Notices), server);
     let world = World { settings, server };
     let (people, steps) = people(&mut stream(seed, Stream::People), options, &world);
     let steps = power_cuts(&mut stream(seed, Stream::PowerCuts), steps);
@@ -207,6 +212,15 @@ fn heartbeats(rng: &mut impl Rng, server: Config) -> Config {
         return server;
     }
     Config { heartbeat_interval_ms: OFTEN_MS, ..server }
+}
+
+/// A server that hardly ever tells how many people there are, now and then: whatever is forgotten is
+/// soon looked at again where something is always due.
+fn notices(rng: &mut impl Rng, server: Config) -> Config {
+    if !rng.random_ratio(1, 4) {
+        return server;
+    }
+    Config { notice_interval_ms: HARDLY_EVER_MS, ..server }
 }
 
 /// Half of those who can change to a WebSocket do so, before they are paired or while they talk.

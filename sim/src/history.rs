@@ -173,6 +173,12 @@ impl Event {
         self.is_over_another_connection() || self.detail.as_deref() == Some(AFTER_ANOTHER)
     }
 
+    /// Whether somebody let go of every connection, to come back later or never.
+    #[must_use]
+    pub fn is_away(&self) -> bool {
+        self.detail.as_deref() == Some(WENT_AWAY)
+    }
+
     /// Whether something was sent over a connection beside the person's own.
     #[must_use]
     pub fn is_over_another_connection(&self) -> bool {
@@ -185,6 +191,9 @@ pub(crate) const AFTER_ANOTHER: &str = "again, after another one";
 
 /// What is noted of a message that is sent over a connection beside the person's own.
 pub(crate) const OTHER_CONNECTION: &str = "over another connection";
+
+/// What is noted of somebody who lets go of every connection and keeps the session.
+pub(crate) const WENT_AWAY: &str = "went away";
 
 /// What is noted of somebody who vanishes without so much as the end of a connection.
 pub(crate) const POWER_CUT: &str = "power cut";

@@ -47,7 +47,7 @@ pub fn describe(event: &Event) -> String {
         (Op::Phase { phase }, _) => format!("--- {phase:?}"),
         (Op::Gauges { gauges }, _) => {
             let held = gauges.iter().filter(|(_, count)| **count > 0);
-            let held: Vec<_> = held.map(|(name, count)| format!("{count} {name}")).collect();
+            let held: Vec<_> = held.map(|(name, count)| format!("{name} {count}")).collect();
             format!("the server holds {} and nothing else", held.join(", "))
         }
     }

@@ -302,7 +302,8 @@ impl<'a> Conversation<'a> {
         }
         let mut heartbeat = std::pin::pin!(tokio::time::sleep(self.heartbeat_interval()));
         let mut asked = false;
-        let mut taken = 0;
+        // The first frame goes out with the first events, or by itself: there may be none for long.
+        let mut taken = 1;
         loop {
             tokio::select! {
                 biased;

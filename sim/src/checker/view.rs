@@ -92,7 +92,7 @@ impl<'a> View<'a> {
         let mut ended = BTreeSet::new();
         for event in &self.history[..settled.index] {
             let latest = latest.entry(&event.process).or_default();
-            latest.is_connected = is_connected(event).unwrap_or(latest.is_connected);
+            latest.take(event);
             let Some(session) = event.session else { continue };
             latest.session = Some(session);
             if matches!(event.told(), Some(ServerEvent::Closing { .. }))
@@ -112,15 +112,23 @@ struct Latest {
     session: Option<SessionId>,
     /// The last word of a connection was not that it was lost.
     is_connected: bool,
+    /// The client connects again by itself.
+    reconnects: bool,
 }
 
-/// Whether somebody of whom this was heard has a connection, if it says anything about that.
-fn is_connected(event: &Event) -> Option<bool> {
-    match event.op {
-        Op::Open { .. } => Some(event.kind == Kind::Ok),
-        Op::Told { .. } => Some(true),
-        Op::Lost => Some(false),
-        Op::Poll { .. } if event.kind == Kind::Ok => Some(true),
-        _ => None,
+impl Latest {
+    /// Takes note of what an event says about a connection.
+    fn take(&mut self, event: &Event) {
+        match event.op {
+            Op::Open { transport, .. } => {
+                self.reconnects = transport.reconnects();
+                self.is_connected = event.kind == Kind::Ok;
+            }
+            Op::Told { .. } => self.is_connected = true,
+            Op::Poll { .. } if event.kind == Kind::Ok => self.is_connected = true,
+            // Who connects again need not be told anything for a long time.
+            Op::Lost => self.is_connected &= self.reconnects && !event.is_away(),
+            _ => {}
+        }
     }
 }

@@ -8,7 +8,7 @@ use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, MessageId, PairId, Say};
 
 use super::{BACKOFF, Shared};
-use crate::history::{AFTER_ANOTHER, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT};
+use crate::history::{AFTER_ANOTHER, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, WENT_AWAY};
 use crate::net::Trap;
 use crate::plan::{Action, Settings};
 
@@ -214,7 +214,7 @@ async fn let_go(shared: &Shared) {
 async fn go_away(shared: &Shared) {
     shared.wanted.send_replace(false);
     if shared.session.get().is_some() {
-        shared.record_with(Kind::Observe, Op::Lost, "went away");
+        shared.record_with(Kind::Observe, Op::Lost, WENT_AWAY);
     }
     shared.let_go.notify_one();
     shared.sender.lock().await.take();
