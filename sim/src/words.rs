@@ -46,7 +46,8 @@ pub fn describe(event: &Event) -> String {
         (Op::Exited, _) => "*** the server that drained has exited".to_owned(),
         (Op::Phase { phase }, _) => format!("--- {phase:?}"),
         (Op::Gauges { gauges }, _) => {
-            let held = gauges.iter().filter(|(_, count)| **count > 0);
+            let is_held = |name: &str, count: u64| count > 0 && name != "ready";
+            let held = gauges.iter().filter(|(name, count)| is_held(name, **count));
             let held: Vec<_> = held.map(|(name, count)| format!("{name} {count}")).collect();
             format!("the server holds {} and nothing else", held.join(", "))
         }

@@ -71,6 +71,7 @@ fn expected(plan: &Plan, view: &View<'_>) -> BTreeMap<&'static str, RangeInclusi
         // One for the next head count, and one for a lease where nobody reads.
         ("timers", people..=2 * people),
         ("parked", 0..=0),
+        ("ready", 1..=1),
         // The one that asks is there too, and whoever polls may be.
         ("connections", streams + 1..=u64::MAX),
     ])

@@ -26,7 +26,7 @@ pub fn check(history: &[Event]) -> Vec<Violation> {
     .collect()
 }
 
-/// What the question itself makes the server hold.
+/// What the question itself makes the server hold, and what is nothing to hold.
 fn asked_over(gauge: &str) -> u64 {
-    u64::from(gauge == "connections")
+    u64::from(matches!(gauge, "connections" | "ready"))
 }

@@ -120,7 +120,7 @@ fn a_message_that_nobody_accepted_need_not_arrive() {
 
 #[test]
 fn a_message_to_somebody_who_is_gone_need_not_arrive() {
-    for gone in ["bob vanishes", "bob leaves", "bob < closing", "bob loses"] {
+    for gone in ["bob vanishes", "bob leaves", "bob < closing", "bob goes away"] {
         let then =
             format!("{gone}\nann says ann-1 to 1\nann < me ann-1\nann < left\nann < waiting");
         good(&couple(&then));

@@ -25,7 +25,7 @@ fn a_conversation_that_is_called_over_and_goes_on_is_found() {
     );
     let left = format!("{refused}bob leaves\nann < left\nann < waiting");
     verdict_under(&allows(9), &couple(&left), expect![[""]]);
-    let gone = format!("{refused}ann loses\nbob < left\nbob < waiting");
+    let gone = format!("{refused}ann goes away\nbob < left\nbob < waiting");
     verdict_under(&allows(9), &couple(&gone), expect![[""]]);
 }
 

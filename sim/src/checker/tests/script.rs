@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   ann cannot go on     ann < notice put 900      put into the mailbox so many ms before
-//!   ann opens            ann does not get in      ann leaves | vanishes | hangs | loses | loses power
+//!   ann opens            ann does not get in      ann leaves | vanishes | hangs | loses power
+//!   ann loses            ann goes away            who loses a connection makes another one
 //!   drain begins         drain ended             server exits
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
@@ -25,7 +26,7 @@ use server::protocol::{
 };
 
 use super::super::check;
-use crate::history::{Event, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, Phase};
+use crate::history::{Event, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, Phase, WENT_AWAY};
 use crate::plan::{FaultKind, Plan};
 use crate::simulation::EPOCH_MS;
 
@@ -87,6 +88,10 @@ impl History {
                 self.detail(HANGS);
             }
             [who, "loses"] => self.act(who, Kind::Observe, Op::Lost),
+            [who, "goes", "away"] => {
+                self.act(who, Kind::Observe, Op::Lost);
+                self.detail(WENT_AWAY);
+            }
             [who, "polls"] => self.act(who, Kind::Invoke, Op::Poll { after: Seq(0) }),
             [who, "polled"] => self.act(who, Kind::Ok, Op::Poll { after: Seq(0) }),
             [who, "polled", "after", after] => {
