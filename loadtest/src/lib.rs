@@ -52,6 +52,7 @@ pub mod validity;
 
 mod crossing;
 mod hiccups;
+mod interrupt;
 mod live;
 mod name;
 mod sampler;
@@ -204,6 +205,7 @@ pub async fn run_trials(
     for trial in trials {
         keeping(options, trial)?;
     }
+    interrupt::listen();
     let first = options.start()?;
     let mut series = Vec::new();
     for (trial, nth) in trials.iter().zip(0..) {
@@ -226,6 +228,9 @@ pub async fn run_trials(
     }
     Ok(Measured { series, interrupted: false })
 }
+
+/// How long an attack has to end before it is told again.
+const TOLD_AGAIN: Duration = Duration::from_millis(100);
 
 /// One transport of a run.
 struct One {
@@ -306,22 +311,36 @@ async fn perform(
     let attack = scenario::attack(stage, people).map_err(Box::new)?;
     let mut attack = Box::pin(attack.execute());
     let mut conducting = pin!(conductor.conduct(schedule));
+    let mut ended = None;
     let observed = tokio::select! {
         observed = &mut conducting => observed,
-        ended = &mut attack => {
-            ended.map_err(Box::new)?;
+        metrics = &mut attack => {
+            ended = Some(metrics);
             Err(Halt::Interrupted)
         }
     };
     stage.stop();
-    goose::trigger_killswitch("the run is over");
-    let metrics = attack.await.map_err(Box::new)?;
+    let ended = match ended {
+        Some(ended) => ended,
+        None => end(attack).await,
+    };
     goose::reset_killswitch();
+    let metrics = ended.map_err(Box::new)?;
     let label = &stage.route.label;
     match observed {
         Ok(observed) => Ok((observed, scenario::counted_by_goose(&metrics, label))),
         Err(Halt::Interrupted) => Err(LoadError::Interrupted),
         Err(Halt::Failed(why)) => Err(LoadError::Failed { transport: label.to_string(), why }),
+    }
+}
+
+/// Ends an attack. One that has not begun yet forgets that it was told to, so it is told again.
+async fn end<T>(mut attack: impl Future<Output = T> + Unpin) -> T {
+    loop {
+        goose::trigger_killswitch("the run is over");
+        if let Ok(ended) = tokio::time::timeout(TOLD_AGAIN, &mut attack).await {
+            return ended;
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::stage::Stage;
 use crate::Phase;
 use crate::hiccups::Hiccups;
+use crate::interrupt;
 use crate::pacer::Pacer;
 use crate::process::{self, Usage};
 use crate::schedule::Schedule;
@@ -246,7 +247,7 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
     }
 
     async fn tick(&mut self, ticks: &mut u32, phase: impl Fn(&Stage) -> Phase) -> Result<(), Halt> {
-        if goose::is_killswitch_triggered() {
+        if interrupt::came() {
             return Err(Halt::Interrupted);
         }
         if let Some(why) = self.stage.failure().or_else(|| self.target.ended()) {

@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -66,7 +67,7 @@ fn interrupt(child: &Child) {
 #[test]
 fn an_interrupted_load_reports_what_it_has() {
     let dir = empty_dir();
-    let load = "load --transport sse,websocket --users 10 --rate 100 --duration 1h --format json \
+    let load = "load --transport sse,websocket --users 10 --rate 100 --duration 2m --format json \
                 --out run";
     let mut child = started(dir.path(), load);
     let stderr = BufReader::new(child.stderr.take().expect("it was just piped"));
@@ -180,17 +181,20 @@ fn a_report_ends_as_its_run_must() {
 
 #[test]
 fn a_load_that_is_interrupted_before_it_measured_anything_leaves_nothing_behind() {
-    let dir = empty_dir();
-    let load = "load --users 10 --duration 1h --out run";
-    let mut child = started(dir.path(), load);
-    let mut stderr = BufReader::new(child.stderr.take().expect("it was just piped"));
-    let mut line = String::new();
-    stderr.read_line(&mut line).expect("it says what it does");
-    assert!(!line.contains("measuring"), "the window is not open yet: {line}");
-    interrupt(&child);
-    stderr.read_to_string(&mut line).expect("it says how it ended");
-    assert_eq!(child.wait().expect("it ends").code(), Some(2), "{line}");
-    assert!(!dir.path().join("run").exists(), "{line}");
+    // Whatever it does at this moment: its attack has begun, is about to, or has been told to end.
+    for pause_ms in (0..80).step_by(10) {
+        let dir = empty_dir();
+        let mut child = started(dir.path(), "load --users 10 --duration 1m --out run");
+        let mut stderr = BufReader::new(child.stderr.take().expect("it was just piped"));
+        let mut line = String::new();
+        stderr.read_line(&mut line).expect("it says what it does");
+        assert!(!line.contains("measuring"), "the window is not open yet: {line}");
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        interrupt(&child);
+        stderr.read_to_string(&mut line).expect("it says how it ended");
+        assert_eq!(child.wait().expect("it ends").code(), Some(2), "{pause_ms} ms: {line}");
+        assert!(!dir.path().join("run").exists(), "{pause_ms} ms: {line}");
+    }
 }
 
 #[test]
