@@ -180,6 +180,10 @@ fn a_report_ends_as_its_run_must() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing is simulated here: moments of real time are tried"
+)]
 fn a_load_that_is_interrupted_before_it_measured_anything_leaves_nothing_behind() {
     // Whatever it does at this moment: its attack has begun, is about to, or has been told to end.
     for pause_ms in (0..80).step_by(10) {
