@@ -229,9 +229,6 @@ pub async fn run_trials(
     Ok(Measured { series, interrupted: false })
 }
 
-/// How long an attack has to end before it is told again.
-const TOLD_AGAIN: Duration = Duration::from_millis(100);
-
 /// One transport of a run.
 struct One {
     series: Series,
@@ -333,6 +330,9 @@ async fn perform(
         Err(Halt::Failed(why)) => Err(LoadError::Failed { transport: label.to_string(), why }),
     }
 }
+
+/// How long an attack has to end before it is told again.
+const TOLD_AGAIN: Duration = Duration::from_millis(100);
 
 /// Ends an attack. One that has not begun yet forgets that it was told to, so it is told again.
 async fn end<T>(mut attack: impl Future<Output = T> + Unpin) -> T {
