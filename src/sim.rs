@@ -240,8 +240,7 @@ impl Swept {
     }
 
     fn missing(&self) -> Vec<&'static str> {
-        let known = coverage::known().into_iter();
-        known.filter(|state| !self.sweep.reached.contains_key(state)).collect()
+        self.sweep.missing()
     }
 
     pub(crate) fn describe_failures(&self, dir: &Path) -> String {

@@ -186,6 +186,9 @@ impl Event {
     }
 }
 
+/// The server tells its time to the millisecond, in microseconds: see [`Event::put_us`].
+pub(crate) const PUT_GRAIN_US: u64 = 1_000;
+
 /// What is noted of a message that is said again when another one was said after it.
 pub(crate) const AFTER_ANOTHER: &str = "again, after another one";
 

@@ -10,6 +10,7 @@ use server::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 
+use crate::history::{Kind, Op, Recorder};
 use crate::net::{Network, SimListener};
 use crate::workload::PORT;
 
@@ -52,19 +53,23 @@ impl Process {
     }
 }
 
+/// Who asks the server what it holds.
+pub(crate) const OPERATOR: &str = "operator";
 /// What an operator asks, on one connection: whether new people are welcome, and what is held.
 const QUESTIONS: &str = "GET /readyz HTTP/1.1\r\nhost: server\r\n\r\n\
                          GET /metrics HTTP/1.1\r\nhost: server\r\nconnection: close\r\n\r\n";
 
-/// Asks the server for its gauges, as an operator would: what it holds at this moment. Whether it is
-/// `ready` is told as one of them.
-pub(crate) async fn scrape(connector: impl Connect) -> io::Result<Vec<(String, u64)>> {
+/// Asks the server for its gauges, as an operator would: what it holds at this moment, and takes them
+/// down. Whether it is `ready` is told as one of them.
+pub(crate) async fn ask(connector: impl Connect, recorder: &Recorder) -> io::Result<()> {
     let mut stream = connector.connect().await?;
     stream.write_all(QUESTIONS.as_bytes()).await?;
     let mut answers = String::new();
     stream.read_to_string(&mut answers).await?;
     let ready = u64::from(answers.starts_with("HTTP/1.1 200 "));
-    Ok(gauges(&answers).into_iter().chain([("ready".to_owned(), ready)]).collect())
+    let gauges = gauges(&answers).into_iter().chain([("ready".to_owned(), ready)]).collect();
+    recorder.record(OPERATOR, None, Kind::Ok, Op::Gauges { gauges });
+    Ok(())
 }
 
 /// The gauges in the OpenMetrics text format; each is one line behind its type.

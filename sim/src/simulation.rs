@@ -16,7 +16,7 @@ use turmoil::Sim;
 use crate::checker::{self, Violation};
 use crate::determinism::{self, TraceReport, clock};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
-use crate::host::{self, Process};
+use crate::host::{self, OPERATOR, Process};
 use crate::medium::Medium;
 use crate::nemesis::{Nemesis, Servers, Storm, Winds, client_host, host_names};
 use crate::net::{Limits, Network, SimConnector};
@@ -34,9 +34,7 @@ const TCP_CAPACITY: usize = 4_096;
 const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 1_024..=u16::MAX;
 /// What a question to the server may take, in milliseconds.
 pub(crate) const SCRAPE_MS: u64 = 1_000;
-/// Who asks it: once while everybody is there, and once when everybody is gone.
-const OPERATOR: &str = "operator";
-/// From which host, one for each question.
+/// The hosts of whoever asks: once while everybody is there, and once when everybody is gone.
 const OPERATORS: [&str; 2] = ["operator-1", "operator-2"];
 
 /// What a run left behind.
@@ -218,10 +216,7 @@ fn operate(
     let (network, recorder, pulses) = (network.clone(), recorder.clone(), pulses.clone());
     sim.client(host, async move {
         pulses.feel(host);
-        let gauges = host::scrape(SimConnector::to_server(network, OPERATOR)).await?;
-        let gauges = gauges.into_iter().collect();
-        recorder.record(OPERATOR, None, Kind::Ok, Op::Gauges { gauges });
-        Ok(())
+        Ok(host::ask(SimConnector::to_server(network, OPERATOR), &recorder).await?)
     });
 }
 

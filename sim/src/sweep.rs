@@ -39,6 +39,15 @@ pub struct Sweep {
     pub events: u64,
 }
 
+impl Sweep {
+    /// Rare states that no seed reached.
+    #[must_use]
+    pub fn missing(&self) -> Vec<&'static str> {
+        let known = coverage::known().into_iter();
+        known.filter(|state| !self.reached.contains_key(state)).collect()
+    }
+}
+
 /// A seed that failed.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {

@@ -10,13 +10,11 @@ use server::protocol::{ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::view::View;
-use crate::history::Event;
+use crate::history::{Event, PUT_GRAIN_US};
 use crate::plan::Plan;
 
 const NAME: &str = "allowance";
 const US_A_SECOND: u64 = 1_000_000;
-/// The server tells its time to the millisecond, in microseconds.
-const GRAIN_US: u64 = 1_000;
 
 /// Checks everybody's messages, in the order in which they were accepted.
 #[must_use]
@@ -33,7 +31,7 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         let (Some(session), Some(put_us)) = (event.session, accepted_us(event)) else { continue };
         let paid_us = paid_until_us.entry(session).or_default();
         *paid_us = (*paid_us).max(put_us) + price_us;
-        if *paid_us > put_us + credit_us + GRAIN_US {
+        if *paid_us > put_us + credit_us + PUT_GRAIN_US {
             let what = format!("{session} said more than is allowed");
             violations.push(Violation::new(NAME, what, &[event.index]));
             *paid_us = put_us;

@@ -11,12 +11,10 @@ use server::protocol::ServerEvent;
 
 use super::Violation;
 use super::view::View;
-use crate::history::{Event, Kind, Op};
+use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
 use crate::plan::Plan;
 
 const NAME: &str = "bounds";
-/// The server tells its time to the millisecond, in microseconds.
-const GRAIN_US: u64 = 1_000;
 /// There is always room for the event that ends a session.
 const LAST: usize = 1;
 
@@ -63,7 +61,8 @@ struct Held<'a> {
 impl Held<'_> {
     /// Counts an event that was there; says whether it was.
     fn takes(&mut self, event: &Event) -> bool {
-        let was_there = event.put_us().is_some_and(|put_us| put_us + GRAIN_US <= self.asked.at_us);
+        let was_there =
+            event.put_us().is_some_and(|put_us| put_us + PUT_GRAIN_US <= self.asked.at_us);
         if was_there {
             self.events += 1;
             if let Some(ServerEvent::Message { id, text, .. }) = event.told() {

@@ -10,7 +10,7 @@ use server::protocol::{MessageId, PairId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::view::View;
-use crate::history::{Event, Kind, Op, Phase};
+use crate::history::{Event, Kind, Op};
 
 const NAME: &str = "delivery";
 
@@ -150,7 +150,7 @@ fn refusal(view: &View<'_>) -> Vec<Violation> {
 
 /// What was written to a socket that lived on is answered: by its echo, or by a refusal.
 fn account(view: &View<'_>) -> Vec<Violation> {
-    let Some(settled) = view.phase(Phase::Settled) else { return Vec::new() };
+    let Some(settled) = view.settled else { return Vec::new() };
     // By person: what was written on this connection and has no answer yet.
     let mut open: BTreeMap<&str, BTreeMap<&MessageId, &Event>> = BTreeMap::new();
     // What was begun on this connection: the end of a write to the one before says nothing here.

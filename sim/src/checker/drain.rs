@@ -23,7 +23,7 @@ use crate::plan::{Action, FaultKind, Plan, Step};
 
 const NAME: &str = "drain";
 
-/// Checks each drain that struck anybody.
+/// Checks each drain, and what it told where it struck anybody.
 #[must_use]
 pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let mut connections = Connections::default();
@@ -34,71 +34,17 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
         else {
             continue;
         };
-        if event.kind == Kind::Invoke {
-            violations.extend(Drain { plan, history, began: event, fault }.lasts_too_long());
+        if event.kind != Kind::Invoke {
+            continue;
         }
-        if event.kind == Kind::Invoke && has_effect(history, fault) {
+        let drain = Drain { plan, history, began: event, fault };
+        violations.extend(drain.lasts_too_long());
+        if drain.has_effect() {
             let standing = connections.standing();
-            violations.extend(
-                standing.filter_map(|(who, since_us)| {
-                    untold(plan, history, event, fault, who, since_us)
-                }),
-            );
+            violations.extend(standing.filter_map(|(who, since_us)| drain.untold(who, since_us)));
         }
     }
     violations
-}
-
-fn has_effect(history: &[Event], wanted: usize) -> bool {
-    let is_effective = |event: &Event| {
-        matches!(event.op, Op::Fault { fault, effect: 1.., .. } if fault == wanted)
-            && event.kind == Kind::Ok
-    };
-    history.iter().any(is_effective)
-}
-
-/// Somebody who had the time to read what a drain tells, and was not told.
-fn untold(
-    plan: &Plan,
-    history: &[Event],
-    drain: &Event,
-    fault: usize,
-    who: &str,
-    since_us: u64,
-) -> Option<Violation> {
-    let person = plan.people.iter().find(|person| person.name == who)?;
-    let planned = plan.faults.get(fault)?;
-    if !person.transport.is_pushed() && planned.kind == FaultKind::RollingDrain {
-        // A new connection goes to the other server, which knows nobody.
-        return None;
-    }
-    let is_short = person.transport == TransportKind::ShortPoll;
-    let needs_us = limit_us(&plan.settings, is_short);
-    let until_us = drain.at_us + needs_us;
-    let lasts_us = planned.for_ms.min(plan.server.drain_ms_max) * 1_000;
-    if needs_us > lasts_us
-        || until_us > plan.settings.healed_ms() * 1_000
-        || !is_calm(plan, who, since_us, until_us, Some(fault))
-        || !lets_be(plan, who, since_us, until_us)
-    {
-        return None;
-    }
-    let later = history[drain.index..].iter().filter(|event| event.process == who);
-    let end = later.into_iter().find(|event| {
-        matches!(event.told(), Some(ServerEvent::Closing { .. }))
-            || matches!(event.op, Op::Lost | Op::Open { .. } | Op::Leave | Op::Vanish)
-    });
-    let is_told = |event: &Event| match event.told() {
-        Some(ServerEvent::Closing { reason: CloseReason::Draining, .. }) => event.at_us <= until_us,
-        Some(_) => true,
-        None => matches!(event.op, Op::Leave | Op::Vanish),
-    };
-    if end.is_some_and(is_told) {
-        return None;
-    }
-    let evidence: Vec<_> = [drain].into_iter().chain(end).map(|event| event.index).collect();
-    let what = format!("{who} was not told in time that the server drains");
-    Some(Violation::new(NAME, what, &evidence))
 }
 
 /// A drain and what came of it.
@@ -111,6 +57,54 @@ struct Drain<'a> {
 }
 
 impl Drain<'_> {
+    fn has_effect(&self) -> bool {
+        let is_effective = |event: &Event| {
+            matches!(event.op, Op::Fault { fault, effect: 1.., .. } if fault == self.fault)
+                && event.kind == Kind::Ok
+        };
+        self.history.iter().any(is_effective)
+    }
+
+    /// Somebody who had the time to read what a drain tells, and was not told.
+    fn untold(&self, who: &str, since_us: u64) -> Option<Violation> {
+        let Self { plan, history, began, fault } = *self;
+        let person = plan.people.iter().find(|person| person.name == who)?;
+        let planned = plan.faults.get(fault)?;
+        if !person.transport.is_pushed() && planned.kind == FaultKind::RollingDrain {
+            // A new connection goes to the other server, which knows nobody.
+            return None;
+        }
+        let is_short = person.transport == TransportKind::ShortPoll;
+        let needs_us = limit_us(&plan.settings, is_short);
+        let until_us = began.at_us + needs_us;
+        let lasts_us = planned.for_ms.min(plan.server.drain_ms_max) * 1_000;
+        if needs_us > lasts_us
+            || until_us > plan.settings.healed_ms() * 1_000
+            || !is_calm(plan, who, since_us, until_us, Some(fault))
+            || !lets_be(plan, who, since_us, until_us)
+        {
+            return None;
+        }
+        let mut later = history[began.index..].iter().filter(|event| event.process == who);
+        let end = later.find(|event| {
+            matches!(event.told(), Some(ServerEvent::Closing { .. }))
+                || matches!(event.op, Op::Lost | Op::Open { .. } | Op::Leave | Op::Vanish)
+        });
+        let is_told = |event: &Event| match event.told() {
+            Some(ServerEvent::Closing { reason: CloseReason::Draining, .. }) => {
+                event.at_us <= until_us
+            }
+            Some(_) => true,
+            None => matches!(event.op, Op::Leave | Op::Vanish),
+        };
+        if end.is_some_and(is_told) {
+            return None;
+        }
+        let evidence: Vec<_> = [began].into_iter().chain(end).map(|event| event.index).collect();
+        let what = format!("{who} was not told in time that the server drains");
+        Some(Violation::new(NAME, what, &evidence))
+    }
+
     /// The exit of a server that took all the time that it had, when everybody had long been told.
     fn lasts_too_long(&self) -> Option<Violation> {
         let exited = self.exited()?;
@@ -152,9 +146,8 @@ impl Drain<'_> {
         let (plan, since_us) = (self.plan, self.known_since_us());
         let mut people = plan.people.iter().map(|person| person.name.as_str());
         let holds_on = |step: &Step| {
-            let holds_on =
-                matches!(step.action, Action::ReadSlowly | Action::Hang | Action::PowerCut);
-            holds_on && (since_us..until_us).contains(&(step.at_ms * 1_000))
+            matches!(step.action, Action::ReadSlowly | Action::Hang | Action::PowerCut)
+                && (since_us..until_us).contains(&(step.at_ms * 1_000))
         };
         people.all(|who| is_calm(plan, who, since_us, until_us, Some(self.fault)))
             && !plan.steps.iter().any(holds_on)
@@ -179,8 +172,8 @@ impl Drain<'_> {
         let sessions: BTreeSet<_> = recent.clone().filter_map(|event| event.session).collect();
         let mut told = None;
         for session in sessions {
-            let of_session = self.history.iter().filter(|event| event.session == Some(session));
-            told = told.max(Some(of_session.clone().find(is_last)?.index));
+            let mut events = self.history.iter().filter(|event| event.session == Some(session));
+            told = told.max(Some(events.find(is_last)?.index));
         }
         self.history.get(told?)
     }

@@ -15,7 +15,7 @@ use server::protocol::ServerEvent;
 
 use super::Violation;
 use super::view::View;
-use crate::history::{Event, Kind, Op, Phase};
+use crate::history::{Event, Kind, Op};
 use crate::plan::Plan;
 
 const NAME: &str = "figures";
@@ -28,7 +28,7 @@ const TOLD_US: u64 = 1_000_000;
 /// Checks the last figures from before people left.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
-    let Some(settled) = view.phase(Phase::Settled) else { return Vec::new() };
+    let Some(settled) = view.settled else { return Vec::new() };
     let history = &view.history[..settled.index];
     let asked = history.iter().rev().find_map(|event| match &event.op {
         Op::Gauges { gauges } => Some((event, gauges)),

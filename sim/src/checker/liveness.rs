@@ -6,7 +6,7 @@ use server::protocol::{PairId, ServerEvent, SessionId};
 
 use super::Violation;
 use super::view::View;
-use crate::history::{Event, Kind, Op, Phase};
+use crate::history::{Event, Kind, Op};
 
 const NAME: &str = "liveness";
 
@@ -14,7 +14,7 @@ const NAME: &str = "liveness";
 /// for theirs, and that at most one person waits.
 #[must_use]
 pub fn check(view: &View<'_>) -> Vec<Violation> {
-    let Some(settled) = view.phase(Phase::Settled) else {
+    let Some(settled) = view.settled else {
         return vec![Violation::new(NAME, "the run never came to rest", &[])];
     };
     let mut violations = Vec::new();

@@ -10,7 +10,7 @@ use server::protocol::{MessageId, PairId, ServerEvent, SessionId};
 
 use super::Violation;
 use super::view::View;
-use crate::history::{Event, Kind, Op, Phase};
+use crate::history::{Event, Kind, Op};
 use crate::plan::Plan;
 
 const NAME: &str = "reasons";
@@ -60,7 +60,7 @@ fn over_too_soon(
     pair: PairId,
     refused: &Event,
 ) -> Option<Violation> {
-    let settled = view.phase(Phase::Settled)?;
+    let settled = view.settled?;
     let events = view.sessions.get(&session)?;
     let paired =
         events.iter().position(|event| event.told() == Some(&ServerEvent::Paired { pair }))?;

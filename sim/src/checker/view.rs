@@ -14,6 +14,8 @@ pub struct View<'a> {
     pub sessions: BTreeMap<SessionId, Vec<&'a Event>>,
     /// Who was told of each conversation, with the event that told it.
     pub pairs: BTreeMap<PairId, Vec<(SessionId, &'a Event)>>,
+    /// Where everything had settled.
+    pub settled: Option<&'a Event>,
     /// Who heard which of a partner's messages.
     heard: BTreeSet<(SessionId, &'a MessageId)>,
     /// Who was there when everything had settled.
@@ -28,6 +30,7 @@ impl<'a> View<'a> {
             history,
             sessions: BTreeMap::new(),
             pairs: BTreeMap::new(),
+            settled: phase(history, Phase::Settled),
             heard: BTreeSet::new(),
             present: BTreeSet::new(),
         };
@@ -58,7 +61,7 @@ impl<'a> View<'a> {
     /// Where a phase begins.
     #[must_use]
     pub fn phase(&self, wanted: Phase) -> Option<&'a Event> {
-        self.history.iter().find(|event| matches!(event.op, Op::Phase { phase } if phase == wanted))
+        phase(self.history, wanted)
     }
 
     /// True when the session was told the message by its partner.
@@ -76,7 +79,7 @@ impl<'a> View<'a> {
     /// The last event, before everything had settled, that says whether a session waits or talks.
     #[must_use]
     pub fn last_word(&self, session: SessionId) -> Option<(&'a Event, &'a ServerEvent)> {
-        let settled = self.phase(Phase::Settled)?;
+        let settled = self.settled?;
         let events = self.sessions.get(&session)?.iter().rev();
         events.filter(|event| event.index < settled.index).find_map(|event| {
             let told = event.told()?;
@@ -87,7 +90,7 @@ impl<'a> View<'a> {
 
     /// The sessions in which their people were, able to read, when everything had settled.
     fn present(&self) -> BTreeSet<SessionId> {
-        let Some(settled) = self.phase(Phase::Settled) else { return BTreeSet::new() };
+        let Some(settled) = self.settled else { return BTreeSet::new() };
         let mut latest: BTreeMap<&str, Latest> = BTreeMap::new();
         let mut ended = BTreeSet::new();
         for event in &self.history[..settled.index] {
@@ -104,6 +107,10 @@ impl<'a> View<'a> {
         let connected = latest.into_values().filter(|latest| latest.is_connected);
         connected.filter_map(|latest| latest.session.filter(|one| !ended.contains(one))).collect()
     }
+}
+
+fn phase(history: &[Event], wanted: Phase) -> Option<&Event> {
+    history.iter().find(|event| matches!(event.op, Op::Phase { phase } if phase == wanted))
 }
 
 /// The last that is known of somebody.

@@ -35,7 +35,7 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::checker::{self, Violation};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
-use crate::host;
+use crate::host::{self, OPERATOR};
 use crate::medium::Medium;
 use crate::plan::{Action, FaultKind, Plan};
 use crate::simulation::{EPOCH_MS, SCRAPE_MS, Strikes, strikes};
@@ -172,8 +172,7 @@ async fn act(
         ended.map_err(io::Error::other)?;
     }
     recorder.until(settings.ended_ms() - SCRAPE_MS).await;
-    let gauges = host::scrape(loopback.connector("operator", 0)).await?.into_iter().collect();
-    recorder.record("operator", None, Kind::Ok, Op::Gauges { gauges });
+    host::ask(loopback.connector(OPERATOR, 0), recorder).await?;
     enter(recorder, Phase::Ended);
     Ok(())
 }
