@@ -40,6 +40,9 @@ const CONNECTIONS_A_PERSON: u64 = 5;
 /// connection that is full.
 const BURST_MESSAGES: u32 = 160;
 
+/// Longer than a drain may take.
+const DRAINS_MS: u64 = 1_500;
+
 /// Between two heartbeats, where there are many.
 const OFTEN_MS: u64 = 100;
 
@@ -61,6 +64,7 @@ enum Stream {
     Hangs = 10,
     Heartbeats = 11,
     Notices = 12,
+    Drains = 13,
 }
 
 /// The plan of a seed.
@@ -77,6 +81,7 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let steps = hangs(&mut stream(seed, Stream::Hangs), &people, steps);
     let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings);
     let faults = calm(&mut stream(seed, Stream::Calm), faults);
+    let faults = drains(&mut stream(seed, Stream::Drains), options, faults);
     let people = upgrades(&mut stream(seed, Stream::Upgrades), people);
     let people = answers(&mut stream(seed, Stream::Answers), people);
     let World { settings, server } = world;
@@ -130,6 +135,7 @@ fn limits(rng: &mut impl Rng, options: &Options) -> Config {
             as usize,
         drain_ms_max: seldom(100, usual.drain_ms_max),
         write_ms_max: seldom(300, usual.write_ms_max),
+        message_bytes_max: seldom(300, usual.message_bytes_max as u64) as usize,
         ..usual
     }
 }
@@ -281,6 +287,9 @@ impl Habits {
             (Action::Leave, 6),
             (Action::Vanish, 6),
             (Action::RepeatEarlier, 8),
+            (Action::SayMuch, 4),
+            (Action::SayTooMuch, 3),
+            (Action::AcknowledgeAgain, 6),
         ];
         let mut weights = vec![(Action::Say, 60)];
         weights.extend(optional.into_iter().filter(|_| rng.random()));
@@ -344,6 +353,20 @@ fn calm(rng: &mut impl Rng, mut faults: Vec<Fault>) -> Vec<Fault> {
         let only = faults.swap_remove(rng.random_range(0..faults.len()));
         faults.clear();
         faults.extend(rng.random::<bool>().then_some(only));
+    }
+    faults
+}
+
+/// Where only one thing goes wrong, it is a drain now and then: what a server that closes owes to its
+/// people can be asked of it only while nothing else is in their way.
+fn drains(rng: &mut impl Rng, options: &Options, mut faults: Vec<Fault>) -> Vec<Fault> {
+    let drains = [FaultKind::Drain, FaultKind::RollingDrain];
+    let kinds: Vec<_> =
+        options.faults.iter().copied().filter(|kind| drains.contains(kind)).collect();
+    if let ([only], false) = (faults.as_mut_slice(), kinds.is_empty())
+        && rng.random_ratio(1, 3)
+    {
+        *only = Fault { kind: pick(rng, &kinds), for_ms: DRAINS_MS, ..*only };
     }
     faults
 }

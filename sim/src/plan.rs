@@ -111,6 +111,12 @@ pub enum Action {
     Repeat,
     /// Say the message before the last again, with the same id.
     RepeatEarlier,
+    /// Say something that is as long as the server allows.
+    SayMuch,
+    /// Say something that is longer than that, by one byte.
+    SayTooMuch,
+    /// Acknowledge once more what was acknowledged long ago, where that is a command of its own.
+    AcknowledgeAgain,
     /// Ask for another partner.
     Next,
     /// Say many things at once.

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use client::{Resume, Sender};
-use server::protocol::{MessageId, PairId, SessionId};
+use server::protocol::{PairId, Say, SessionId};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::history::{Kind, Op, Recorder};
@@ -28,6 +28,8 @@ pub(crate) const SERVER: &str = "server";
 const SILENCE_MAX: Duration = Duration::from_millis(1_400);
 /// How long a client waits for an answer, beyond the wait that a poll asks for.
 const ANSWER_MAX: Duration = Duration::from_millis(700);
+/// The text of whoever says nothing long.
+pub(crate) const TEXT_BYTES_MAX: usize = 128;
 /// How long a client waits before it tries again.
 const BACKOFF: Duration = Duration::from_millis(100);
 
@@ -51,11 +53,13 @@ struct Shared {
     pair: Cell<Option<PairId>>,
     resume: RefCell<Option<Resume>>,
     /// The two latest messages, the last one first.
-    latest: RefCell<[Option<(MessageId, PairId)>; 2]>,
+    latest: RefCell<[Option<Say>; 2]>,
     /// Messages so far.
     said: Cell<usize>,
     /// What the server lets one person say at once.
     burst_messages_max: usize,
+    /// The longest text that the server takes.
+    text_bytes_max: usize,
 }
 
 /// Starts everybody of one client host; returns when the last one has left.
@@ -109,6 +113,7 @@ impl Shared {
             latest: RefCell::default(),
             said: Cell::new(0),
             burst_messages_max: plan.server.messages_burst_max as usize,
+            text_bytes_max: plan.server.message_bytes_max,
         }
     }
 

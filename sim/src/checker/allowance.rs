@@ -1,43 +1,130 @@
-//! Nobody says more than is allowed: so many messages at once, and then so many a second.
+//! Nobody says more than is allowed: so many messages at once, and then so many a second. Whoever says
+//! less is heard, and whoever is refused may go on as soon as one message is paid for.
 //!
 //! The server's own rule is a generic cell rate algorithm (GCRA, ITU-T I.371); here it is played
 //! through with the messages that were accepted, by the time at which they were put into the mailbox
 //! of whoever said them.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use server::protocol::{ServerEvent, SessionId, Speaker};
+use server::protocol::{MessageId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
+use super::reasons::{is_too_fast, refused};
 use super::view::View;
-use crate::history::{Event, PUT_GRAIN_US};
+use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
 use crate::plan::Plan;
 
 const NAME: &str = "allowance";
 const US_A_SECOND: u64 = 1_000_000;
 
-/// Checks everybody's messages, in the order in which they were accepted.
+/// Checks everybody's messages, in the order in which they were accepted, and those that were refused
+/// as too many.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     if plan.moves_the_clock() {
         // Nobody knows when the server put anything anywhere.
         return Vec::new();
     }
-    let price_us = US_A_SECOND / u64::from(plan.server.messages_per_s_max.max(1));
-    let credit_us = price_us * u64::from(plan.server.messages_burst_max.max(1));
-    let mut paid_until_us: BTreeMap<SessionId, u64> = BTreeMap::new();
+    let rule = Rule::of(plan);
     let mut violations = Vec::new();
-    for event in view.history {
-        let (Some(session), Some(put_us)) = (event.session, accepted_us(event)) else { continue };
-        let paid_us = paid_until_us.entry(session).or_default();
-        *paid_us = (*paid_us).max(put_us) + price_us;
-        if *paid_us > put_us + credit_us + PUT_GRAIN_US {
-            let what = format!("{session} said more than is allowed");
-            violations.push(Violation::new(NAME, what, &[event.index]));
-            *paid_us = put_us;
-        }
+    for (session, events) in &view.sessions {
+        violations.extend(rule.exceeded(*session, events));
+        violations.extend(rule.denied(*session, events));
     }
     violations
+}
+
+/// What is allowed, in microseconds.
+struct Rule {
+    /// What a message costs.
+    price_us: u64,
+    /// What may be owed.
+    credit_us: u64,
+}
+
+impl Rule {
+    fn of(plan: &Plan) -> Self {
+        let price_us = US_A_SECOND / u64::from(plan.server.messages_per_s_max.max(1));
+        Self { price_us, credit_us: price_us * u64::from(plan.server.messages_burst_max.max(1)) }
+    }
+
+    /// Messages that were accepted beyond what is allowed.
+    fn exceeded(&self, session: SessionId, events: &[&Event]) -> Vec<Violation> {
+        let mut paid_us = 0;
+        let mut violations = Vec::new();
+        for event in events {
+            let Some(put_us) = accepted_us(event) else { continue };
+            paid_us = put_us.max(paid_us) + self.price_us;
+            if paid_us > put_us + self.credit_us + PUT_GRAIN_US {
+                let what = format!("{session} said more than is allowed");
+                violations.push(Violation::new(NAME, what, &[event.index]));
+                paid_us = put_us;
+            }
+        }
+        violations
+    }
+
+    /// Messages that were refused although they were allowed, or for longer than one costs.
+    fn denied(&self, session: SessionId, events: &[&Event]) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        for (place, event) in events.iter().enumerate() {
+            let Some((id, why)) = refused(event).filter(|(_, why)| is_too_fast(why)) else {
+                continue;
+            };
+            if wait_ms(why).is_none_or(|wait_ms| wait_ms * 1_000 > self.price_us + PUT_GRAIN_US) {
+                let what = format!("{session} is to wait for longer than a message costs: {why}");
+                violations.push(Violation::new(NAME, what, &[event.index]));
+            }
+            // Of several tries, nobody knows which one this answers.
+            let said = events[..place].iter().find(|said| is_said(said, id));
+            let Some(said) = said else { continue };
+            let owed_us = self.owed_us(events, &events[..place], said.at_us, event.at_us);
+            if owed_us + self.price_us + 2 * PUT_GRAIN_US <= self.credit_us {
+                let what = format!("{session} was told that {id} is too much, and it was not");
+                violations.push(Violation::new(NAME, what, &[said.index, event.index]));
+            }
+        }
+        violations
+    }
+
+    /// What is owed at most, of messages that were accepted until `until_us`, at `now_us` or later:
+    /// those of which nobody knows were accepted just then.
+    fn owed_us(&self, all: &[&Event], before: &[&Event], now_us: u64, until_us: u64) -> u64 {
+        let mut accepted: Vec<_> = all.iter().filter_map(|event| accepted_us(event)).collect();
+        accepted.sort_unstable();
+        let known = accepted.into_iter().filter(|put_us| *put_us <= until_us);
+        let paid_us = known.fold(0, |paid_us: u64, put_us| paid_us.max(put_us) + self.price_us);
+        paid_us.saturating_sub(now_us) + unknown(all, before) as u64 * self.price_us
+    }
+}
+
+/// Messages that may have been accepted although no echo was ever read: but for those that were
+/// refused, and not accepted at another try.
+fn unknown(all: &[&Event], before: &[&Event]) -> usize {
+    let invoked = before.iter().filter(|event| event.kind == Kind::Invoke);
+    let mut open: BTreeSet<&MessageId> = invoked.filter_map(|event| event.said()).collect();
+    for (id, _) in all.iter().filter_map(|event| refused(event)) {
+        open.remove(id);
+    }
+    let accepted = all.iter().filter(|event| event.kind == Kind::Ok);
+    open.extend(accepted.filter_map(|event| event.said()));
+    for event in all {
+        if let Some(ServerEvent::Message { from: Speaker::Me, id, .. }) = event.told() {
+            open.remove(id);
+        }
+    }
+    open.len()
+}
+
+/// True where that message is said.
+fn is_said(event: &Event, id: &MessageId) -> bool {
+    event.kind == Kind::Invoke && matches!(&event.op, Op::Say { id: said, .. } if said == id)
+}
+
+/// How long whoever said too much is to wait.
+fn wait_ms(why: &str) -> Option<u64> {
+    why.strip_suffix(" ms")?.rsplit(' ').next()?.parse().ok()
 }
 
 /// When a message of one's own was accepted, if this tells of one.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`pairing`] | a conversation has two members, each has one partner at a time, and is told once |
 //! | [`log`] | each place of a mailbox is given out once, in order, and none is left out unsaid |
+//! | [`partings`] | whoever asks for another partner is rid of this one, while anybody else waits |
 //! | [`delivery`] | what was accepted arrives once, in order, and nothing else arrives |
 //! | [`isolation`] | a message reaches the partner that it was meant for, or nobody |
 //! | [`liveness`] | after the network has healed, everybody talks or one person waits |
@@ -14,7 +15,7 @@
 //! | [`echo`] | whoever says something that is accepted reads it in the own mailbox |
 //! | [`resume`] | whoever keeps a cursor can go on from it |
 //! | [`reasons`] | whoever is refused is told why, and it is true |
-//! | [`allowance`] | nobody says more than is allowed |
+//! | [`allowance`] | nobody says more than is allowed, and who says less is heard |
 //! | [`census`] | the head count lies within what it can be |
 //! | [`drain`] | whoever reads when the server drains is told that it closes, and then it exits |
 //! | [`presence`] | whoever is gone for good is missed, and that soon |
@@ -34,6 +35,7 @@ pub mod leaks;
 pub mod liveness;
 pub mod log;
 pub mod pairing;
+pub mod partings;
 pub mod presence;
 pub mod promptness;
 pub mod reasons;
@@ -94,6 +96,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let view = view::View::new(history);
     let mut violations = Vec::new();
     violations.extend(pairing::check(&view));
+    violations.extend(partings::check(plan, &view));
     violations.extend(log::check(&view));
     violations.extend(delivery::check(&view));
     violations.extend(isolation::check(&view));

@@ -3,6 +3,7 @@
 //! ```text
 //!   vanishes ── its way ──> suspect ── resume window ──> lost: the partner is told
 //!   power cut, hung program ── a heartbeat and its time-out ──> suspect ── resume window ──> lost
+//!                              or the time that writing may take, where somebody talks to them
 //! ```
 //!
 //! Asked is after people who had one connection all the time, which stood, and after the time at
@@ -12,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use client::TransportKind;
-use server::protocol::{PairId, ServerEvent, SessionId};
+use server::protocol::{PairId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
@@ -68,17 +69,17 @@ struct Gone<'a> {
 impl Gone<'_> {
     fn is_missed_late(&self, plan: &Plan, view: &View<'_>) -> Option<Violation> {
         let (at_us, who) = (self.event.at_us, self.event.process.as_str());
-        let limit_us = self.limit_ms(plan)? * 1_000;
+        let partner = view.partner(self.pair, self.session)?;
+        let events = view.sessions.get(&partner)?;
+        let limit_us = self.limit_ms(plan, self.is_spoken_to(events))? * 1_000;
         let until_us = at_us + limit_us;
         if !is_calm(plan, who, self.since_us, until_us, None)
             || !lets_be(plan, who, self.since_us, planned_us(plan, self.event))
         {
             return None;
         }
-        let partner = view.partner(self.pair, self.session)?;
-        let events = view.sessions.get(&partner)?.iter();
         let paired = ServerEvent::Paired { pair: self.pair };
-        let mut later = events.skip_while(|event| event.told() != Some(&paired));
+        let mut later = events.iter().skip_while(|event| event.told() != Some(&paired));
         let left =
             later.find(|event| matches!(event.told(), Some(ServerEvent::PartnerLeft { .. })))?;
         let late_us = left.put_us()?.checked_sub(at_us)?;
@@ -88,15 +89,27 @@ impl Gone<'_> {
         })
     }
 
+    /// Whether the partner went on talking, so that the server has something to write.
+    fn is_spoken_to(&self, partner: &[&Event]) -> bool {
+        partner.iter().any(|event| {
+            matches!(event.told(), Some(ServerEvent::Message { from: Speaker::Me, .. }))
+                && event.put_us() >= Some(self.event.at_us)
+        })
+    }
+
     /// How soon the server must miss this person; nothing where that depends on what was under way.
-    fn limit_ms(&self, plan: &Plan) -> Option<u64> {
+    fn limit_ms(&self, plan: &Plan, is_spoken_to: bool) -> Option<u64> {
         let person = plan.people.iter().find(|person| person.name == self.event.process)?;
         let (settings, server) = (&plan.settings, &plan.server);
-        let heartbeat_ms = server.heartbeat_interval_ms + server.heartbeat_timeout_ms;
         let is_silent = matches!(self.event.detail.as_deref(), Some(POWER_CUT | HANGS));
+        // One heartbeat at a time is under way.
+        let heartbeat_ms = server.heartbeat_interval_ms.max(server.heartbeat_timeout_ms)
+            + server.heartbeat_timeout_ms;
+        // Who waits until something is written looks at no heartbeat meanwhile.
+        let writes_ms = if is_spoken_to { server.write_ms_max } else { 0 };
         let noticed_ms = match person.transport {
             TransportKind::Websocket | TransportKind::SocketioWebsocket if is_silent => {
-                heartbeat_ms
+                heartbeat_ms + writes_ms
             }
             transport if transport.is_pushed() && !is_silent => 0,
             _ => return None,

@@ -126,9 +126,15 @@ pub(super) fn limit_us(settings: &Settings, is_short_poller: bool) -> u64 {
 /// True for what people do to their own connections.
 pub(super) fn is_trouble(action: Action) -> bool {
     match action {
-        Action::Join | Action::Say | Action::Repeat | Action::RepeatEarlier | Action::Next => false,
-        // A burst takes its time on a narrow way.
-        Action::Flood => true,
+        Action::Join
+        | Action::Say
+        | Action::Repeat
+        | Action::RepeatEarlier
+        | Action::SayTooMuch
+        | Action::AcknowledgeAgain
+        | Action::Next => false,
+        // A burst takes its time on a narrow way, and so does a long message.
+        Action::Flood | Action::SayMuch => true,
         Action::DoublePost
         | Action::Abort
         | Action::AbortAnswer

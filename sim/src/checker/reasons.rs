@@ -1,25 +1,41 @@
 //! Whoever is refused is told why, and it is true.
 //!
 //! * Too many messages were said by somebody who said as many as may be said at once.
+//! * A message that is too long is: by one byte, because nobody here says anything longer.
 //! * A conversation that is over has ended: its members are told so, or have ended it themselves.
+//! * A cursor is out of bounds where somebody asks for events, and never where somebody acknowledges
+//!   what was told before.
+//! * A session that ends because its mailbox is full has one that is.
 
 use std::collections::BTreeMap;
 
 use server::core::Rejected;
-use server::protocol::{MessageId, PairId, ServerEvent, SessionId};
+use server::protocol::{
+    CloseReason, MESSAGE_ID_CHARS_MAX, MessageId, PairId, Seq, ServerEvent, SessionId,
+};
 
 use super::Violation;
+use super::resume::OUT_OF_BOUNDS;
 use super::view::View;
 use crate::history::{Event, Kind, Op};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
+use crate::workload::TEXT_BYTES_MAX;
 
 const NAME: &str = "reasons";
 /// A client whose connection breaks says it once more by itself.
 const ATTEMPTS: usize = 2;
 
-/// Checks each refusal of a message.
+/// Checks each refusal, and each end of a session that was too slow.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
+    let mut violations = refusals(plan, view);
+    let sessions = view.sessions.iter();
+    violations
+        .extend(sessions.filter_map(|(session, events)| was_not_slow(plan, *session, events)));
+    violations
+}
+
+fn refusals(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let mut meant: BTreeMap<&MessageId, PairId> = BTreeMap::new();
     let mut attempts: BTreeMap<SessionId, usize> = BTreeMap::new();
     let mut violations = Vec::new();
@@ -30,10 +46,20 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
                 *attempts.entry(session).or_default() += 1;
             }
         }
+        if let Op::Refused { refusal } = &event.op
+            && refusal.problem.title == OUT_OF_BOUNDS
+        {
+            let what = format!("{} was refused an acknowledgement", event.process);
+            violations.push(Violation::new(NAME, what, &[event.index]));
+        }
         let (Some(session), Some((id, why))) = (event.session, refused(event)) else { continue };
         let said = ATTEMPTS * attempts.get(&session).copied().unwrap_or_default();
         if is_too_fast(why) && said < plan.server.messages_burst_max as usize {
             let what = format!("{session} said too much, having said at most {said} messages");
+            violations.push(Violation::new(NAME, what, &[event.index]));
+        }
+        if is_not_too_long(plan, why) {
+            let what = format!("{id} is not too long, or not as much: {why}");
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
         let is_over = |pair: &&PairId| why == Rejected::StalePair { meant: **pair }.to_string();
@@ -45,7 +71,7 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
 }
 
 /// The message that was refused, and why.
-fn refused(event: &Event) -> Option<(&MessageId, &str)> {
+pub(super) fn refused(event: &Event) -> Option<(&MessageId, &str)> {
     match &event.op {
         Op::Say { id, .. } if event.kind == Kind::Fail => Some((id, event.detail.as_deref()?)),
         Op::Refused { refusal } => Some((refusal.id.as_ref()?, &refusal.problem.detail)),
@@ -60,33 +86,71 @@ fn over_too_soon(
     pair: PairId,
     refused: &Event,
 ) -> Option<Violation> {
-    let settled = view.settled?;
-    let events = view.sessions.get(&session)?;
-    let paired =
-        events.iter().position(|event| event.told() == Some(&ServerEvent::Paired { pair }))?;
-    let later = &events[paired + 1..];
-    let ends_it = |event: &&&Event| {
-        let is_own = matches!(event.op, Op::Next | Op::Leave | Op::Vanish);
-        let is_told = matches!(
-            event.told(),
-            Some(
-                ServerEvent::Waiting
-                    | ServerEvent::Paired { .. }
-                    | ServerEvent::PartnerLeft { .. }
-                    | ServerEvent::Closing { .. }
-            )
-        );
-        is_own || is_told
-    };
-    let end = later.iter().find(ends_it).filter(|end| end.index < settled.index);
-    if end.is_some() || !view.is_present_at_rest(session) {
+    let talk = view.talk(session, pair)?;
+    if talk.ended.is_some() || !view.is_present_at_rest(session) {
         return None;
     }
     let what = format!("{session} was told that {pair} is over, and it never was");
-    Some(Violation::new(NAME, what, &[events[paired].index, refused.index]))
+    Some(Violation::new(NAME, what, &[talk.began.index, refused.index]))
 }
 
-fn is_too_fast(why: &str) -> bool {
+pub(super) fn is_too_fast(why: &str) -> bool {
     let told = Rejected::TooFast { retry_after_ms: 0 }.to_string();
     told.split_once(';').is_some_and(|(reason, _)| why.starts_with(reason))
+}
+
+/// A message that was refused for its length, and is not one byte too long.
+fn is_not_too_long(plan: &Plan, why: &str) -> bool {
+    let bytes_max = plan.server.message_bytes_max;
+    let told = Rejected::TooLong { bytes: bytes_max + 1, bytes_max }.to_string();
+    why != told && told.split_once(',').is_some_and(|(reason, _)| why.starts_with(reason))
+}
+
+/// A session that was ended as too slow with room in its mailbox.
+fn was_not_slow(plan: &Plan, session: SessionId, events: &[&Event]) -> Option<Violation> {
+    let (last, seq) = events.iter().find_map(|event| match &event.op {
+        Op::Told { event: told } if is_slow(&told.body) => Some((*event, told.seq)),
+        _ => None,
+    })?;
+    let acknowledged = acknowledged(plan, events, last);
+    let held = seq.0.saturating_sub(1 + acknowledged.0) as usize;
+    let kept = events.iter().filter_map(|event| match &event.op {
+        Op::Told { event } if event.seq > acknowledged => Some(bytes(&event.body)),
+        _ => None,
+    });
+    let has_room = held < plan.server.mailbox_events_max
+        && kept.sum::<usize>() + longest(plan) <= plan.server.mailbox_bytes_max;
+    let what = format!("{session} ended as too slow, with {held} events at most");
+    has_room.then(|| Violation::new(NAME, what, &[last.index]))
+}
+
+fn is_slow(told: &ServerEvent) -> bool {
+    matches!(told, ServerEvent::Closing { reason: CloseReason::Slow, .. })
+}
+
+/// Up to where a session was acknowledged when its last event was put into the mailbox, as far as is
+/// known: a poll that was answered before that has acknowledged what it asked for.
+fn acknowledged(plan: &Plan, events: &[&Event], last: &Event) -> Seq {
+    // Where the clock jumps nobody knows when that was.
+    let Some(put_us) = last.put_us().filter(|_| !plan.moves_the_clock()) else { return Seq(0) };
+    let polls = events.iter().filter_map(|event| match event.op {
+        Op::Poll { after } if event.kind == Kind::Ok => (event.at_us <= put_us).then_some(after),
+        _ => None,
+    });
+    polls.max().unwrap_or_default()
+}
+
+/// What a mailbox counts of an event: the text and the id of a message.
+fn bytes(told: &ServerEvent) -> usize {
+    match told {
+        ServerEvent::Message { id, text, .. } => id.as_str().len() + text.len(),
+        _ => 0,
+    }
+}
+
+/// The longest message that anybody says, its id included, in bytes.
+fn longest(plan: &Plan) -> usize {
+    let says_much = plan.steps.iter().any(|step| step.action == Action::SayMuch);
+    let text = if says_much { plan.server.message_bytes_max } else { TEXT_BYTES_MAX };
+    text + MESSAGE_ID_CHARS_MAX
 }

@@ -17,7 +17,7 @@ use crate::plan::{Action, Plan};
 
 const NAME: &str = "resume";
 /// How the server's problem details call it.
-const OUT_OF_BOUNDS: &str = "The cursor is out of bounds";
+pub(super) const OUT_OF_BOUNDS: &str = "The cursor is out of bounds";
 
 /// Checks every refusal to read, but for people who open a second tab, which acknowledges for the
 /// first one.

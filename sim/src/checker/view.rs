@@ -22,6 +22,14 @@ pub struct View<'a> {
     present: BTreeSet<SessionId>,
 }
 
+/// What one member of a conversation knows of it.
+pub struct Talk<'a> {
+    /// What told that it began.
+    pub began: &'a Event,
+    /// What ended it, before everything had settled.
+    pub ended: Option<&'a Event>,
+}
+
 impl<'a> View<'a> {
     /// Arranges a history.
     #[must_use]
@@ -62,6 +70,18 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn phase(&self, wanted: Phase) -> Option<&'a Event> {
         phase(self.history, wanted)
+    }
+
+    /// A conversation as one of its members was told of it; none where it was not.
+    #[must_use]
+    pub fn talk(&self, session: SessionId, pair: PairId) -> Option<Talk<'a>> {
+        let settled = self.settled?;
+        let events = self.sessions.get(&session)?;
+        let is_begin = |event: &&Event| event.told() == Some(&ServerEvent::Paired { pair });
+        let began = events.iter().position(is_begin)?;
+        let ended = events[began + 1..].iter().copied().find(|event| ends(event));
+        let ended = ended.filter(|event| event.index < settled.index);
+        Some(Talk { began: events[began], ended })
     }
 
     /// True when the session was told the message by its partner.
@@ -107,6 +127,20 @@ impl<'a> View<'a> {
         let connected = latest.into_values().filter(|latest| latest.is_connected);
         connected.filter_map(|latest| latest.session.filter(|one| !ended.contains(one))).collect()
     }
+}
+
+/// True for what ends the conversation of whoever is told it, or does it.
+fn ends(event: &Event) -> bool {
+    let is_told = matches!(
+        event.told(),
+        Some(
+            ServerEvent::Waiting
+                | ServerEvent::Paired { .. }
+                | ServerEvent::PartnerLeft { .. }
+                | ServerEvent::Closing { .. }
+        )
+    );
+    is_told || matches!(event.op, Op::Leave | Op::Vanish)
 }
 
 fn phase(history: &[Event], wanted: Phase) -> Option<&Event> {

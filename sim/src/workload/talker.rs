@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use client::{ClientError, Sent, TransportKind};
-use server::protocol::{ClientEvent, MessageId, PairId, Say};
+use server::protocol::{ClientEvent, Refusal, Say, Seq};
 
 use super::{BACKOFF, Shared};
 use crate::history::{AFTER_ANOTHER, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, WENT_AWAY};
@@ -38,7 +38,10 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
         }
         match action {
             Action::Join | Action::ComeBack => drop(shared.wanted.send_replace(true)),
-            Action::Say => say(shared).await,
+            Action::Say => say(shared, Length::Few).await,
+            Action::SayMuch => say(shared, Length::Most).await,
+            Action::SayTooMuch => say(shared, Length::TooMany).await,
+            Action::AcknowledgeAgain => acknowledge_again(shared).await,
             Action::Flood => flood(shared).await,
             Action::DoublePost => double_post(shared).await,
             Action::Repeat => repeat(shared).await,
@@ -76,39 +79,56 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
     leave(shared).await;
 }
 
+/// How many words.
+#[derive(Clone, Copy)]
+enum Length {
+    Few,
+    /// As many as the server takes.
+    Most,
+    /// One letter more than that.
+    TooMany,
+}
+
 /// The next message, unless there is nobody to say it to.
-fn think(shared: &Shared) -> Option<(MessageId, PairId)> {
+fn think(shared: &Shared, length: Length) -> Option<Say> {
     let pair = shared.pair.get()?;
     let number = shared.said.get() + 1;
     shared.said.set(number);
     let id = format!("{}-{number}", shared.person.name);
-    let id: MessageId = id.parse().expect("a name and a number are a short id");
+    let words = format!("words of {id}");
+    let bytes = match length {
+        Length::Few => words.len(),
+        Length::Most => shared.text_bytes_max,
+        Length::TooMany => shared.text_bytes_max + 1,
+    };
+    let text: String = words.chars().chain(std::iter::repeat('.')).take(bytes).collect();
+    let id = id.parse().expect("a name and a number are a short id");
+    let say = Say { id, text: text.into(), pair: Some(pair) };
     let mut latest = shared.latest.borrow_mut();
     latest.rotate_right(1);
-    latest[0] = Some((id.clone(), pair));
-    Some((id, pair))
+    latest[0] = Some(say.clone());
+    Some(say)
 }
 
-async fn say(shared: &Shared) {
-    if let Some((id, pair)) = think(shared) {
-        send_say(shared, id, pair).await;
+async fn say(shared: &Shared, length: Length) {
+    if let Some(say) = think(shared, length) {
+        send_say(shared, say).await;
     }
 }
 
 async fn repeat(shared: &Shared) {
     let [last, _] = shared.latest.borrow().clone();
-    if let Some((id, pair)) = last {
-        send_say(shared, id, pair).await;
+    if let Some(say) = last {
+        send_say(shared, say).await;
     }
 }
 
 async fn repeat_earlier(shared: &Shared) {
     let [_, earlier] = shared.latest.borrow().clone();
-    if let Some((id, pair)) = earlier {
-        let op = Op::Say { id: id.clone(), pair };
-        shared.record_with(Kind::Invoke, op.clone(), AFTER_ANOTHER);
-        let sent = send(shared, message(&id, pair)).await;
-        finish_say(shared, op, sent);
+    if let Some(say) = earlier {
+        shared.record_with(Kind::Invoke, said(&say), AFTER_ANOTHER);
+        let sent = send(shared, ClientEvent::Say(say.clone())).await;
+        finish_say(shared, said(&say), sent);
     }
 }
 
@@ -122,44 +142,55 @@ async fn flood(shared: &Shared) {
         if begun.elapsed() > FLOOD_MAX {
             return;
         }
-        say(shared).await;
+        say(shared, Length::Few).await;
     }
 }
 
 /// The same message at the same time, over the person's connection and over another one.
 async fn double_post(shared: &Shared) {
-    let (Some(resume), Some((id, pair))) = (shared.resume.borrow().clone(), think(shared)) else {
-        return;
-    };
+    let resume = shared.resume.borrow().clone();
+    let (Some(resume), Some(say)) = (resume, think(shared, Length::Few)) else { return };
     let options = client::Options { resume: Some(resume), ..shared.options.clone() };
     let opened = client::open(TransportKind::ShortPoll, shared.connector.clone(), options).await;
     let Ok((mut other, _receiver)) = opened else { return };
     let again = async {
-        let op = Op::Say { id: id.clone(), pair };
-        shared.record_with(Kind::Invoke, op.clone(), OTHER_CONNECTION);
-        let sent = other.send(message(&id, pair)).await;
-        finish(shared, op, Some(sent));
+        shared.record_with(Kind::Invoke, said(&say), OTHER_CONNECTION);
+        let sent = other.send(ClientEvent::Say(say.clone())).await;
+        finish(shared, said(&say), Some(sent));
     };
-    tokio::join!(send_say(shared, id.clone(), pair), again);
+    tokio::join!(send_say(shared, say.clone()), again);
 }
 
-fn message(id: &MessageId, pair: PairId) -> ClientEvent {
-    let text = format!("words of {id}").into();
-    ClientEvent::Say(Say { text, id: id.clone(), pair: Some(pair) })
+/// What is noted of a message that is said in a conversation.
+fn said(say: &Say) -> Op {
+    Op::Say { id: say.id.clone(), pair: say.pair.expect("everybody here means a conversation") }
 }
 
-async fn send_say(shared: &Shared, id: MessageId, pair: PairId) {
-    let op = Op::Say { id: id.clone(), pair };
+async fn send_say(shared: &Shared, say: Say) {
     for _ in 0..REPEATS_MAX {
-        shared.record(Kind::Invoke, op.clone());
-        let sent = send(shared, message(&id, pair)).await;
+        shared.record(Kind::Invoke, said(&say));
+        let sent = send(shared, ClientEvent::Say(say.clone())).await;
         let is_unknown = matches!(&sent, Some(Err(error)) if !is_refusal(error));
-        finish_say(shared, op.clone(), sent);
+        finish_say(shared, said(&say), sent);
         if !is_unknown {
             return;
         }
         // Nobody knows whether it was said; the id makes it safe to say it again.
         tokio::time::sleep(BACKOFF).await;
+    }
+}
+
+/// Says again what the server has long known: that the first half of all events has arrived.
+async fn acknowledge_again(shared: &Shared) {
+    // A WebSocket whose client acknowledges by itself is not acknowledged for by its pongs any more.
+    if shared.person.transport == TransportKind::Websocket {
+        return;
+    }
+    let Some(after) = shared.resume.borrow().as_ref().map(|resume| resume.after) else { return };
+    let sent = send(shared, ClientEvent::Ack { seq: Seq(after.0 / 2) }).await;
+    if let Some(Err(ClientError::Refused(problem))) = sent {
+        let refusal = Refusal { id: None, problem };
+        shared.record(Kind::Observe, Op::Refused { refusal });
     }
 }
 
