@@ -59,7 +59,8 @@ impl Core {
         // Both learn of the pair before either is closed, so nobody loses a partner unmet.
         let told = slots.map(|slot| self.try_tell(now, slot, ServerEvent::Paired { pair }));
         for (session, told) in [one, other].into_iter().zip(told) {
-            if told.is_err() {
+            // The first of two whose mailboxes are both full takes the other along.
+            if told.is_err() && self.known(session).state != State::Closed {
                 self.close(now, session, CloseReason::Slow);
             }
         }

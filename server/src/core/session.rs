@@ -216,6 +216,7 @@ impl Core {
         self.lobby.leave(session);
         self.online -= 1;
         let known = self.known(session);
+        debug_assert_ne!(known.state, State::Closed, "{session} ends twice");
         trace!(
             name: "ended",
             session = session.0,
@@ -231,7 +232,10 @@ impl Core {
         let notice_at = known.notice_at.take();
         self.unread -= usize::from(was_waited_for);
         self.notices.change(session, notice_at, None);
-        self.set_deadline(session, Some(now.after(self.config.resume_window())));
+        // For as long as a drain waits, there is something to come for.
+        let drain_max = if self.draining { self.config.drain_max() } else { Duration::ZERO };
+        let kept = self.config.resume_window().max(drain_max);
+        self.set_deadline(session, Some(now.after(kept)));
         let closing = ServerEvent::Closing { reason, retry_after_ms };
         let kind = closing.kind();
         let handle = self.sessions.find(session).expect(KNOWN);
