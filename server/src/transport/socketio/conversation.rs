@@ -65,7 +65,7 @@ impl Conversation {
     pub(super) fn new(hub: Arc<Hub>, door: Arc<Door>, beginning: Beginning) -> Self {
         let Beginning { socket, line, presence, opened, reader, language, resumable } = beginning;
         let (session, cursor) = (opened.session, opened.next);
-        let mut outbox = Outbox::new();
+        let mut outbox = Outbox::new(hub.config().body_bytes_max);
         outbox.push(Outgoing::Session(opened));
         Self {
             hub,
@@ -96,7 +96,8 @@ impl Conversation {
     async fn converse(&mut self) -> Detach {
         let mut commands_in_a_row = 0;
         loop {
-            match self.outbox.flush(&self.socket) {
+            let answers = self.is_polling().then(|| self.presence.polls().answered);
+            match self.outbox.flush(&self.socket, answers) {
                 Outcome::Gone => return self.gone().await,
                 Outcome::Sent if let Some(how) = self.end => {
                     self.fetched().await;

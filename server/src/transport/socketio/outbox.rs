@@ -4,6 +4,10 @@
 //! take stays here, a batch at most, and everything behind that in the mailbox: nothing is
 //! dropped. A socket that stays full is asked less and less often, so that a thousand of them cost
 //! nothing; it ends when its heartbeat finds no room either.
+//!
+//! A client that polls is sent no more than one answer holds before it has fetched that: of what does
+//! not fit, engineioxide 0.17.9 keeps a packet for the next poll, and forgets it where a WebSocket
+//! comes instead.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -25,6 +29,12 @@ use crate::protocol::{Event, Opened, Refusal};
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// The longest wait for a full socket.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// What a packet has beside its arguments, in bytes: its kind, the namespace, the name of the event.
+const ENVELOPE_BYTES: usize = 64;
+/// Room in an answer for what does not come from here: a ping, an echo.
+const RESERVED_BYTES: usize = 1_024;
+/// Answers until something has been fetched for certain: the first may have been under way before.
+const ANSWERS: u64 = 2;
 
 /// One packet.
 #[derive(Debug)]
@@ -70,6 +80,18 @@ impl Outgoing {
             Err(_) => Outcome::Gone,
         }
     }
+
+    /// How long it is on its way, at most.
+    fn bytes(&self) -> usize {
+        let arguments = match self {
+            Self::Session(opened) => serde_json::to_vec(opened),
+            Self::Event(event, language) => serde_json::to_vec(&(language.words(event), event)),
+            Self::Refused(refusal) => serde_json::to_vec(refusal),
+            Self::Answered(_, refusal) => serde_json::to_vec(refusal),
+            Self::Disconnect => Ok(Vec::new()),
+        };
+        ENVELOPE_BYTES + arguments.expect("the wire is plain data").len()
+    }
 }
 
 fn answer<A: Adapter>(
@@ -89,7 +111,34 @@ fn answer<A: Adapter>(
 /// The packets of one socket.
 pub(super) struct Outbox {
     waiting: VecDeque<Outgoing>,
+    unfetched: Unfetched,
     pause: Pause,
+}
+
+/// What a client that polls may not have fetched yet.
+struct Unfetched {
+    /// How many answers there had been when each packet was sent, and its length.
+    packets: VecDeque<(u64, usize)>,
+    bytes: usize,
+    bytes_max: usize,
+}
+
+impl Unfetched {
+    /// Forgets what was fetched for certain, after so many answers; says whether there is room.
+    fn has_room(&mut self, answers: u64, bytes: usize) -> bool {
+        while let Some((before, fetched)) = self.packets.front()
+            && before + ANSWERS <= answers
+        {
+            self.bytes -= fetched;
+            self.packets.pop_front();
+        }
+        self.packets.is_empty() || self.bytes + bytes <= self.bytes_max
+    }
+
+    fn add(&mut self, answers: u64, bytes: usize) {
+        self.packets.push_back((answers, bytes));
+        self.bytes += bytes;
+    }
 }
 
 /// How long to leave a full socket alone.
@@ -101,8 +150,11 @@ enum Pause {
 }
 
 impl Outbox {
-    pub(super) fn new() -> Self {
-        Self { waiting: VecDeque::new(), pause: Pause::Turn }
+    /// The answer to a poll holds so many bytes.
+    pub(super) fn new(answer_bytes_max: usize) -> Self {
+        let bytes_max = answer_bytes_max.saturating_sub(RESERVED_BYTES);
+        let unfetched = Unfetched { packets: VecDeque::new(), bytes: 0, bytes_max };
+        Self { waiting: VecDeque::new(), unfetched, pause: Pause::Turn }
     }
 
     pub(super) fn push(&mut self, packet: Outgoing) {
@@ -117,11 +169,18 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
-    /// Sends what the socket takes.
-    pub(super) fn flush(&mut self, socket: &Arc<Socket>) -> Outcome {
+    /// Sends what the socket takes; where it polls, so many of its polls have been answered.
+    pub(super) fn flush(&mut self, socket: &Arc<Socket>, answers: Option<u64>) -> Outcome {
         while let Some(packet) = self.waiting.front() {
+            let polled = answers.map(|answers| (answers, packet.bytes()));
+            if polled.is_some_and(|(answers, bytes)| !self.unfetched.has_room(answers, bytes)) {
+                return Outcome::Full;
+            }
             match packet.send(socket) {
                 Outcome::Sent => {
+                    if let Some((answers, bytes)) = polled {
+                        self.unfetched.add(answers, bytes);
+                    }
                     self.waiting.pop_front();
                     self.pause = Pause::Turn;
                 }
