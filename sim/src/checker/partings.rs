@@ -8,7 +8,7 @@
 
 use std::collections::BTreeMap;
 
-use server::protocol::{PairId, ServerEvent, SessionId};
+use server::protocol::{LeftReason, PairId, ServerEvent, SessionId};
 
 use super::Violation;
 use super::connections::{is_calm, lets_be};
@@ -17,6 +17,8 @@ use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
 use crate::plan::Plan;
 
 const NAME: &str = "partings";
+/// How long somebody must have been in good order to count as there, in microseconds.
+const QUIET_US: u64 = 1_000_000;
 
 /// Checks each `next` that was accepted, and each conversation of two who have just had one.
 #[must_use]
@@ -61,30 +63,78 @@ fn kept(view: &View<'_>, session: SessionId, events: &[&Event]) -> Vec<Violation
     violations
 }
 
-/// Conversations of two who had just left each other, while a third one waited.
+/// Conversations of two who had just left each other, while a third one was there.
 fn met_again(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let before = befores(view);
     let mut violations = Vec::new();
     for (pair, told) in &view.pairs {
         let [(one, event), (other, _)] = told.as_slice() else { continue };
-        let earlier = before.get(&(*one, *pair));
-        if earlier.is_none() || earlier != before.get(&(*other, *pair)) {
-            continue;
-        }
         let Some(met_us) = told.iter().filter_map(|(_, event)| event.put_us()).min() else {
             continue;
         };
-        let third = view.sessions.iter().find_map(|(third, events)| {
-            let wait = Wait { plan, view, events, met_us };
-            let waits = wait.waiting([*one, *other])?;
-            (third != one && third != other).then_some((third, waits))
-        });
-        if let Some((third, waits)) = third {
+        let last = |who: &SessionId| before.get(&(*who, *pair)).copied();
+        let third = match (last(one), last(other)) {
+            (Some(last), Some(too)) if last == too => {
+                let mut others = view.sessions.iter();
+                others.find_map(|(third, events)| {
+                    let wait = Wait { plan, view, events, met_us };
+                    let waits = wait.waiting([*one, *other])?;
+                    (third != one && third != other).then_some((*third, waits))
+                })
+            }
+            (Some(of_one), Some(of_other)) => {
+                let both = [(*one, of_one, *other, of_other), (*other, of_other, *one, of_one)];
+                both.into_iter().find_map(|(waits, mine, comes, theirs)| {
+                    let is_again = view.partner(mine, waits) == Some(comes);
+                    let parting = Parting { plan, view, pair: theirs, met_us };
+                    is_again.then(|| parting.left_over(waits, comes)).flatten()
+                })
+            }
+            _ => None,
+        };
+        if let Some((third, was_there)) = third {
             let what = format!("{one} and {other} met again in {pair}, while {third} waited");
-            violations.push(Violation::new(NAME, what, &[waits.index, event.index]));
+            violations.push(Violation::new(NAME, what, &[was_there.index, event.index]));
         }
     }
     violations
+}
+
+/// Two who part in the moment in which one of them meets somebody again: the other one of them was
+/// there as well.
+struct Parting<'a> {
+    plan: &'a Plan,
+    view: &'a View<'a>,
+    /// The conversation that ends.
+    pair: PairId,
+    met_us: u64,
+}
+
+impl<'a> Parting<'a> {
+    /// Whoever was left over, and could have met the one who waited, instead of the one who `comes`.
+    fn left_over(&self, waits: SessionId, comes: SessionId) -> Option<(SessionId, &'a Event)> {
+        let third = self.view.partner(self.pair, comes)?;
+        self.parted(comes)?;
+        let left = self.parted(third)?;
+        let waited = Wait {
+            plan: self.plan,
+            view: self.view,
+            events: self.view.sessions.get(&waits)?,
+            met_us: self.met_us,
+        };
+        waited.since()?;
+        let from_us = left.at_us.saturating_sub(QUIET_US);
+        let was_there = is_calm(self.plan, &left.process, from_us, left.at_us, None)
+            && lets_be(self.plan, &left.process, from_us, left.at_us);
+        (third != waits && was_there).then_some((third, left))
+    }
+
+    /// What told somebody of the parting, if it was put there in the moment of the meeting.
+    fn parted(&self, who: SessionId) -> Option<&'a Event> {
+        let skipped = ServerEvent::PartnerLeft { reason: LeftReason::Skipped };
+        let ended = self.view.talk(who, self.pair)?.ended?;
+        (ended.told() == Some(&skipped) && ended.put_us() == Some(self.met_us)).then_some(ended)
+    }
 }
 
 /// The conversation that each session had before each of its own.
@@ -112,28 +162,27 @@ struct Wait<'a> {
 }
 
 impl<'a> Wait<'a> {
+    /// What said that it waits, if it was told nothing else until then.
+    fn since(&self) -> Option<(usize, &'a Event)> {
+        let is_before = |event: &&&Event| event.at_us + PUT_GRAIN_US <= self.met_us;
+        let known = self.events.iter().take_while(is_before).count();
+        let before = &self.events[..known];
+        let place = before.iter().rposition(|event| event.told() == Some(&ServerEvent::Waiting))?;
+        let is_all = before[place + 1..].iter().all(|event| is_quiet(event));
+        is_all.then_some((place, before[place]))
+    }
+
     /// What said that it waits, if it did so all the while, with nothing in its way, and had not come
     /// from one of the two.
     fn waiting(&self, two: [SessionId; 2]) -> Option<&'a Event> {
-        let is_before = |event: &&&Event| event.at_us + PUT_GRAIN_US <= self.met_us;
-        let known = self.events.iter().take_while(is_before).count();
-        let (before, after) = self.events.split_at(known);
-        let place = before.iter().rposition(|event| event.told() == Some(&ServerEvent::Waiting))?;
-        let waits = before[place];
+        let (place, waits) = self.since()?;
         let session = waits.session?;
-        let is_quiet = |event: &&&Event| {
-            matches!(event.told(), Some(ServerEvent::Notice { .. } | ServerEvent::Lagged { .. }))
-                || matches!(event.op, Op::Poll { .. } | Op::Repeated { .. })
-        };
-        if !before[place + 1..].iter().all(|event| is_quiet(&event)) {
-            return None;
-        }
         // What was told later had not been put there yet.
-        let next = after.iter().find(|event| event.told().is_some() && !is_quiet(event));
+        let next = self.events[place + 1..].iter().find(|event| !is_quiet(event));
         let is_later = |event: &&Event| {
             event.put_us().is_some_and(|put_us| put_us > self.met_us + PUT_GRAIN_US)
         };
-        let last = before[..place].iter().rev().find_map(|event| match event.told() {
+        let last = self.events[..place].iter().rev().find_map(|event| match event.told() {
             Some(ServerEvent::Paired { pair }) => self.view.partner(*pair, session),
             _ => None,
         });
@@ -143,4 +192,10 @@ impl<'a> Wait<'a> {
         let comes_from_them = last.is_some_and(|last| two.contains(&last));
         (next.is_some_and(is_later) && was_there && !comes_from_them).then_some(waits)
     }
+}
+
+/// Nothing that ends waiting.
+fn is_quiet(event: &Event) -> bool {
+    matches!(event.told(), Some(ServerEvent::Notice { .. } | ServerEvent::Lagged { .. }))
+        || matches!(event.op, Op::Poll { .. } | Op::Repeated { .. })
 }

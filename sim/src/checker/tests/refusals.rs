@@ -29,26 +29,166 @@ fn a_conversation_that_is_called_over_and_goes_on_is_found() {
     verdict_under(&allows(9), &couple(&gone), expect![[""]]);
 }
 
+/// Ann says something, and it is accepted.
+fn says(number: u64) -> String {
+    format!("ann says ann-{number} to 1\nann < me ann-{number} put 0\nbob < partner ann-{number}\n")
+}
+
 #[test]
 fn somebody_who_is_told_to_have_said_too_much_has_said_a_lot() {
-    let says = "ann says ann-1 to 1\nann refused ann-1 to 1 as too fast\n";
+    let refused = "ann says ann-3 to 1\nann refused ann-3 to 1 as too fast for 50\n";
     verdict_under(
         &allows(3),
-        &couple(says),
+        &couple(refused),
         expect![[r#"
         reasons: s1 said too much, having said at most 2 messages
+        allowance: s1 was told that ann-3 is too much, and it was not
     "#]],
     );
-    verdict_under(&allows(2), &couple(says), expect![[""]]);
+    let two = says(1) + &says(2);
+    verdict_under(&allows(2), &couple(&format!("{two}{refused}")), expect![[""]]);
+    // The two are paid for by then.
+    verdict_under(
+        &allows(2),
+        &couple(&format!("{two}pass 100\n{refused}")),
+        expect![[r#"
+        allowance: s1 was told that ann-3 is too much, and it was not
+    "#]],
+    );
+    // Nobody knows what became of one before that.
+    let unknown = "ann says ann-8 to 1\nann says ann-9 to 1\n";
+    verdict_under(&allows(2), &couple(&format!("{unknown}{refused}")), expect![[""]]);
+}
+
+#[test]
+fn somebody_who_is_to_wait_for_longer_than_a_message_costs_is_found() {
+    let refused = "ann says ann-3 to 1\nann refused ann-3 to 1 as too fast for 52\n";
+    verdict_under(
+        &allows(2),
+        &couple(&(says(1) + &says(2) + refused)),
+        expect![[r#"
+        allowance: s1 is to wait for longer than a message costs: too many messages; the next one is welcome in 52 ms
+    "#]],
+    );
+}
+
+#[test]
+fn a_message_that_is_called_too_long_and_is_not_is_found() {
+    let mut plan = Plan::new(1);
+    plan.server.message_bytes_max = 8;
+    let refused =
+        |bytes| format!("ann says ann-1 to 1\nann refused ann-1 to 1 as {bytes} bytes of 8\n");
+    verdict_under(&plan, &couple(&refused(9)), expect![[""]]);
+    verdict_under(
+        &plan,
+        &couple(&refused(8)),
+        expect![[r#"
+        reasons: ann-1 is not too long, or not as much: a message has at most 8 bytes, this one has 8
+    "#]],
+    );
+}
+
+#[test]
+fn an_acknowledgement_that_is_refused_is_found() {
+    verdict_under(
+        &Plan::new(1),
+        &couple("ann cannot acknowledge"),
+        expect![[r#"
+        reasons: ann was refused an acknowledgement
+    "#]],
+    );
+}
+
+#[test]
+fn a_session_that_ends_as_too_slow_with_room_in_its_mailbox_is_found() {
+    let mut plan = Plan::new(1);
+    plan.server.mailbox_events_max = 3;
+    let slow = "ann < notice put 0\nann < notice put 0\nann < closing slow put 0\nbob < left\nbob < waiting";
+    verdict_under(&plan, &couple(slow), expect![[""]]);
+    let early = "ann < notice put 0\nann < closing slow put 0\nbob < left\nbob < waiting";
+    verdict_under(
+        &plan,
+        &couple(early),
+        expect![[r#"
+        reasons: s1 ended as too slow, with 2 events at most
+    "#]],
+    );
+    // What was acknowledged is not there any more.
+    let polled = slow.replacen("ann <", "ann polled after 1\npass 10\nann <", 1);
+    verdict_under(
+        &plan,
+        &couple(&polled),
+        expect![[r#"
+        reasons: s1 ended as too slow, with 2 events at most
+    "#]],
+    );
+    // Where the bytes are few, the next message may have been too long.
+    plan.server.mailbox_bytes_max = 100;
+    verdict_under(&plan, &couple(early), expect![[""]]);
+}
+
+#[test]
+fn somebody_who_asks_for_another_partner_and_keeps_this_one_is_found() {
+    let asks = "ann wants another\nann gets another\n";
+    verdict_under(
+        &Plan::new(1),
+        &couple(asks),
+        expect![[r#"
+        partings: s1 asked for another partner, and kept that of p1
+    "#]],
+    );
+    let parted = format!("{asks}ann < left\nbob < left\nann < paired 2\nbob < paired 2");
+    verdict_under(&Plan::new(1), &couple(&parted), expect![[""]]);
+    verdict_under(&Plan::new(1), &couple("ann wants another\n"), expect![[""]]);
+}
+
+/// Ann and Bob part and meet again, while Cyd waits, and does this meanwhile.
+fn meets_again(meanwhile: &str) -> String {
+    couple(&format!(
+        "cyd opens\ncyd < waiting put 0\n{meanwhile}pass 100
+         ann < left put 0\nbob < left put 0\nann < paired 2 put 0\nbob < paired 2 put 0
+         pass 100\ndan opens\ndan < paired 3 put 0\ncyd < paired 3 put 0"
+    ))
+}
+
+#[test]
+fn two_who_meet_again_while_somebody_else_waits_are_found() {
+    verdict_under(
+        &Plan::new(1),
+        &meets_again("pass 100\ncyd < notice put 0\n"),
+        expect![[r#"
+        partings: s1 and s2 met again in p2, while s3 waited
+    "#]],
+    );
+    verdict_under(&Plan::new(1), &meets_again("pass 100\ncyd loses\n"), expect![[""]]);
+    let late = meets_again("").replace("cyd < paired 3 put 0", "cyd < paired 3 put 100");
+    verdict_under(&Plan::new(1), &late, expect![[""]]);
+}
+
+/// Ann was left by Bob and waits; then Bob and Cyd skip each other, and Ann meets one of them.
+fn is_met_by(one: &str, other: &str) -> String {
+    couple(&format!(
+        "ann < skipped put 0\nbob < skipped put 0\nann < waiting put 0
+         cyd opens\ncyd < paired 2 put 0\nbob < paired 2 put 0\npass 100
+         bob < skipped put 0\ncyd < skipped put 0
+         ann < paired 3 put 0\n{one} < paired 3 put 0\n{other} < waiting put 0"
+    ))
+}
+
+#[test]
+fn somebody_who_is_met_again_instead_of_the_one_who_came_with_them_is_found() {
+    verdict_under(
+        &Plan::new(1),
+        &is_met_by("bob", "cyd"),
+        expect![[r#"
+        partings: s1 and s2 met again in p3, while s3 waited
+    "#]],
+    );
+    verdict_under(&Plan::new(1), &is_met_by("cyd", "bob"), expect![[""]]);
 }
 
 #[test]
 fn somebody_who_may_say_more_than_is_allowed_is_found() {
-    let says = |number: u64| {
-        format!(
-            "ann says ann-{number} to 1\nann < me ann-{number} put 0\nbob < partner ann-{number}\n"
-        )
-    };
     let five: String = (1..=5).map(says).collect();
     verdict_under(&allows(5), &couple(&five), expect![[""]]);
     let sixth = format!("{five}{}", says(6));

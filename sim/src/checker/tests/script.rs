@@ -8,7 +8,9 @@
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
 //!   ann < again @4       what the person was told before comes over the wire again
-//!   ann refused ann-1 to 1 as over | as too fast
+//!   ann refused ann-1 to 1 as over | as too fast for 50 | as 9 bytes of 8
+//!   ann cannot acknowledge
+//!   ann wants another    ann gets another        asks for another partner, and that is accepted
 //!   ann polls            ann polled after 3       pass 500
 //!   healed   settled     holds sessions=1
 //! ```
@@ -22,10 +24,12 @@ use client::TransportKind;
 use expect_test::Expect;
 use server::core::Rejected;
 use server::protocol::{
-    self, CloseReason, LeftReason, MessageId, PairId, Seq, ServerEvent, SessionId, Speaker,
+    self, CloseReason, LeftReason, MessageId, PairId, Problem, Refusal, Seq, ServerEvent,
+    SessionId, Speaker,
 };
 
 use super::super::check;
+use super::super::resume::OUT_OF_BOUNDS;
 use crate::history::{Event, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, Phase, WENT_AWAY};
 use crate::plan::{FaultKind, Plan};
 use crate::simulation::EPOCH_MS;
@@ -115,10 +119,18 @@ impl History {
                 self.act(who, Kind::Fail, say(id, pair));
                 self.detail(&Rejected::StalePair { meant }.to_string());
             }
-            [who, "refused", id, "to", pair, "as", "too", "fast"] => {
+            [who, "refused", id, "to", pair, "as", "too", "fast", "for", ms] => {
                 self.act(who, Kind::Fail, say(id, pair));
-                self.detail(&Rejected::TooFast { retry_after_ms: 100 }.to_string());
+                self.detail(&Rejected::TooFast { retry_after_ms: number(ms) }.to_string());
             }
+            [who, "refused", id, "to", pair, "as", bytes, "bytes", "of", bytes_max] => {
+                let [bytes, bytes_max] = [bytes, bytes_max].map(|bytes| number(bytes) as usize);
+                self.act(who, Kind::Fail, say(id, pair));
+                self.detail(&Rejected::TooLong { bytes, bytes_max }.to_string());
+            }
+            [who, "cannot", "acknowledge"] => self.cannot_acknowledge(who),
+            [who, "wants", "another"] => self.act(who, Kind::Invoke, Op::Next),
+            [who, "gets", "another"] => self.act(who, Kind::Ok, Op::Next),
             [who, "accepted", id, "to", pair] => self.act(who, Kind::Ok, say(id, pair)),
             [who, "<", ..] => self.told(who, &words[2..]),
             _ => panic!("not a line of a history: {line}"),
@@ -157,6 +169,18 @@ impl History {
         self.act(who, Kind::Observe, Op::Lost);
         let refused = self.events.last_mut().expect("it was just pushed");
         refused.detail = Some("refused: 409 The cursor is out of bounds".to_owned());
+    }
+
+    fn cannot_acknowledge(&mut self, who: &str) {
+        let why = Rejected::Cursor { after: Seq(1), acknowledged: Seq(2), head: Seq(3) };
+        let problem = Problem {
+            kind: why.reason().to_owned(),
+            title: OUT_OF_BOUNDS.to_owned(),
+            status: 409,
+            detail: why.to_string(),
+        };
+        let refusal = Refusal { id: None, problem };
+        self.act(who, Kind::Observe, Op::Refused { refusal });
     }
 
     /// The first fault of the plan.
@@ -200,11 +224,15 @@ fn body(words: &[&str]) -> ServerEvent {
         ["me", id] => message(Speaker::Me, id),
         ["partner", id] => message(Speaker::Partner, id),
         ["left"] => ServerEvent::PartnerLeft { reason: LeftReason::Left },
+        ["skipped"] => ServerEvent::PartnerLeft { reason: LeftReason::Skipped },
         ["lagged", missed] => ServerEvent::Lagged { missed: number(missed) },
         ["notice"] => ServerEvent::Notice { online: 1 },
         ["notice", "of", online] => ServerEvent::Notice { online: number(online) },
         ["closing", "draining"] => {
             ServerEvent::Closing { reason: CloseReason::Draining, retry_after_ms: None }
+        }
+        ["closing", "slow"] => {
+            ServerEvent::Closing { reason: CloseReason::Slow, retry_after_ms: None }
         }
         ["closing"] => ServerEvent::Closing { reason: CloseReason::Left, retry_after_ms: None },
         _ => panic!("nobody is told {words:?}"),
