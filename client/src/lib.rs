@@ -98,6 +98,15 @@ impl TransportKind {
         }
     }
 
+    /// True where commands and events go over one connection, which may begin with polls.
+    #[must_use]
+    pub const fn is_socket(self) -> bool {
+        match self {
+            Self::ShortPoll | Self::LongPoll | Self::Sse => false,
+            Self::Websocket | Self::SocketioWebsocket | Self::SocketioPolling => true,
+        }
+    }
+
     /// True where events come over a connection that stays, and need not be asked for one answer at a
     /// time.
     #[must_use]
@@ -135,12 +144,16 @@ pub struct Options {
     pub keep_alive: bool,
     /// The session to take up again; without it, a new one is opened.
     pub resume: Option<Resume>,
+    /// Tell a socket's server up to where a session that is taken up was read. Without it the server
+    /// sends all that it still has, of which only what is new is given out. What asks over HTTP always
+    /// tells.
+    pub names_cursor: bool,
 }
 
 impl Options {
     /// The usual behaviour: a short poll every second, a long poll of 25 s, silence for twice as long
     /// as the server is silent by default, answers within [`ANSWER_WAIT_MAX`], connections that are
-    /// kept, a new session.
+    /// kept, a new session, or an old one from where it was read.
     #[must_use]
     pub fn new(host: impl Into<String>) -> Self {
         Self {
@@ -153,6 +166,7 @@ impl Options {
             answer_every: None,
             keep_alive: true,
             resume: None,
+            names_cursor: true,
         }
     }
 }

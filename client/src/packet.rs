@@ -22,7 +22,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
 use server::protocol::{ClientEvent, Event, Opened, Refusal};
 
-use crate::{ClientError, Resume};
+use crate::{ClientError, Options};
 
 /// The namespace of the chat.
 pub(crate) const NAMESPACE: &str = "/chat";
@@ -229,9 +229,12 @@ pub(crate) fn refused_by(payload: &str) -> Result<Option<Refusal>, ClientError> 
 }
 
 /// CONNECT to [`NAMESPACE`], for a new session or an old one.
-pub(crate) fn connect(resume: Option<&Resume>) -> String {
-    let auth = match resume {
-        Some(resume) => serde_json::json!({ "token": resume.token, "after": resume.after }),
+pub(crate) fn connect(options: &Options) -> String {
+    let auth = match &options.resume {
+        Some(resume) if options.names_cursor => {
+            serde_json::json!({ "token": resume.token, "after": resume.after })
+        }
+        Some(resume) => serde_json::json!({ "token": resume.token }),
         // Who says `after` keeps a cursor and may come back.
         None => serde_json::json!({ "after": 0 }),
     };

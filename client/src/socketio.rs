@@ -38,7 +38,7 @@ pub(crate) async fn open<C: Connect>(
     let handshake = async {
         let stream = connector.connect().await?;
         let mut socket = socket::upgrade(stream, &options.host, TARGET, None).await?;
-        let (parameters, opened) = join(&mut socket, options.resume.as_ref()).await?;
+        let (parameters, opened) = join(&mut socket, &options).await?;
         Ok::<_, ClientError>((socket, parameters, opened))
     };
     let (socket, parameters, opened) =
@@ -59,7 +59,7 @@ const OPENING_REQUESTS: u64 = 2;
 /// From the first frame to the `session` event.
 async fn join<S>(
     socket: &mut WebSocketStream<S>,
-    resume: Option<&Resume>,
+    options: &Options,
 ) -> Result<(OpenParameters, Opened), ClientError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -69,7 +69,7 @@ where
         return Err(ClientError::Protocol(format!("OPEN comes first, not {first:.60}")));
     };
     let parameters = OpenParameters::parse(parameters)?;
-    socket.send(Message::text(packet::connect(resume))).await?;
+    socket.send(Message::text(packet::connect(options))).await?;
     loop {
         let text = socket::next_text(socket).await?;
         match Frame::parse(&text)? {

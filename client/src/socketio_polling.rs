@@ -58,7 +58,7 @@ pub(crate) async fn open<C: Connect>(
         other => return Err(ClientError::Protocol(format!("OPEN comes first, not {other:?}"))),
     };
     let target = format!("{TARGET}&sid={}", parameters.sid);
-    posts.request(post(&target, packet::connect(options.resume.as_ref()), false)).await?;
+    posts.request(post(&target, packet::connect(&options), false)).await?;
     let mut owed = Owed::default();
     let silence_max = parameters.silence_max();
     let (opened, payload) = join(&mut polls, &target, silence_max, &mut owed).await?;

@@ -58,7 +58,10 @@ where
     match &options.resume {
         None => socket::upgrade(stream, &options.host, "/api/ws", None).await,
         Some(Resume { token, after, .. }) => {
-            let target = format!("/api/ws?after={}", after.0);
+            let target = match options.names_cursor {
+                true => format!("/api/ws?after={}", after.0),
+                false => "/api/ws".to_owned(),
+            };
             socket::upgrade(stream, &options.host, &target, Some(bearer(token)?)).await
         }
     }

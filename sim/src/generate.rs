@@ -290,6 +290,7 @@ impl Habits {
             (Action::SayMuch, 4),
             (Action::SayTooMuch, 3),
             (Action::AcknowledgeAgain, 6),
+            (Action::FreshTab, 4),
         ];
         let mut weights = vec![(Action::Say, 60)];
         weights.extend(optional.into_iter().filter(|_| rng.random()));

@@ -254,8 +254,9 @@ impl axum::serve::Listener for SimListener {
 
     async fn accept(&mut self) -> (SimStream, SocketAddr) {
         let (inner, peer) = self.inner.accept().await.expect("turmoil's accept has no errors");
-        self.network.weather(|weather| !weather.is_frozen).await;
+        // The server's end is there before the client learns of it, however late its program does.
         let stream = self.network.attach(inner, Side::Server, None);
+        self.network.weather(|weather| !weather.is_frozen).await;
         (stream.expect("an accepted connection has addresses"), peer)
     }
 

@@ -132,6 +132,9 @@ pub enum Action {
     SecondPoll,
     /// Open a second tab of the same transport with the same cursor, and close it after a while.
     SecondTab,
+    /// Open a second tab of the same transport that knows of no cursor, where it is a socket, and close
+    /// it after a while.
+    FreshTab,
     /// Read nothing from any connection for a while.
     ReadSlowly,
     /// Let go of every connection without a word, and keep the session and the cursor.

@@ -140,6 +140,7 @@ pub(super) fn is_trouble(action: Action) -> bool {
         | Action::AbortAnswer
         | Action::SecondPoll
         | Action::SecondTab
+        | Action::FreshTab
         | Action::ReadSlowly
         | Action::GoAway
         | Action::ComeBack

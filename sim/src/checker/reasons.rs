@@ -3,19 +3,21 @@
 //! * Too many messages were said by somebody who said as many as may be said at once.
 //! * A message that is too long is: by one byte, because nobody here says anything longer.
 //! * A conversation that is over has ended: its members are told so, or have ended it themselves.
-//! * A cursor is out of bounds where somebody asks for events, and never where somebody acknowledges
-//!   what was told before.
+//! * A cursor is out of bounds where somebody asks for events from it, and never where somebody names
+//!   none, or acknowledges what was told before.
+//! * A connection is superseded where its person has another one.
 //! * A session that ends because its mailbox is full has one that is.
 
 use std::collections::BTreeMap;
 
 use server::core::Rejected;
 use server::protocol::{
-    CloseReason, MESSAGE_ID_CHARS_MAX, MessageId, PairId, Seq, ServerEvent, SessionId,
+    CloseReason, MESSAGE_ID_CHARS_MAX, MessageId, PairId, Problem, Seq, ServerEvent, SessionId,
 };
 
 use super::Violation;
-use super::resume::OUT_OF_BOUNDS;
+use super::connections::{Connections, is_calm, lets_be};
+use super::resume::{OUT_OF_BOUNDS, with_tabs};
 use super::view::View;
 use crate::history::{Event, Kind, Op};
 use crate::plan::{Action, Plan};
@@ -38,6 +40,8 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
 fn refusals(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let mut meant: BTreeMap<&MessageId, PairId> = BTreeMap::new();
     let mut attempts: BTreeMap<SessionId, usize> = BTreeMap::new();
+    let with_tabs = with_tabs(plan);
+    let mut connections = Connections::default();
     let mut violations = Vec::new();
     for event in view.history {
         if let (Op::Say { id, pair }, Kind::Invoke) = (&event.op, event.kind) {
@@ -49,9 +53,20 @@ fn refusals(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         if let Op::Refused { refusal } = &event.op
             && refusal.problem.title == OUT_OF_BOUNDS
         {
-            let what = format!("{} was refused an acknowledgement", event.process);
+            let what = format!("{} was refused for a cursor, and asked from none", event.process);
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
+        let who = event.process.as_str();
+        if is_superseded(event)
+            && !with_tabs.contains(who)
+            && let Some(since_us) = connections.of(who)
+            && is_calm(plan, who, since_us, event.at_us, None)
+            && lets_be(plan, who, since_us, event.at_us)
+        {
+            let what = format!("{who} was superseded by nobody");
+            violations.push(Violation::new(NAME, what, &[event.index]));
+        }
+        connections.take(event);
         let (Some(session), Some((id, why))) = (event.session, refused(event)) else { continue };
         let said = ATTEMPTS * attempts.get(&session).copied().unwrap_or_default();
         if is_too_fast(why) && said < plan.server.messages_burst_max as usize {
@@ -77,6 +92,11 @@ pub(super) fn refused(event: &Event) -> Option<(&MessageId, &str)> {
         Op::Refused { refusal } => Some((refusal.id.as_ref()?, &refusal.problem.detail)),
         _ => None,
     }
+}
+
+/// Somebody's connection is refused because there is another one.
+fn is_superseded(event: &Event) -> bool {
+    matches!(&event.op, Op::Refused { refusal } if refusal.problem.kind == Problem::SUPERSEDED)
 }
 
 /// A conversation that goes on although somebody was told that it was over.

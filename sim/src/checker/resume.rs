@@ -23,10 +23,7 @@ pub(super) const OUT_OF_BOUNDS: &str = "The cursor is out of bounds";
 /// first one.
 #[must_use]
 pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
-    let is_tab =
-        |action| matches!(action, Action::SecondTab | Action::SecondPoll | Action::DoublePost);
-    let tabs = plan.steps.iter().filter(|step| is_tab(step.action));
-    let with_tabs: BTreeSet<_> = tabs.map(|step| step.who.as_str()).collect();
+    let with_tabs = with_tabs(plan);
     let mut acknowledged = Acknowledged::of(plan);
     let mut violations = Vec::new();
     for event in history {
@@ -41,6 +38,18 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
         }
     }
     violations
+}
+
+/// People who read or speak over a second connection now and then.
+pub(super) fn with_tabs(plan: &Plan) -> BTreeSet<&str> {
+    let is_tab = |action| {
+        matches!(
+            action,
+            Action::SecondTab | Action::FreshTab | Action::SecondPoll | Action::DoublePost
+        )
+    };
+    let tabs = plan.steps.iter().filter(|step| is_tab(step.action));
+    tabs.map(|step| step.who.as_str()).collect()
 }
 
 /// Who is known to have acknowledged something, in which session.

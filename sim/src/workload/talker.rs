@@ -51,12 +51,12 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             Action::AbortAnswer => {
                 drop(shared.network.trap(&shared.person.name, Trap::Answered));
             }
-            Action::SecondPoll => tab(shared, TransportKind::ShortPoll).await,
-            Action::SecondTab => {
-                let shared = Rc::clone(shared);
+            Action::SecondPoll => tab(shared, TransportKind::ShortPoll, true).await,
+            Action::SecondTab | Action::FreshTab => {
+                let (shared, names_cursor) = (Rc::clone(shared), *action == Action::SecondTab);
                 // The person goes on talking in the first one.
                 tokio::task::spawn_local(async move {
-                    tab(&shared, shared.person.transport).await;
+                    tab(&shared, shared.person.transport, names_cursor).await;
                 });
             }
             Action::ReadSlowly => {
@@ -251,12 +251,14 @@ async fn go_away(shared: &Shared) {
     shared.sender.lock().await.take();
 }
 
-/// A second tab with the same cursor, for a while. What it brings is not the application's.
-async fn tab(shared: &Shared, transport: TransportKind) {
+/// A second tab with the same cursor or without one, for a while. What it brings is not the
+/// application's.
+async fn tab(shared: &Shared, transport: TransportKind, names_cursor: bool) {
     let Some(resume) = shared.resume.borrow().clone() else { return };
     let options = client::Options {
         resume: Some(resume),
         poll_interval: Duration::ZERO,
+        names_cursor,
         ..shared.options.clone()
     };
     let reading = async {
@@ -268,7 +270,13 @@ async fn tab(shared: &Shared, transport: TransportKind) {
         }
         Ok::<_, ClientError>(())
     };
-    let _closed = tokio::time::timeout(TAB_MAX, reading).await;
+    let ended = tokio::time::timeout(TAB_MAX, reading).await;
+    // Whoever named a cursor may have fallen behind what another connection has acknowledged.
+    if let (Ok(Err(ClientError::Refused(problem))), false) = (ended, names_cursor)
+        && transport.is_socket()
+    {
+        shared.record(Kind::Observe, Op::Refused { refusal: Refusal { id: None, problem } });
+    }
 }
 
 async fn read_slowly(shared: Rc<Shared>) {

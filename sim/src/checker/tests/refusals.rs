@@ -94,7 +94,7 @@ fn an_acknowledgement_that_is_refused_is_found() {
         &Plan::new(1),
         &couple("ann cannot acknowledge"),
         expect![[r#"
-        reasons: ann was refused an acknowledgement
+        reasons: ann was refused for a cursor, and asked from none
     "#]],
     );
 }
