@@ -5,6 +5,7 @@
 //! or a habit of the simulated people is missing.
 
 mod mutants;
+mod switches;
 mod workshop;
 
 use std::fmt::Write;
@@ -18,7 +19,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use server::Interrupt;
 
-use self::mutants::Score;
+use self::mutants::{Score, Shard};
 use self::workshop::{End, Workshop};
 use crate::bar;
 use crate::checkout;
@@ -41,13 +42,13 @@ pub(crate) struct Planted {
     /// The seeds to look in; a sweep ends with the first that fails
     #[arg(long, value_name = "A..B", default_value = "0..2000")]
     seeds: Seeds,
-    /// Let cargo-mutants change the server's core and hub instead, with the simulation as the only
-    /// test; hundreds of builds, so a matter of hours
+    /// Make every change that cargo-mutants can think of to the server's core and hub instead, with the
+    /// simulation as the only test; hundreds of sweeps, so a matter of half an hour
     #[arg(long, conflicts_with = "names")]
     mutants: bool,
     /// Of the changes, the part K of N, from 0
     #[arg(long, value_name = "K/N", requires = "mutants")]
-    shard: Option<String>,
+    shard: Option<Shard>,
     #[command(flatten)]
     world: World,
     /// Runs to shrink each failure; 0 leaves the plans as they are
@@ -117,12 +118,17 @@ impl Planted {
     /// Everything that cargo-mutants can think of, instead of the patches.
     fn mutate(&self, output: &Output, root: PathBuf, jobs: usize) -> anyhow::Result<Outcome> {
         ensure!(self.seeds.0.start == 0, "--seeds {}: with --mutants they begin at 0", self.seeds);
+        output.check_out()?;
         let dir = output.dir("mutants");
         let workshop = Workshop::open(root, &dir, jobs)?;
-        let running = workshop.mutate(self.seeds.len(), self.shard.as_deref());
+        output::warn("building the server once with all changes; the first time takes minutes");
+        let bar = bar::on_terminal(0, "changing");
+        let running = workshop.mutate(self.seeds.len(), self.shard, &bar);
         let runtime = crate::runtime()?;
         let mut interrupt = runtime.block_on(async { Interrupt::listen() })?;
         let score = runtime.block_on(unless_interrupted(&mut interrupt, running))?;
+        bar.finish_and_clear();
+        output::write(&dir, "mutants.txt", &told(&score))?;
         output.result(&told(&score), || score_to_json(&score, &dir))?;
         let is_enough = score.share().is_some_and(|share| share >= mutants::SCORE_MIN);
         Ok(if is_enough { Outcome::Good } else { Outcome::Bad })

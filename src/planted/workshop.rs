@@ -20,10 +20,11 @@ use std::process::{Output, Stdio};
 
 use ::sim::planted::Patch;
 use anyhow::{Context, bail};
+use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::mutants::{self, Score};
+use super::mutants::{Bench, Score, Shard};
 use crate::seeds::Seeds;
 use crate::world::World;
 
@@ -91,14 +92,20 @@ impl Workshop {
         mirror(&self.root, &self.sources, Path::new(""), &replace).with_context(cannot_copy)
     }
 
-    /// Lets cargo-mutants loose in the copy.
-    pub(super) async fn mutate(&self, seeds: u64, shard: Option<&str>) -> anyhow::Result<Score> {
+    /// Makes every change that cargo-mutants can think of, one at a time.
+    pub(super) async fn mutate(
+        &self,
+        seeds: u64,
+        shard: Option<Shard>,
+        bar: &ProgressBar,
+    ) -> anyhow::Result<Score> {
         let cannot_copy = || format!("cannot copy the sources to {}", self.sources.display());
-        mirror(&self.root, &self.sources, Path::new(""), &|_: &Path| None)
-            .with_context(cannot_copy)?;
-        fs::create_dir_all(&self.plans)
-            .with_context(|| format!("cannot write to {}", self.plans.display()))?;
-        mutants::run(&self.sources, &self.target, &self.plans, seeds, shard).await
+        let restore = || {
+            let as_it_is = mirror(&self.root, &self.sources, Path::new(""), &|_: &Path| None);
+            as_it_is.with_context(cannot_copy)
+        };
+        let bench = Bench { sources: &self.sources, target: &self.target, seeds, shard };
+        bench.run(restore, bar).await
     }
 
     pub(super) async fn build(&self) -> anyhow::Result<()> {
@@ -145,13 +152,19 @@ impl Workshop {
     /// The simulation of the build, for so many runs.
     fn simulate(&self, name: &str, runs: u64) -> Command {
         let cpu_s_max = CPU_S_MAX + runs / RUNS_A_CPU_SECOND_MIN;
-        let mut command = Command::new("sh");
-        command.args(["-c", LIMITED, &cpu_s_max.to_string()]);
+        let mut command = limited(cpu_s_max);
         command.arg(self.target.join("debug").join("racetrack"));
         command.args(["--format", "json", "--out"]).arg(self.plans.join(name)).arg("sim");
         command.current_dir(&self.sources);
         command
     }
+}
+
+/// Something that may take so much processor time, in seconds; what it is comes as arguments.
+pub(super) fn limited(cpu_s_max: u64) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", LIMITED, &cpu_s_max.to_string()]);
+    command
 }
 
 /// How the simulation of a build came to its end.

@@ -251,8 +251,7 @@ async fn go_away(shared: &Shared) {
     shared.sender.lock().await.take();
 }
 
-/// A second tab with the same cursor or without one, for a while. What it brings is not the
-/// application's.
+/// A second tab with the same cursor or without one, for a while.
 async fn tab(shared: &Shared, transport: TransportKind, names_cursor: bool) {
     let Some(resume) = shared.resume.borrow().clone() else { return };
     let options = client::Options {
@@ -261,21 +260,29 @@ async fn tab(shared: &Shared, transport: TransportKind, names_cursor: bool) {
         names_cursor,
         ..shared.options.clone()
     };
+    // Whoever names a cursor may have fallen behind what another connection has acknowledged.
+    let refused = |refusal| {
+        if !names_cursor {
+            shared.record(Kind::Observe, Op::Refused { refusal });
+        }
+    };
     let reading = async {
         let (_sender, mut receiver) =
             client::open(transport, shared.connector.clone(), options).await?;
-        let _not_the_applications = receiver.receive().await?;
-        if transport != TransportKind::ShortPoll {
-            while receiver.receive().await.is_ok() {}
+        loop {
+            // What it brings is not the application's.
+            let received = receiver.receive().await?;
+            for refusal in received.refused {
+                refused(refusal);
+            }
+            if transport == TransportKind::ShortPoll {
+                return Ok::<_, ClientError>(());
+            }
         }
-        Ok::<_, ClientError>(())
     };
     let ended = tokio::time::timeout(TAB_MAX, reading).await;
-    // Whoever named a cursor may have fallen behind what another connection has acknowledged.
-    if let (Ok(Err(ClientError::Refused(problem))), false) = (ended, names_cursor)
-        && transport.is_socket()
-    {
-        shared.record(Kind::Observe, Op::Refused { refusal: Refusal { id: None, problem } });
+    if let (Ok(Err(ClientError::Refused(problem))), true) = (ended, transport.is_socket()) {
+        refused(Refusal { id: None, problem });
     }
 }
 

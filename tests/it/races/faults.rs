@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use client::TransportKind::{self, LongPoll, SocketioWebsocket, Sse, Websocket};
-use sim::plan::Action::{ComeBack, DoublePost, Flood, GoAway, Join, Say, SecondTab};
+use sim::plan::Action::{ComeBack, DoublePost, Flood, FreshTab, GoAway, Join, Say, SecondTab};
 use sim::plan::FaultKind;
 use sim::plan::FaultKind::{
     AbortAnswer, BlackHole, ClockForward, Freeze, HalfOpen, PartitionToClient, PartitionToServer,
@@ -151,8 +151,10 @@ fn a_flood_is_heard_up_to_the_limit_and_the_rest_is_refused() {
 #[test]
 fn a_second_tab_takes_nothing_away_from_the_first() {
     for kind in TransportKind::ALL {
-        let people = couple(kind).at(600, "bob", SecondTab).at(700, "ann", Say);
-        let seen = Seen::run(&people);
-        assert_eq!(seen.count("bob", "partner ann-1"), 1, "{kind}\n{seen}");
+        for tab in [SecondTab, FreshTab] {
+            let people = couple(kind).at(600, "bob", tab).at(700, "ann", Say);
+            let seen = Seen::run(&people);
+            assert_eq!(seen.count("bob", "partner ann-1"), 1, "{kind}\n{seen}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::histories::couple;
 use super::script::verdict_under;
-use crate::plan::Plan;
+use crate::plan::{Action, Plan, Step};
 
 /// A server that lets people say so many messages at once.
 fn allows(messages_burst_max: u32) -> Plan {
@@ -97,6 +97,19 @@ fn an_acknowledgement_that_is_refused_is_found() {
         reasons: ann was refused for a cursor, and asked from none
     "#]],
     );
+}
+
+#[test]
+fn somebody_who_is_superseded_by_nobody_is_found() {
+    let found = expect![[r#"
+        reasons: ann was superseded by nobody
+    "#]];
+    verdict_under(&Plan::new(1), &couple("ann is superseded"), found);
+    // The connection before may speak, late.
+    verdict_under(&Plan::new(1), &couple("ann loses\nann is superseded"), expect![[""]]);
+    let mut plan = Plan::new(1);
+    plan.steps.push(Step { at_ms: 1, who: "ann".to_owned(), action: Action::SecondTab });
+    verdict_under(&plan, &couple("ann is superseded"), expect![[""]]);
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
 //!   ann < again @4       what the person was told before comes over the wire again
 //!   ann refused ann-1 to 1 as over | as too fast for 50 | as 9 bytes of 8
-//!   ann cannot acknowledge
+//!   ann cannot acknowledge                       ann is superseded
 //!   ann wants another    ann gets another        asks for another partner, and that is accepted
 //!   ann polls            ann polled after 3       pass 500
 //!   healed   settled     holds sessions=1
@@ -128,7 +128,13 @@ impl History {
                 self.act(who, Kind::Fail, say(id, pair));
                 self.detail(&Rejected::TooLong { bytes, bytes_max }.to_string());
             }
-            [who, "cannot", "acknowledge"] => self.cannot_acknowledge(who),
+            [who, "cannot", "acknowledge"] => {
+                let why = Rejected::Cursor { after: Seq(1), acknowledged: Seq(2), head: Seq(3) };
+                self.refused(who, "/problems/cursor", OUT_OF_BOUNDS, &why);
+            }
+            [who, "is", "superseded"] => {
+                self.refused(who, Problem::SUPERSEDED, "superseded", &Rejected::Superseded);
+            }
             [who, "wants", "another"] => self.act(who, Kind::Invoke, Op::Next),
             [who, "gets", "another"] => self.act(who, Kind::Ok, Op::Next),
             [who, "accepted", id, "to", pair] => self.act(who, Kind::Ok, say(id, pair)),
@@ -171,14 +177,10 @@ impl History {
         refused.detail = Some("refused: 409 The cursor is out of bounds".to_owned());
     }
 
-    fn cannot_acknowledge(&mut self, who: &str) {
-        let why = Rejected::Cursor { after: Seq(1), acknowledged: Seq(2), head: Seq(3) };
-        let problem = Problem {
-            kind: why.reason().to_owned(),
-            title: OUT_OF_BOUNDS.to_owned(),
-            status: 409,
-            detail: why.to_string(),
-        };
+    /// A refusal that is about no message.
+    fn refused(&mut self, who: &str, kind: &str, title: &str, why: &Rejected) {
+        let (kind, title) = (kind.to_owned(), title.to_owned());
+        let problem = Problem { kind, title, status: 409, detail: why.to_string() };
         let refusal = Refusal { id: None, problem };
         self.act(who, Kind::Observe, Op::Refused { refusal });
     }
