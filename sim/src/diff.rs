@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_nearest_of_several_runs_goes_along_for_the_longest() {
-        let whole = run(3, |_| {});
+        let whole = run(5, |_| {});
         let without = |place: usize| {
             let mut plan = whole.plan.clone();
             plan.steps.remove(place);

@@ -84,12 +84,13 @@ fn two_whose_mailboxes_are_both_full_end_once_each_when_they_meet_again() {
     let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
     // Ann came first, and was told to wait.
     room.core.acknowledge(room.handle(ann), Seq(1)).expect("it is there");
+    room.cursors.insert(ann, Seq(1));
     room.command(bob, say("m", "m", None)).expect("they have met");
     room.command(bob, ClientEvent::Next { pair: None }).expect("it is never refused");
     let told = [ann, bob].map(|who| room.news(who).iter().map(brief).collect::<Vec<_>>());
     expect![[r#"
         waiting, paired p1, Partner: m, partner left: Skipped, closing: Slow
-        welcome, 2 online, paired p1, me: m, partner left: Skipped, closing: Slow"#]]
+        welcome, 2 online, paired p1, Me: m, partner left: Skipped, closing: Slow"#]]
     .assert_eq(&told.map(|told| told.join(", ")).join("\n"));
     let counts = room.core.counts();
     assert_eq!((counts.online, counts.waiting, counts.pairs, counts.closed), (0, 0, 0, 2));
