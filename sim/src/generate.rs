@@ -291,6 +291,7 @@ impl Habits {
             (Action::SayTooMuch, 3),
             (Action::AcknowledgeAgain, 6),
             (Action::FreshTab, 4),
+            (Action::Guess, 2),
         ];
         let mut weights = vec![(Action::Say, 60)];
         weights.extend(optional.into_iter().filter(|_| rng.random()));

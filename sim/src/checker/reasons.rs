@@ -5,7 +5,7 @@
 //! * A conversation that is over has ended: its members are told so, or have ended it themselves.
 //! * A cursor is out of bounds where somebody asks for events from it, and never where somebody names
 //!   none, or acknowledges what was told before.
-//! * A connection is superseded where its person has another one.
+//! * A connection is superseded where its person has another one, and a server closes where it drains.
 //! * A session that ends because its mailbox is full has one that is.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use super::connections::{Connections, is_calm, lets_be};
 use super::resume::{OUT_OF_BOUNDS, with_tabs};
 use super::view::View;
 use crate::history::{Event, Kind, Op};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Fault, FaultKind, Plan};
 use crate::workload::TEXT_BYTES_MAX;
 
 const NAME: &str = "reasons";
@@ -41,6 +41,8 @@ fn refusals(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let mut meant: BTreeMap<&MessageId, PairId> = BTreeMap::new();
     let mut attempts: BTreeMap<SessionId, usize> = BTreeMap::new();
     let with_tabs = with_tabs(plan);
+    let is_drain = |fault: &Fault| matches!(fault.kind, FaultKind::Drain | FaultKind::RollingDrain);
+    let drains = plan.faults.iter().any(is_drain);
     let mut connections = Connections::default();
     let mut violations = Vec::new();
     for event in view.history {
@@ -67,6 +69,10 @@ fn refusals(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
         connections.take(event);
+        if !drains && is_draining(event) {
+            let what = format!("{who} was told that the server closes, and it never did");
+            violations.push(Violation::new(NAME, what, &[event.index]));
+        }
         let (Some(session), Some((id, why))) = (event.session, refused(event)) else { continue };
         let said = ATTEMPTS * attempts.get(&session).copied().unwrap_or_default();
         if is_too_fast(why) && said < plan.server.messages_burst_max as usize {
@@ -97,6 +103,17 @@ pub(super) fn refused(event: &Event) -> Option<(&MessageId, &str)> {
 /// Somebody's connection is refused because there is another one.
 fn is_superseded(event: &Event) -> bool {
     matches!(&event.op, Op::Refused { refusal } if refusal.problem.kind == Problem::SUPERSEDED)
+}
+
+/// Somebody's command is refused because the server closes.
+fn is_draining(event: &Event) -> bool {
+    let why = match &event.op {
+        Op::Say { .. } | Op::Next => event.detail.as_deref().unwrap_or_default(),
+        Op::Refused { refusal } => &refusal.problem.detail,
+        _ => return false,
+    };
+    let told = Rejected::Draining { retry_after_ms: 0 }.to_string();
+    told.split_once(';').is_some_and(|(reason, _)| why.starts_with(reason))
 }
 
 /// A conversation that goes on although somebody was told that it was over.

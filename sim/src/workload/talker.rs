@@ -42,6 +42,7 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             Action::SayMuch => say(shared, Length::Most).await,
             Action::SayTooMuch => say(shared, Length::TooMany).await,
             Action::AcknowledgeAgain => acknowledge_again(shared).await,
+            Action::Guess => guess(shared).await,
             Action::Flood => flood(shared).await,
             Action::DoublePost => double_post(shared).await,
             Action::Repeat => repeat(shared).await,
@@ -284,6 +285,21 @@ async fn tab(shared: &Shared, transport: TransportKind, names_cursor: bool) {
     if let (Ok(Err(ClientError::Refused(problem))), true) = (ended, transport.is_socket()) {
         refused(Refusal { id: None, problem });
     }
+}
+
+/// Somebody who knows the session, and not its secret, asks for what is in the mailbox.
+async fn guess(shared: &Shared) {
+    let Some(mut resume) = shared.resume.borrow().clone() else { return };
+    let last = resume.token.pop();
+    resume.token.push(if last == Some('0') { '1' } else { '0' });
+    let options = client::Options { resume: Some(resume), ..shared.options.clone() };
+    let reading = async {
+        let (_sender, mut receiver) =
+            client::open(TransportKind::ShortPoll, shared.connector.clone(), options).await?;
+        receiver.receive().await
+    };
+    let read = tokio::time::timeout(TAB_MAX, reading).await;
+    assert!(!matches!(read, Ok(Ok(_))), "a mailbox was read with a token that is wrong");
 }
 
 async fn read_slowly(shared: Rc<Shared>) {

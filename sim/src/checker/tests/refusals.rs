@@ -4,7 +4,7 @@ use expect_test::expect;
 
 use super::histories::couple;
 use super::script::verdict_under;
-use crate::plan::{Action, Plan, Step};
+use crate::plan::{Action, Fault, FaultKind, Plan, Step};
 
 /// A server that lets people say so many messages at once.
 fn allows(messages_burst_max: u32) -> Plan {
@@ -110,6 +110,21 @@ fn somebody_who_is_superseded_by_nobody_is_found() {
     let mut plan = Plan::new(1);
     plan.steps.push(Step { at_ms: 1, who: "ann".to_owned(), action: Action::SecondTab });
     verdict_under(&plan, &couple("ann is superseded"), expect![[""]]);
+}
+
+#[test]
+fn a_server_that_is_said_to_close_and_never_drained_is_found() {
+    let refused = "ann says ann-1 to 1\nann refused ann-1 to 1 as closing";
+    let mut plan = Plan::new(1);
+    verdict_under(
+        &plan,
+        &couple(refused),
+        expect![[r#"
+        reasons: ann was told that the server closes, and it never did
+    "#]],
+    );
+    plan.faults.push(Fault { at_ms: 1, kind: FaultKind::Drain, target: 0, for_ms: 1 });
+    verdict_under(&plan, &couple(refused), expect![[""]]);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
 //!   ann < again @4       what the person was told before comes over the wire again
-//!   ann refused ann-1 to 1 as over | as too fast for 50 | as 9 bytes of 8
+//!   ann refused ann-1 to 1 as over | as too fast for 50 | as 9 bytes of 8 | as closing
 //!   ann cannot acknowledge                       ann is superseded
 //!   ann wants another    ann gets another        asks for another partner, and that is accepted
 //!   ann polls            ann polled after 3       pass 500
@@ -122,6 +122,10 @@ impl History {
             [who, "refused", id, "to", pair, "as", "too", "fast", "for", ms] => {
                 self.act(who, Kind::Fail, say(id, pair));
                 self.detail(&Rejected::TooFast { retry_after_ms: number(ms) }.to_string());
+            }
+            [who, "refused", id, "to", pair, "as", "closing"] => {
+                self.act(who, Kind::Info, say(id, pair));
+                self.detail(&Rejected::Draining { retry_after_ms: 100 }.to_string());
             }
             [who, "refused", id, "to", pair, "as", bytes, "bytes", "of", bytes_max] => {
                 let [bytes, bytes_max] = [bytes, bytes_max].map(|bytes| number(bytes) as usize);
