@@ -51,12 +51,12 @@ fn what_is_left_is_what_the_failure_needs() {
     check(
         &shrunk.plan,
         expect![[r#"
-            dan short-poll host=0
             ann short-poll host=0
+            cyd short-poll host=0
             0.001 s ann join
-            0.002 s dan join
-            0.004 s ann next
-            0.004 s hold for_ms=0 target=0
+            0.001 s cyd join
+            0.006 s cyd next
+            0.006 s hold for_ms=0 target=0
         "#]],
     );
     assert!(skipped_after_a_hold(&shrunk.plan));
