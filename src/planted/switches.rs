@@ -27,12 +27,12 @@ use serde::Deserialize;
 pub(super) const CHOSEN: &str = "RACETRACK_MUTANT";
 /// Where the switch itself stands.
 const SWITCH_FILE: &str = "server/src/lib.rs";
-/// Read once: it is asked for at every call of whatever is changed.
+/// Read once, from [`CHOSEN`]: it is asked for at every call of whatever is changed.
 const SWITCH: &str = r#"
 /// Which of all changes this process has.
 pub(crate) fn mutant() -> u32 {
     static CHOSEN: std::sync::LazyLock<u32> = std::sync::LazyLock::new(|| {
-        std::env::var("RACETRACK_MUTANT").ok().and_then(|number| number.parse().ok()).unwrap_or(0)
+        std::env::var("VARIABLE").ok().and_then(|number| number.parse().ok()).unwrap_or(0)
     });
     *CHOSEN
 }
@@ -111,7 +111,7 @@ pub(super) fn write(
         fs::write(path, text)?;
     }
     let path = copy.join(SWITCH_FILE);
-    let text = fs::read_to_string(&path)? + SWITCH;
+    let text = fs::read_to_string(&path)? + &SWITCH.replace("VARIABLE", CHOSEN);
     fs::write(path, text)?;
     Ok(written)
 }

@@ -60,3 +60,8 @@ pub(super) fn lets_be(plan: &Plan, who: &str, from_us: u64, until_us: u64) -> bo
     let mut steps = plan.steps.iter().filter(|step| step.who == who);
     !steps.any(|step| is_trouble(step.action) && span.contains(&(step.at_ms * 1_000)))
 }
+
+/// True when nothing is in the way of `who` in this time, neither a fault nor what they do themselves.
+pub(super) fn is_undisturbed(plan: &Plan, who: &str, from_us: u64, until_us: u64) -> bool {
+    is_calm(plan, who, from_us, until_us, None) && lets_be(plan, who, from_us, until_us)
+}

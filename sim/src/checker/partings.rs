@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use server::protocol::{LeftReason, PairId, ServerEvent, SessionId};
 
 use super::Violation;
-use super::connections::{is_calm, lets_be};
+use super::connections::is_undisturbed;
 use super::view::View;
 use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
 use crate::plan::Plan;
@@ -124,8 +124,7 @@ impl<'a> Parting<'a> {
         };
         waited.since()?;
         let from_us = left.at_us.saturating_sub(QUIET_US);
-        let was_there = is_calm(self.plan, &left.process, from_us, left.at_us, None)
-            && lets_be(self.plan, &left.process, from_us, left.at_us);
+        let was_there = is_undisturbed(self.plan, &left.process, from_us, left.at_us);
         (third != waits && was_there).then_some((third, left))
     }
 
@@ -187,8 +186,7 @@ impl<'a> Wait<'a> {
             _ => None,
         });
         let (who, since_us) = (waits.process.as_str(), waits.at_us);
-        let was_there = is_calm(self.plan, who, since_us, self.met_us, None)
-            && lets_be(self.plan, who, since_us, self.met_us);
+        let was_there = is_undisturbed(self.plan, who, since_us, self.met_us);
         let comes_from_them = last.is_some_and(|last| two.contains(&last));
         (next.is_some_and(is_later) && was_there && !comes_from_them).then_some(waits)
     }

@@ -16,7 +16,7 @@ use server::protocol::{
 };
 
 use super::Violation;
-use super::connections::{Connections, is_calm, lets_be};
+use super::connections::{Connections, is_undisturbed};
 use super::resume::{OUT_OF_BOUNDS, with_tabs};
 use super::view::View;
 use crate::history::{Event, Kind, Op};
@@ -62,8 +62,7 @@ fn refusals(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         if is_superseded(event)
             && !with_tabs.contains(who)
             && let Some(since_us) = connections.of(who)
-            && is_calm(plan, who, since_us, event.at_us, None)
-            && lets_be(plan, who, since_us, event.at_us)
+            && is_undisturbed(plan, who, since_us, event.at_us)
         {
             let what = format!("{who} was superseded by nobody");
             violations.push(Violation::new(NAME, what, &[event.index]));
@@ -112,8 +111,7 @@ fn is_draining(event: &Event) -> bool {
         Op::Refused { refusal } => &refusal.problem.detail,
         _ => return false,
     };
-    let told = Rejected::Draining { retry_after_ms: 0 }.to_string();
-    told.split_once(';').is_some_and(|(reason, _)| why.starts_with(reason))
+    is_reason(why, &Rejected::Draining { retry_after_ms: 0 })
 }
 
 /// A conversation that goes on although somebody was told that it was over.
@@ -132,7 +130,12 @@ fn over_too_soon(
 }
 
 pub(super) fn is_too_fast(why: &str) -> bool {
-    let told = Rejected::TooFast { retry_after_ms: 0 }.to_string();
+    is_reason(why, &Rejected::TooFast { retry_after_ms: 0 })
+}
+
+/// True where the server says the same, whatever the time that it names.
+fn is_reason(why: &str, rejected: &Rejected) -> bool {
+    let told = rejected.to_string();
     told.split_once(';').is_some_and(|(reason, _)| why.starts_with(reason))
 }
 
