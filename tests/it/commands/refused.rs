@@ -291,11 +291,13 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
         racetrack: later.json: the plan has version 99, this racetrack reads version 1
     "#]],
     );
-    write("stranger.json", &sim::Plan { people: Vec::new(), ..plan }.to_json());
+    let mut strangers = plan;
+    strangers.steps[0].who = "zoe".to_owned();
+    write("stranger.json", &strangers.to_json());
     check(
         &racetrack(dir.path(), "sim replay stranger.json"),
         expect![[r#"
-            racetrack: stranger.json: the plan lets "bob" act, who does not take part
+            racetrack: stranger.json: the plan lets "zoe" act, who does not take part
         "#]],
     );
     write("odd.json", r#"{"a\n\u001b[31mname": 1}"#);
