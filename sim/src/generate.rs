@@ -46,6 +46,14 @@ const DRAINS_MS: u64 = 1_500;
 /// Between two heartbeats, where there are many.
 const OFTEN_MS: u64 = 100;
 
+/// Places of a mailbox, where there are few.
+const MAILBOX_EVENTS: std::ops::RangeInclusive<usize> = 6..=12;
+
+/// The longest message, where messages are short, in bytes.
+const MESSAGE_BYTES: usize = 300;
+/// The longest body, where bodies are short: of about a dozen messages, in bytes.
+const BODY_BYTES: usize = 2_000;
+
 /// Longer than a run, where nobody asks for a long one.
 const HARDLY_EVER_MS: u64 = 60_000;
 
@@ -65,6 +73,9 @@ enum Stream {
     Heartbeats = 11,
     Notices = 12,
     Drains = 13,
+    Mailboxes = 14,
+    Bodies = 15,
+    Acknowledgements = 16,
 }
 
 /// The plan of a seed.
@@ -75,10 +86,13 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let server = bursts(&mut stream(seed, Stream::Bursts), server);
     let server = heartbeats(&mut stream(seed, Stream::Heartbeats), server);
     let server = notices(&mut stream(seed, Stream::Notices), server);
+    let server = mailboxes(&mut stream(seed, Stream::Mailboxes), server);
+    let server = bodies(&mut stream(seed, Stream::Bodies), server);
     let world = World { settings, server };
     let (people, steps) = people(&mut stream(seed, Stream::People), options, &world);
     let steps = power_cuts(&mut stream(seed, Stream::PowerCuts), steps);
     let steps = hangs(&mut stream(seed, Stream::Hangs), &people, steps);
+    let steps = acknowledgements(&mut stream(seed, Stream::Acknowledgements), steps);
     let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings);
     let faults = calm(&mut stream(seed, Stream::Calm), faults);
     let faults = drains(&mut stream(seed, Stream::Drains), options, faults);
@@ -135,7 +149,7 @@ fn limits(rng: &mut impl Rng, options: &Options) -> Config {
             as usize,
         drain_ms_max: seldom(100, usual.drain_ms_max),
         write_ms_max: seldom(300, usual.write_ms_max),
-        message_bytes_max: seldom(300, usual.message_bytes_max as u64) as usize,
+        message_bytes_max: seldom(MESSAGE_BYTES as u64, usual.message_bytes_max as u64) as usize,
         ..usual
     }
 }
@@ -227,6 +241,32 @@ fn notices(rng: &mut impl Rng, server: Config) -> Config {
         return server;
     }
     Config { notice_interval_ms: HARDLY_EVER_MS, ..server }
+}
+
+/// A server whose mailboxes hold so little that two who talk fill both between two polls, now and then.
+fn mailboxes(rng: &mut impl Rng, server: Config) -> Config {
+    if !rng.random_ratio(1, 10) {
+        return server;
+    }
+    Config { mailbox_events_max: rng.random_range(MAILBOX_EVENTS), ..server }
+}
+
+/// A server whose answers hold less than a few people say at once, now and then.
+fn bodies(rng: &mut impl Rng, server: Config) -> Config {
+    if !rng.random_ratio(1, 10) {
+        return server;
+    }
+    Config { body_bytes_max: BODY_BYTES, message_bytes_max: MESSAGE_BYTES, ..server }
+}
+
+/// Half of those who acknowledge something once more acknowledge what they were never told.
+fn acknowledgements(rng: &mut impl Rng, mut steps: Vec<Step>) -> Vec<Step> {
+    for step in steps.iter_mut().filter(|step| step.action == Action::AcknowledgeAgain) {
+        if rng.random() {
+            step.action = Action::AcknowledgeTooFar;
+        }
+    }
+    steps
 }
 
 /// Half of those who can change to a WebSocket do so, before they are paired or while they talk.

@@ -39,6 +39,7 @@ pub mod simulation;
 mod host;
 mod medium;
 mod nemesis;
+mod operator;
 mod pulse;
 mod workload;
 

@@ -117,6 +117,8 @@ pub enum Action {
     SayTooMuch,
     /// Acknowledge once more what was acknowledged long ago, where that is a command of its own.
     AcknowledgeAgain,
+    /// Acknowledge what was never told, where that is a request of its own, which must be refused.
+    AcknowledgeTooFar,
     /// Ask for the own mailbox with a token that is wrong by its last letter, which must not succeed.
     Guess,
     /// Ask for another partner.

@@ -16,10 +16,11 @@ use turmoil::Sim;
 use crate::checker::{self, Violation};
 use crate::determinism::{self, TraceReport, clock};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
-use crate::host::{self, OPERATOR, Process};
+use crate::host::Process;
 use crate::medium::Medium;
 use crate::nemesis::{Nemesis, Servers, Storm, Winds, client_host, host_names};
-use crate::net::{Limits, Network, SimConnector};
+use crate::net::{Limits, Network};
+use crate::operator::{Operator, SCRAPE_MS};
 use crate::plan::{FaultKind, Plan, Settings};
 use crate::pulse::Pulses;
 use crate::watch::{Sight, watching};
@@ -32,10 +33,6 @@ const TCP_CAPACITY: usize = 4_096;
 /// Ports that clients connect from: a crowd must not come round to one of which the server has not
 /// learned yet that it was closed, which turmoil does not allow.
 const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 1_024..=u16::MAX;
-/// What a question to the server may take, in milliseconds.
-pub(crate) const SCRAPE_MS: u64 = 1_000;
-/// The hosts of whoever asks: once while everybody is there, and once when everybody is gone.
-const OPERATORS: [&str; 2] = ["operator-1", "operator-2"];
 
 /// What a run left behind.
 #[derive(Debug, Clone)]
@@ -137,7 +134,8 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     populate(&mut sim, &plan, &network, winds, &recorder, &pulses);
     let mut nemesis =
         Nemesis::new(Rc::clone(&plan), network.clone(), servers, storm, recorder.clone());
-    let result = phases(&mut sim, &plan, &network, &mut nemesis, &recorder, &pulses);
+    let mut operator = Operator::new(&plan, network.clone(), recorder.clone(), pulses.clone());
+    let result = phases(&mut sim, settings, &mut nemesis, &mut operator, &recorder, &pulses);
     network.crash(|| drop(sim));
     (recorder.take(), result.err().map(|error| error.to_string()))
 }
@@ -204,54 +202,37 @@ fn populate(
     }
 }
 
-/// Lets an operator ask the server for its figures. The host is new, because each host slows every
-/// step for as long as something runs on it.
-fn operate(
-    sim: &mut Sim<'static>,
-    host: &'static str,
-    network: &Network,
-    recorder: &Recorder,
-    pulses: &Pulses,
-) {
-    let (network, recorder, pulses) = (network.clone(), recorder.clone(), pulses.clone());
-    sim.client(host, async move {
-        pulses.feel(host);
-        Ok(host::ask(SimConnector::to_server(network, OPERATOR), &recorder).await?)
-    });
-}
-
 fn phases(
     sim: &mut Sim<'static>,
-    plan: &Plan,
-    network: &Network,
+    settings: &Settings,
     nemesis: &mut Nemesis,
+    operator: &mut Operator,
     recorder: &Recorder,
     pulses: &Pulses,
 ) -> turmoil::Result {
-    let settings = &plan.settings;
-    let disturb = |sim: &mut Sim<'_>, now_ms| {
+    let disturb = |sim: &mut Sim<'static>, now_ms| {
         pulses.record();
         nemesis.act(sim, now_ms);
+        operator.ask_during_drains(sim, now_ms);
     };
     run_until(sim, settings.healed_ms(), disturb)?;
     nemesis.heal(sim);
     enter(recorder, Phase::Healed);
-    let [at_rest, in_the_end] = OPERATORS;
     run_until(sim, settings.settled_ms().saturating_sub(SCRAPE_MS), |_, _| pulses.record())?;
-    operate(sim, at_rest, network, recorder, pulses);
+    operator.ask(sim);
     run_until(sim, settings.settled_ms(), |_, _| pulses.record())?;
     enter(recorder, Phase::Settled);
     run_until(sim, settings.ended_ms() - SCRAPE_MS, |_, _| pulses.record())?;
-    operate(sim, in_the_end, network, recorder, pulses);
+    operator.ask(sim);
     run_until(sim, settings.ended_ms(), |_, _| pulses.record())?;
     enter(recorder, Phase::Ended);
     Ok(())
 }
 
 fn run_until(
-    sim: &mut Sim<'_>,
+    sim: &mut Sim<'static>,
     end_ms: u64,
-    mut between_steps: impl FnMut(&mut Sim<'_>, u64),
+    mut between_steps: impl FnMut(&mut Sim<'static>, u64),
 ) -> turmoil::Result {
     while sim.elapsed() < Duration::from_millis(end_ms) {
         clock::set_now(sim.elapsed());

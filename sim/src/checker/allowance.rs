@@ -41,12 +41,15 @@ struct Rule {
     price_us: u64,
     /// What may be owed.
     credit_us: u64,
+    /// By how much the clocks of two hosts may differ: within a step each runs by itself.
+    grain_us: u64,
 }
 
 impl Rule {
     fn of(plan: &Plan) -> Self {
         let price_us = US_A_SECOND / u64::from(plan.server.messages_per_s_max.max(1));
-        Self { price_us, credit_us: price_us * u64::from(plan.server.messages_burst_max.max(1)) }
+        let credit_us = price_us * u64::from(plan.server.messages_burst_max.max(1));
+        Self { price_us, credit_us, grain_us: plan.settings.tick_ms * 1_000 }
     }
 
     /// Messages that were accepted beyond what is allowed.
@@ -79,7 +82,8 @@ impl Rule {
             // Of several tries, nobody knows which one this answers.
             let said = events[..place].iter().find(|said| is_said(said, id));
             let Some(said) = said else { continue };
-            let owed_us = self.owed_us(events, &events[..place], said.at_us, event.at_us);
+            let said_us = said.at_us.saturating_sub(self.grain_us);
+            let owed_us = self.owed_us(events, &events[..place], said_us, event.at_us);
             if owed_us + self.price_us + 2 * PUT_GRAIN_US <= self.credit_us {
                 let what = format!("{session} was told that {id} is too much, and it was not");
                 violations.push(Violation::new(NAME, what, &[said.index, event.index]));

@@ -1,4 +1,5 @@
-//! While nobody comes or goes, the figures that an operator sees are those of the people.
+//! While nobody comes or goes, the figures that an operator sees are those of the people. And a server
+//! that drains welcomes nobody.
 //!
 //! ```text
 //!   somebody came, went or lost a connection      asked      everything has settled
@@ -14,9 +15,11 @@ use std::ops::RangeInclusive;
 use server::protocol::ServerEvent;
 
 use super::Violation;
+use super::connections::is_calm;
 use super::view::View;
 use crate::history::{Event, Kind, Op};
-use crate::plan::Plan;
+use crate::operator::{DEPTHS, OPERATOR};
+use crate::plan::{FaultKind, Plan};
 
 const NAME: &str = "figures";
 /// How long the server may hold what nobody knows of any more: a write that nobody acknowledges,
@@ -25,9 +28,15 @@ const QUIET_US: u64 = 3_000_000;
 /// How long people may not know of what the server has told them, in microseconds.
 const TOLD_US: u64 = 1_000_000;
 
-/// Checks the last figures from before people left.
+/// Checks the last figures from before people left, and what is said of a server that drains.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
+    let mut violations = at_rest(plan, view);
+    violations.extend(while_draining(plan, view.history));
+    violations
+}
+
+fn at_rest(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let Some(settled) = view.settled else { return Vec::new() };
     let history = &view.history[..settled.index];
     let asked = history.iter().rev().find_map(|event| match &event.op {
@@ -39,7 +48,7 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         return Vec::new();
     };
     let mut violations = Vec::new();
-    for (name, expected) in expected(plan, view) {
+    for (name, expected) in expected(plan, view).into_iter().chain([depth(view, asked, gauges)]) {
         let value = gauges.get(name).copied().unwrap_or_default();
         if !expected.contains(&value) {
             let what = format!("of {name} the server counts {value}, not {}", told(expected));
@@ -75,6 +84,53 @@ fn expected(plan: &Plan, view: &View<'_>) -> BTreeMap<&'static str, RangeInclusi
         // The one that asks is there too, and whoever polls may be.
         ("connections", streams + 1..=u64::MAX),
     ])
+}
+
+/// What mailboxes held whenever something was put there: at least that, and what had been put there
+/// in the same millisecond, which nobody can have acknowledged meanwhile.
+fn depth(
+    view: &View<'_>,
+    asked: &Event,
+    gauges: &BTreeMap<String, u64>,
+) -> (&'static str, RangeInclusive<u64>) {
+    let [count, sum] = DEPTHS;
+    let put = |event: &Event| match &event.op {
+        Op::Told { event } => Some((event.seq, event.at.clone())),
+        _ => None,
+    };
+    let here = view.sessions.iter().filter(|(session, _)| view.is_present_at_rest(**session));
+    let at_once = here.map(|(_, events)| {
+        let before = events.iter().filter(|event| event.index < asked.index);
+        let put: BTreeMap<_, _> = before.filter_map(|event| put(event)).collect();
+        let pairs = put.iter().zip(put.iter().skip(1));
+        pairs.filter(|((seq, at), (next, next_at))| seq.next() == **next && at == next_at).count()
+    });
+    let looks = gauges.get(count).copied().unwrap_or_default();
+    (sum, looks + at_once.sum::<usize>() as u64..=u64::MAX)
+}
+
+/// A server that was told to stop, and would still have new people.
+fn while_draining(plan: &Plan, history: &[Event]) -> Vec<Violation> {
+    let mut drain = None;
+    let mut violations = Vec::new();
+    for event in history {
+        match &event.op {
+            Op::Fault { fault, kind: FaultKind::Drain, .. } if event.kind == Kind::Invoke => {
+                drain = Some((*fault, event));
+            }
+            Op::Exited | Op::Fault { kind: FaultKind::Drain, .. } => drain = None,
+            Op::Gauges { gauges } => {
+                let Some((fault, began)) = drain else { continue };
+                let is_alone = is_calm(plan, OPERATOR, began.at_us, event.at_us, Some(fault));
+                if is_alone && gauges.get("ready") != Some(&0) {
+                    let what = "a server that drains says that new people are welcome".to_owned();
+                    violations.push(Violation::new(NAME, what, &[began.index, event.index]));
+                }
+            }
+            _ => {}
+        }
+    }
+    violations
 }
 
 /// True when nobody has come, gone or lost a connection for long enough, nor has been paired lately,

@@ -132,6 +132,7 @@ pub(super) fn is_trouble(action: Action) -> bool {
         | Action::RepeatEarlier
         | Action::SayTooMuch
         | Action::AcknowledgeAgain
+        | Action::AcknowledgeTooFar
         | Action::Guess
         | Action::Next => false,
         // A burst takes its time on a narrow way, and so does a long message.

@@ -30,34 +30,29 @@ const ATTEMPTS: usize = 2;
 /// Checks each refusal, and each end of a session that was too slow.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
-    let mut violations = refusals(plan, view);
+    let mut violations: Vec<_> = out_of_bounds(view.history).collect();
+    violations.extend(superseded(plan, view.history));
+    violations.extend(draining(plan, view.history));
+    violations.extend(messages(plan, view));
     let sessions = view.sessions.iter();
     violations
         .extend(sessions.filter_map(|(session, events)| was_not_slow(plan, *session, events)));
     violations
 }
 
-fn refusals(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
-    let mut meant: BTreeMap<&MessageId, PairId> = BTreeMap::new();
-    let mut attempts: BTreeMap<SessionId, usize> = BTreeMap::new();
+fn out_of_bounds(history: &[Event]) -> impl Iterator<Item = Violation> {
+    history.iter().filter_map(|event| {
+        let Op::Refused { refusal } = &event.op else { return None };
+        let what = format!("{} was refused for a cursor, and asked from none", event.process);
+        (refusal.problem.title == OUT_OF_BOUNDS).then(|| Violation::new(NAME, what, &[event.index]))
+    })
+}
+
+fn superseded(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let with_tabs = with_tabs(plan);
-    let is_drain = |fault: &Fault| matches!(fault.kind, FaultKind::Drain | FaultKind::RollingDrain);
-    let drains = plan.faults.iter().any(is_drain);
     let mut connections = Connections::default();
     let mut violations = Vec::new();
-    for event in view.history {
-        if let (Op::Say { id, pair }, Kind::Invoke) = (&event.op, event.kind) {
-            meant.insert(id, *pair);
-            if let Some(session) = event.session {
-                *attempts.entry(session).or_default() += 1;
-            }
-        }
-        if let Op::Refused { refusal } = &event.op
-            && refusal.problem.title == OUT_OF_BOUNDS
-        {
-            let what = format!("{} was refused for a cursor, and asked from none", event.process);
-            violations.push(Violation::new(NAME, what, &[event.index]));
-        }
+    for event in history {
         let who = event.process.as_str();
         if is_superseded(event)
             && !with_tabs.contains(who)
@@ -68,9 +63,33 @@ fn refusals(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
         connections.take(event);
-        if !drains && is_draining(event) {
-            let what = format!("{who} was told that the server closes, and it never did");
-            violations.push(Violation::new(NAME, what, &[event.index]));
+    }
+    violations
+}
+
+fn draining(plan: &Plan, history: &[Event]) -> Vec<Violation> {
+    let is_drain = |fault: &Fault| matches!(fault.kind, FaultKind::Drain | FaultKind::RollingDrain);
+    if plan.faults.iter().any(is_drain) {
+        return Vec::new();
+    }
+    let told = history.iter().filter(|event| is_draining(event));
+    let violation = |event: &Event| {
+        let what = format!("{} was told that the server closes, and it never did", event.process);
+        Violation::new(NAME, what, &[event.index])
+    };
+    told.map(violation).collect()
+}
+
+fn messages(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
+    let mut meant: BTreeMap<&MessageId, PairId> = BTreeMap::new();
+    let mut attempts: BTreeMap<SessionId, usize> = BTreeMap::new();
+    let mut violations = Vec::new();
+    for event in view.history {
+        if let (Op::Say { id, pair }, Kind::Invoke) = (&event.op, event.kind) {
+            meant.insert(id, *pair);
+            if let Some(session) = event.session {
+                *attempts.entry(session).or_default() += 1;
+            }
         }
         let (Some(session), Some((id, why))) = (event.session, refused(event)) else { continue };
         let said = ATTEMPTS * attempts.get(&session).copied().unwrap_or_default();

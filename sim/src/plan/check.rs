@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use super::{Plan, Settings};
 use crate::nemesis::SLOW_LATENCY_MS;
-use crate::simulation::SCRAPE_MS;
+use crate::operator::SCRAPE_MS;
 
 /// The longest run, and the latest moment in one: a day, in milliseconds.
 const RUN_MS_MAX: u64 = 24 * 60 * 60 * 1_000;

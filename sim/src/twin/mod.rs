@@ -35,10 +35,10 @@ use tokio::task::{JoinSet, LocalSet};
 
 use crate::checker::{self, Violation};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
-use crate::host::{self, OPERATOR};
 use crate::medium::Medium;
+use crate::operator::{self, OPERATOR, SCRAPE_MS};
 use crate::plan::{Action, FaultKind, Plan};
-use crate::simulation::{EPOCH_MS, SCRAPE_MS, Strikes, strikes};
+use crate::simulation::{EPOCH_MS, Strikes, strikes};
 use crate::workload;
 
 use loopback::Loopback;
@@ -172,7 +172,7 @@ async fn act(
         ended.map_err(io::Error::other)?;
     }
     recorder.until(settings.ended_ms() - SCRAPE_MS).await;
-    host::ask(loopback.connector(OPERATOR, 0), recorder).await?;
+    operator::ask(loopback.connector(OPERATOR, 0), recorder).await?;
     enter(recorder, Phase::Ended);
     Ok(())
 }

@@ -21,6 +21,8 @@ const FLOOD_MESSAGES_MIN: usize = 60;
 const FLOOD_MAX: Duration = Duration::from_millis(500);
 /// The problems that say that a message was never accepted.
 const CERTAIN: [&str; 4] = ["/not-paired", "/stale-pair", "/too-fast", "/message-too-long"];
+/// Farther than any mailbox comes in a run.
+const NEVER_TOLD: Seq = Seq(1 << 40);
 /// How long a second tab is open at most.
 const TAB_MAX: Duration = Duration::from_millis(300);
 /// How long a person who reads slowly reads nothing.
@@ -42,6 +44,7 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             Action::SayMuch => say(shared, Length::Most).await,
             Action::SayTooMuch => say(shared, Length::TooMany).await,
             Action::AcknowledgeAgain => acknowledge_again(shared).await,
+            Action::AcknowledgeTooFar => acknowledge_too_far(shared).await,
             Action::Guess => guess(shared).await,
             Action::Flood => flood(shared).await,
             Action::DoublePost => double_post(shared).await,
@@ -193,6 +196,16 @@ async fn acknowledge_again(shared: &Shared) {
         let refusal = Refusal { id: None, problem };
         shared.record(Kind::Observe, Op::Refused { refusal });
     }
+}
+
+/// Acknowledges more than any server here tells.
+async fn acknowledge_too_far(shared: &Shared) {
+    // Over a socket nobody answers for an acknowledgement, and a poll is one itself.
+    if shared.person.transport != TransportKind::Sse || shared.session.get().is_none() {
+        return;
+    }
+    let sent = send(shared, ClientEvent::Ack { seq: NEVER_TOLD }).await;
+    assert!(!matches!(sent, Some(Ok(_))), "what was never told was acknowledged");
 }
 
 fn is_refusal(error: &ClientError) -> bool {

@@ -137,6 +137,28 @@ async fn a_burst_keeps_its_order_across_an_upgrade_in_its_middle() {
 }
 
 #[tokio::test]
+async fn what_several_answers_hold_comes_with_the_next_polls_and_not_with_the_next_heartbeat() {
+    let config = Config { heartbeat_interval_ms: 3_600_000, ..generous() };
+    let answer_bytes_max = config.body_bytes_max;
+    let served = serve(config).await;
+    let mut ann = Polling::chat(&served, "{}").await;
+    let mut bob = Socket::chat(&served, "{}").await;
+    ann.event("paired").await;
+    let text = ".".repeat(2_000);
+    let last = 4 * answer_bytes_max / text.len();
+    for number in 0..=last {
+        bob.send(&format!(r#"42/chat,["say",{{"id":"{number}","text":"{text}"}}]"#)).await;
+    }
+    // Everything is said before ann asks again.
+    while bob.event("message").await["id"] != last.to_string() {}
+    for number in 0..=last {
+        let heard = tokio::time::timeout(PATIENCE, ann.event("message")).await;
+        let heard = heard.unwrap_or_else(|_| panic!("{number} of {last} waits for a heartbeat"));
+        assert_eq!(heard["id"], number.to_string());
+    }
+}
+
+#[tokio::test]
 async fn a_reader_who_does_not_read_is_closed_as_slow_and_loses_nothing_that_was_kept() {
     let config = Config { mailbox_events_max: 32, ..generous() };
     let served = serve(config).await;

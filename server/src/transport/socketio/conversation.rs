@@ -96,8 +96,8 @@ impl Conversation {
     async fn converse(&mut self) -> Detach {
         let mut commands_in_a_row = 0;
         loop {
-            let answers = self.is_polling().then(|| self.presence.polls().answered);
-            match self.outbox.flush(&self.socket, answers) {
+            let polls = self.is_polling().then_some(&*self.presence);
+            match self.outbox.flush(&self.socket, polls) {
                 Outcome::Gone => return self.gone().await,
                 Outcome::Sent if let Some(how) = self.end => {
                     self.fetched().await;

@@ -22,6 +22,7 @@ use socketioxide::{SendError, SocketError};
 use socketioxide_core::Value;
 
 use super::commands::AckId;
+use super::polling::{Polls, Presence};
 use super::words::Language;
 use crate::protocol::{Event, Opened, Refusal};
 
@@ -33,8 +34,6 @@ const PAUSE_MAX: Duration = Duration::from_millis(500);
 const ENVELOPE_BYTES: usize = 64;
 /// Room in an answer for what does not come from here: a ping, an echo.
 const RESERVED_BYTES: usize = 1_024;
-/// Answers until something has been fetched for certain: the first may have been under way before.
-const ANSWERS: u64 = 2;
 
 /// One packet.
 #[derive(Debug)]
@@ -117,17 +116,18 @@ pub(super) struct Outbox {
 
 /// What a client that polls may not have fetched yet.
 struct Unfetched {
-    /// How many answers there had been when each packet was sent, and its length.
+    /// How many polls had begun when each packet had been sent, and its length.
     packets: VecDeque<(u64, usize)>,
     bytes: usize,
     bytes_max: usize,
 }
 
 impl Unfetched {
-    /// Forgets what was fetched for certain, after so many answers; says whether there is room.
-    fn has_room(&mut self, answers: u64, bytes: usize) -> bool {
-        while let Some((before, fetched)) = self.packets.front()
-            && before + ANSWERS <= answers
+    /// Forgets what was fetched for certain: a poll that was under way already may have come too early.
+    /// Says whether there is room.
+    fn has_room(&mut self, polls: Polls, bytes: usize) -> bool {
+        while let Some((begun, fetched)) = self.packets.front()
+            && *begun < polls.fetched
         {
             self.bytes -= fetched;
             self.packets.pop_front();
@@ -135,8 +135,9 @@ impl Unfetched {
         self.packets.is_empty() || self.bytes + bytes <= self.bytes_max
     }
 
-    fn add(&mut self, answers: u64, bytes: usize) {
-        self.packets.push_back((answers, bytes));
+    /// Remembers what was sent, by how the polls went behind that.
+    fn add(&mut self, polls: Polls, bytes: usize) {
+        self.packets.push_back((polls.begun, bytes));
         self.bytes += bytes;
     }
 }
@@ -169,17 +170,19 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
-    /// Sends what the socket takes; where it polls, so many of its polls have been answered.
-    pub(super) fn flush(&mut self, socket: &Arc<Socket>, answers: Option<u64>) -> Outcome {
+    /// Sends what the socket takes, or what whoever polls can fetch at once.
+    pub(super) fn flush(&mut self, socket: &Arc<Socket>, polls: Option<&Presence>) -> Outcome {
         while let Some(packet) = self.waiting.front() {
-            let polled = answers.map(|answers| (answers, packet.bytes()));
-            if polled.is_some_and(|(answers, bytes)| !self.unfetched.has_room(answers, bytes)) {
+            let polled = polls.map(|presence| (presence, packet.bytes()));
+            if let Some((presence, bytes)) = polled
+                && !self.unfetched.has_room(presence.polls(), bytes)
+            {
                 return Outcome::Full;
             }
             match packet.send(socket) {
                 Outcome::Sent => {
-                    if let Some((answers, bytes)) = polled {
-                        self.unfetched.add(answers, bytes);
+                    if let Some((presence, bytes)) = polled {
+                        self.unfetched.add(presence.polls(), bytes);
                     }
                     self.waiting.pop_front();
                     self.pause = Pause::Turn;

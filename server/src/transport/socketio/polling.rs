@@ -16,7 +16,8 @@
 //! The door never reads a packet, and keeps of a request only what Engine.IO needs.
 
 use std::collections::HashMap;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
@@ -31,6 +32,7 @@ use socketioxide::ProtocolVersion;
 use socketioxide::service::SocketIoService;
 use socketioxide::socket::Sid;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
 use tower::Service;
 
 use super::{NotSocketIo, version3};
@@ -43,6 +45,9 @@ use crate::transport::socketio::PATH;
 const HEADERS_KEPT: [HeaderName; 2] = [CONTENT_TYPE, SEC_WEBSOCKET_KEY];
 /// As the query says it.
 const VERSION_4: &str = "4";
+/// A NOOP packet, with its length before it where the protocol wants that: the answer to a poll during
+/// an upgrade, which fetches nothing.
+const NOOP_BYTES_MAX: u64 = 3;
 /// More than an OPEN packet has.
 const OPEN_BYTES_MAX: usize = 1_024;
 
@@ -75,6 +80,9 @@ pub(super) struct Polls {
     pub(super) begun: u64,
     /// Polls whose answer was handed to the connection to be written.
     pub(super) answered: u64,
+    /// The latest poll, counted from 1, which left nothing behind of what was sent before it began:
+    /// it was answered, or found nothing and waits.
+    pub(super) fetched: u64,
     /// How the latest poll was cut off, until there is another one.
     pub(super) cut: Option<Cut>,
 }
@@ -151,8 +159,19 @@ impl Door {
             return self.call(request).await;
         };
         let mut watched = Watched::begin(presence);
-        let response = self.call(request).await;
+        // A poll waits where there is nothing to fetch, and must not where tokio only thinks that it is
+        // somebody else's turn.
+        let mut call = pin!(unconstrained(self.call(request)));
+        let response = poll_fn(|cx| {
+            let response = call.as_mut().poll(cx);
+            if response.is_pending() {
+                watched.wait();
+            }
+            response
+        });
+        let response = response.await;
         watched.cut = Cut::Answer;
+        watched.fetches |= response.body().size_hint().lower() > NOOP_BYTES_MAX;
         response.map(|body| Body::new(WatchedBody { body, watched: Some(watched) }))
     }
 
@@ -272,6 +291,8 @@ struct Watched {
     number: u64,
     cut: Cut,
     answered: bool,
+    /// Whether what was sent before is in the answer.
+    fetches: bool,
 }
 
 impl Watched {
@@ -282,7 +303,14 @@ impl Watched {
             polls.cut = None;
             number = polls.begun;
         });
-        Self { presence, number, cut: Cut::Waiting, answered: false }
+        Self { presence, number, cut: Cut::Waiting, answered: false, fetches: false }
+    }
+
+    /// There was nothing to fetch when it began.
+    fn wait(&mut self) {
+        if !std::mem::replace(&mut self.fetches, true) {
+            self.presence.change(|polls| polls.fetched = polls.fetched.max(self.number));
+        }
     }
 }
 
@@ -291,6 +319,9 @@ impl Drop for Watched {
         self.presence.change(|polls| {
             if self.answered {
                 polls.answered += 1;
+                if self.fetches {
+                    polls.fetched = polls.fetched.max(self.number);
+                }
             } else if self.cut == Cut::Answer || self.number == polls.begun {
                 polls.cut = Some(self.cut);
             }
