@@ -47,11 +47,16 @@ const DRAINS_MS: u64 = 1_500;
 const OFTEN_MS: u64 = 100;
 
 /// Places of a mailbox, where there are few.
-const MAILBOX_EVENTS: std::ops::RangeInclusive<usize> = 6..=12;
+const MAILBOX_EVENTS: std::ops::RangeInclusive<usize> = 5..=8;
+
+/// How many events somebody reads at most before changing to a WebSocket.
+const UPGRADE_EVENTS_MAX: u64 = 30;
 
 /// The longest message, where messages are short, in bytes.
 const MESSAGE_BYTES: usize = 300;
-/// The longest body, where bodies are short: of about a dozen messages, in bytes.
+/// What people do instead of saying something, where bodies are short.
+const WORDY: [(Action, u32); 3] = [(Action::Say, 10), (Action::SayMuch, 10), (Action::Flood, 1)];
+/// The longest body, where bodies are short: of a few messages, in bytes.
 const BODY_BYTES: usize = 2_000;
 
 /// Longer than a run, where nobody asks for a long one.
@@ -86,8 +91,6 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let server = bursts(&mut stream(seed, Stream::Bursts), server);
     let server = heartbeats(&mut stream(seed, Stream::Heartbeats), server);
     let server = notices(&mut stream(seed, Stream::Notices), server);
-    let server = mailboxes(&mut stream(seed, Stream::Mailboxes), server);
-    let server = bodies(&mut stream(seed, Stream::Bodies), server);
     let world = World { settings, server };
     let (people, steps) = people(&mut stream(seed, Stream::People), options, &world);
     let steps = power_cuts(&mut stream(seed, Stream::PowerCuts), steps);
@@ -99,7 +102,9 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let people = upgrades(&mut stream(seed, Stream::Upgrades), people);
     let people = answers(&mut stream(seed, Stream::Answers), people);
     let World { settings, server } = world;
-    Plan { settings, server, people, steps, faults, ..Plan::new(seed) }
+    let plan = Plan { settings, server, people, steps, faults, ..Plan::new(seed) };
+    let plan = mailboxes(&mut stream(seed, Stream::Mailboxes), plan);
+    bodies(&mut stream(seed, Stream::Bodies), plan)
 }
 
 /// What people live in.
@@ -243,20 +248,41 @@ fn notices(rng: &mut impl Rng, server: Config) -> Config {
     Config { notice_interval_ms: HARDLY_EVER_MS, ..server }
 }
 
-/// A server whose mailboxes hold so little that two who talk fill both between two polls, now and then.
-fn mailboxes(rng: &mut impl Rng, server: Config) -> Config {
-    if !rng.random_ratio(1, 10) {
-        return server;
+/// A server whose mailboxes hold so little that two who talk fill both between two polls, now and
+/// then, and people of whom half ask for them from time to time only.
+fn mailboxes(rng: &mut impl Rng, mut plan: Plan) -> Plan {
+    if !rng.random_ratio(1, 8) {
+        return plan;
     }
-    Config { mailbox_events_max: rng.random_range(MAILBOX_EVENTS), ..server }
+    plan.server.mailbox_events_max = rng.random_range(MAILBOX_EVENTS);
+    for person in &mut plan.people {
+        if rng.random() {
+            person.transport = TransportKind::ShortPoll;
+            person.upgrade_after_events = None;
+            person.answer_every = None;
+        }
+    }
+    plan
 }
 
-/// A server whose answers hold less than a few people say at once, now and then.
-fn bodies(rng: &mut impl Rng, server: Config) -> Config {
+/// A server whose answers hold less than a few people say at once, now and then, and people who fill
+/// them: half of them poll Socket.IO, and change to a WebSocket in the middle of it.
+fn bodies(rng: &mut impl Rng, mut plan: Plan) -> Plan {
     if !rng.random_ratio(1, 10) {
-        return server;
+        return plan;
     }
-    Config { body_bytes_max: BODY_BYTES, message_bytes_max: MESSAGE_BYTES, ..server }
+    plan.server.body_bytes_max = BODY_BYTES;
+    plan.server.message_bytes_max = MESSAGE_BYTES;
+    for step in plan.steps.iter_mut().filter(|step| step.action == Action::Say) {
+        step.action = pick_weighted(rng, &WORDY);
+    }
+    for person in &mut plan.people {
+        if rng.random() {
+            person.transport = TransportKind::SocketioPolling;
+            person.upgrade_after_events = Some(rng.random_range(0..UPGRADE_EVENTS_MAX));
+        }
+    }
+    plan
 }
 
 /// Half of those who acknowledge something once more acknowledge what they were never told.
@@ -272,7 +298,7 @@ fn acknowledgements(rng: &mut impl Rng, mut steps: Vec<Step>) -> Vec<Step> {
 /// Half of those who can change to a WebSocket do so, before they are paired or while they talk.
 fn upgrades(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
     for person in &mut people {
-        let events = rng.random::<bool>().then(|| rng.random_range(0..30));
+        let events = rng.random::<bool>().then(|| rng.random_range(0..UPGRADE_EVENTS_MAX));
         if person.transport == TransportKind::SocketioPolling {
             person.upgrade_after_events = events;
         }

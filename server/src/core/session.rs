@@ -128,7 +128,10 @@ impl Core {
         if state == State::Closed {
             return match event {
                 ClientEvent::Ack { seq } => self.acknowledge_again(handle, seq),
-                ClientEvent::Leave => Ok(()),
+                ClientEvent::Leave => {
+                    self.wait_no_longer_for(session);
+                    Ok(())
+                }
                 ClientEvent::Say(_) | ClientEvent::Next { .. } if self.draining => {
                     Err(Rejected::Draining { retry_after_ms: self.config.retry_after_ms })
                 }
@@ -226,11 +229,9 @@ impl Core {
             was_suspect = known.suspect,
             is_read = known.reader.is_some(),
         );
-        let was_waited_for = known.is_waited_for();
-        known.is_expected = false;
         known.state = State::Closed;
         let notice_at = known.notice_at.take();
-        self.unread -= usize::from(was_waited_for);
+        self.wait_no_longer_for(session);
         self.notices.change(session, notice_at, None);
         // For as long as a drain waits, there is something to come for.
         let drain_max = if self.draining { self.config.drain_max() } else { Duration::ZERO };
@@ -261,6 +262,14 @@ impl Core {
         known.is_expected = true;
         let is_waited_for = known.is_waited_for();
         self.unread += usize::from(is_waited_for);
+    }
+
+    /// Whoever leaves need not be told that everything ends.
+    fn wait_no_longer_for(&mut self, session: SessionId) {
+        let known = self.known(session);
+        let was_waited_for = known.is_waited_for();
+        known.is_expected = false;
+        self.unread -= usize::from(was_waited_for);
     }
 
     /// The person is there: the lease begins anew, or rests while somebody reads.

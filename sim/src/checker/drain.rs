@@ -167,7 +167,9 @@ impl Drain<'_> {
             return None;
         }
         let is_last = |event: &&Event| {
-            event.op == Op::Leave || matches!(event.told(), Some(ServerEvent::Closing { .. }))
+            // Whoever says so without a connection says it to nobody.
+            (event.op == Op::Leave && event.kind == Kind::Ok)
+                || matches!(event.told(), Some(ServerEvent::Closing { .. }))
         };
         let sessions: BTreeSet<_> = recent.clone().filter_map(|event| event.session).collect();
         let mut told = None;

@@ -97,7 +97,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let mut violations = Vec::new();
     violations.extend(pairing::check(&view));
     violations.extend(partings::check(plan, &view));
-    violations.extend(log::check(&view));
+    violations.extend(log::check(plan, &view));
     violations.extend(delivery::check(&view));
     violations.extend(isolation::check(&view));
     violations.extend(liveness::check(&view));

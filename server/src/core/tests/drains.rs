@@ -93,6 +93,17 @@ fn a_drain_does_not_wait_for_who_had_left() {
 }
 
 #[test]
+fn a_drain_waits_no_longer_for_who_leaves_meanwhile() {
+    let mut room = couple();
+    drain(&mut room);
+    room.news(BOB);
+    for _ in 0..2 {
+        room.command(ANN, ClientEvent::Leave).expect("she is known");
+        assert!(room.core.is_drained());
+    }
+}
+
+#[test]
 fn nobody_is_online_and_nobody_talks_once_a_drain_has_begun() {
     let mut room = couple();
     drain(&mut room);

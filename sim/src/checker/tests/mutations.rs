@@ -57,14 +57,17 @@ fn places(history: &[Event], wanted: impl Fn(&Event) -> bool) -> Vec<usize> {
     (0..settled).filter(|place| wanted(&history[*place]) && !is_last(*place)).collect()
 }
 
-/// Those places whose loss a `lagged` of the same session cannot be taken to stand for.
+/// Those places whose loss a `lagged` of the same session cannot be taken to stand for, be it one that
+/// was never read.
 fn unspoken_for(history: &[Event], places: Vec<usize>) -> Vec<usize> {
     let lags = |event: &Event| matches!(event.told(), Some(ServerEvent::Lagged { .. }));
-    let is_spoken_for = |place: &usize| {
-        let session = history[*place].session;
-        history[*place..].iter().any(|event| event.session == session && lags(event))
+    let ends = |event: &Event| matches!(event.told(), Some(ServerEvent::Closing { .. }));
+    let later = |place: usize| {
+        let session = history[place].session;
+        history[place..].iter().filter(move |event| event.session == session)
     };
-    places.into_iter().filter(|place| !is_spoken_for(place)).collect()
+    let is_unspoken_for = |place: &usize| later(*place).any(ends) && !later(*place).any(lags);
+    places.into_iter().filter(is_unspoken_for).collect()
 }
 
 /// One variant for each of the places, made by `change`.
