@@ -4,10 +4,12 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use ::sim::checker::STANDSTILL;
 use ::sim::shrink::{self, Limits, Shrunk, Size};
 use ::sim::transcript::brief;
 use ::sim::words::planned;
 use ::sim::{Failure, Report, diff};
+use anyhow::ensure;
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -19,6 +21,9 @@ use crate::show::{Subject, write_page};
 use crate::sim::threads;
 use crate::world::World;
 
+/// Why a run that stands still is left as it is.
+const CANNOT_SHRINK: &str = "its run never ends, so each try would take half a minute; a debugger shows \
+                             where it goes round";
 /// Kinds of failures that a sweep shrinks one of.
 const KINDS_MAX: usize = 3;
 
@@ -50,6 +55,7 @@ impl Shrink {
         let plan = subject.plan(&self.world)?;
         output.check_out()?;
         let report = ::sim::run(&plan, false);
+        ensure!(!report.trace.stands_still, "the plan cannot be shrunk: {CANNOT_SHRINK}");
         let limits = Limits { runs_max: self.runs, jobs, ..Limits::default() };
         let Some(smallest) = Smallest::of(&report, &limits) else {
             let text = "the plan does not fail: there is nothing to shrink";
@@ -76,6 +82,11 @@ pub(crate) fn first_of_each_kind(
             continue;
         }
         kinds.push(&failure.kind);
+        if failure.checker == STANDSTILL {
+            let _infallible =
+                writeln!(text, "\nseed {} is not shrunk: {CANNOT_SHRINK}", failure.seed);
+            continue;
+        }
         let report = ::sim::run(&failure.plan, false);
         if let Some(smallest) = Smallest::of(&report, limits) {
             let files = smallest.write(dir)?;

@@ -97,6 +97,9 @@ fn judge(
     if let Some(escape) = &trace.escape {
         return vec![Violation::escape(escape.clone())];
     }
+    if trace.stands_still {
+        return vec![Violation::standstill(error.unwrap_or_default())];
+    }
     match error.or_else(|| trace.panics.first().cloned()) {
         Some(panic) => vec![Violation::panic(panic)],
         None => checker::check(plan, history),

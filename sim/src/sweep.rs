@@ -113,8 +113,9 @@ fn run_all(
                     let report = simulation::run(&generate::plan(seed, options), false);
                     done(&report);
                     let result = SeedResult::new(seed, &report);
-                    if until_failure && result.failure.is_some() {
-                        // Seeds before this one are under way, and go on.
+                    if result.failure.is_some() && (until_failure || report.trace.stands_still) {
+                        // Seeds before this one are under way, and go on. A run that stands still
+                        // keeps its core, so others would only be slower.
                         end.fetch_min(seed, Ordering::Relaxed);
                     }
                     results.lock().expect("no thread panics here").insert(seed, result);

@@ -52,6 +52,9 @@ use serde::{Deserialize, Serialize};
 use crate::history::Event;
 use crate::plan::Plan;
 
+/// What finds a run that never comes to its end.
+pub const STANDSTILL: &str = "standstill";
+
 /// A promise that was broken, and how one knows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
@@ -71,6 +74,11 @@ impl Violation {
     /// The run is no function of its seed.
     pub(crate) fn escape(what: String) -> Self {
         Self::new("determinism", what, &[])
+    }
+
+    /// The run never comes to its end.
+    pub(crate) fn standstill(what: String) -> Self {
+        Self::new(STANDSTILL, what, &[])
     }
 
     /// A real server did what none may.

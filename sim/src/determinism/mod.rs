@@ -21,6 +21,7 @@ pub mod clock;
 mod escape;
 mod interpose;
 mod panics;
+mod standstill;
 mod state;
 pub mod trace;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -34,11 +35,12 @@ mod tests;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Once, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use standstill::{LOOKS_MAX, Watched};
 pub use trace::{Counts, Divergence, Entry, Kind, TraceReport};
 
 /// Simulated programs nest deeply in unoptimised builds.
@@ -57,7 +59,8 @@ const STACK_BYTES: usize = 8 << 20;
 /// # Errors
 ///
 /// The text of every panic on the thread, one a line with its place, if `body`
-/// panicked. Panics that `body` caught are in [`TraceReport::panics`].
+/// panicked. Panics that `body` caught are in [`TraceReport::panics`]. Or that simulated time stands still,
+/// which is said by [`TraceReport::stands_still`]; the thread is left behind.
 ///
 /// # Panics
 ///
@@ -77,34 +80,41 @@ where
         panics::install_hook();
         assert_effective();
     });
-    run(seed, epoch_ms, record_entries, body)
+    run(seed, epoch_ms, record_entries, LOOKS_MAX, body)
 }
 
 fn run<T, F>(
     seed: u64,
     epoch_ms: u64,
     record_entries: bool,
+    looks_max: u32,
     body: F,
 ) -> (Result<T, String>, TraceReport)
 where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let simulated = thread::Builder::new()
+    let (steps, (running, over)) = (Arc::<AtomicU64>::default(), mpsc::channel());
+    let stepped = Arc::clone(&steps);
+    let thread = thread::Builder::new()
         .name(format!("seed-{seed}"))
         .stack_size(STACK_BYTES)
         .spawn(move || {
             set_traps(true);
-            state::begin(seed, epoch_ms, record_entries);
+            state::begin(seed, epoch_ms, record_entries, stepped);
             let outcome = catch_unwind(AssertUnwindSafe(body));
             let (report, escape) = state::end();
             set_traps(false);
             let outcome = outcome.map_err(|payload| panics::describe(&report.panics, &*payload));
+            drop(running);
             (outcome, report, escape)
         })
         .expect("the system can start one more thread");
-    let (outcome, mut report, escape) =
-        simulated.join().expect("panics of the body are caught on its own thread");
+    let Some((outcome, mut report, escape)) = Watched { thread, steps, over }.wait(looks_max)
+    else {
+        let why = "nothing waits for anything any more, so simulated time stands still";
+        return (Err(why.to_owned()), TraceReport::of_a_standstill());
+    };
     report.escape = escape.map(|escape| escape.describe());
     (outcome, report)
 }
@@ -141,7 +151,7 @@ fn assert_effective() {
         "the simulation's `getrandom` is not in the dynamic symbol table of this executable, so \
          crates that look it up with `dlsym` miss it: the linker was told to hide it"
     );
-    let (probe, report) = run(0, EPOCH_MS, false, || {
+    let (probe, report) = run(0, EPOCH_MS, false, LOOKS_MAX, || {
         let hash = RandomState::new().hash_one(0);
         #[allow(clippy::disallowed_methods, reason = "asks whether the clock is simulated")]
         let now = SystemTime::now();
@@ -164,7 +174,7 @@ fn assert_effective() {
 fn assert_watched(epoch_ms: u64) {
     assert!(tripwire::count() > 0, "the watched functions are a part of this program");
     let (is_refused, report) =
-        run(0, epoch_ms, false, || thread::Builder::new().spawn(|| ()).is_err());
+        run(0, epoch_ms, false, LOOKS_MAX, || thread::Builder::new().spawn(|| ()).is_err());
     assert!(
         is_refused == Ok(true) && report.escape.is_some(),
         "std starts threads in a way that the simulation does not see"

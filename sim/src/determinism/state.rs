@@ -4,6 +4,8 @@
 //! panics, and allocates only while the entries of a trace are listed and when the run has failed.
 
 use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -35,6 +37,7 @@ pub(super) struct State {
     reading: Option<Reading>,
     pub(super) panics: Vec<String>,
     escape: Option<Escape>,
+    steps: Arc<AtomicU64>,
 }
 
 /// The same clock read again and again with nothing in between: one entry of the trace. Tokio
@@ -46,7 +49,9 @@ struct Reading {
 }
 
 /// Makes the calling thread a simulated one.
-pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool) {
+///
+/// `steps` counts how often the clock is set.
+pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool, steps: Arc<AtomicU64>) {
     let mut entropy = ChaCha8Rng::seed_from_u64(seed);
     entropy.set_stream(ENTROPY_STREAM);
     let state = State {
@@ -56,6 +61,7 @@ pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool) {
         reading: None,
         panics: Vec::new(),
         escape: None,
+        steps,
     };
     STATE.with_borrow_mut(|slot| *slot = Some(Box::new(state)));
     TRAPPED.set(None);
@@ -136,6 +142,7 @@ impl State {
     /// Changes the clocks, which show something new from then on.
     pub(super) fn set_clock<R>(&mut self, change: impl FnOnce(&mut Clock) -> R) -> R {
         self.note_reading();
+        self.steps.fetch_add(1, Ordering::Relaxed);
         change(&mut self.clock)
     }
 

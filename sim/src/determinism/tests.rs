@@ -6,6 +6,8 @@
 mod escapes;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -13,7 +15,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::trace::PacketEvent;
-use super::{Kind, TraceReport, clock, simulated, trace};
+use super::{Kind, TraceReport, clock, run, simulated, trace};
 
 const EPOCH_MS: u64 = 1_800_000_000_123;
 
@@ -50,6 +52,34 @@ fn the_same_seed_gives_the_same_run_whatever_ran_before() {
         drawing(other);
     }
     assert_eq!(first, drawing(7));
+}
+
+#[test]
+fn a_run_that_goes_round_in_circles_is_given_up_and_one_that_moves_on_is_not() {
+    static IS_TOLD: AtomicBool = AtomicBool::new(false);
+    let circles = || {
+        while !IS_TOLD.load(Ordering::Relaxed) {
+            std::hint::spin_loop();
+        }
+    };
+    let (outcome, report) = run(0, EPOCH_MS, false, 2, circles);
+    IS_TOLD.store(true, Ordering::Relaxed);
+    assert!(report.stands_still && outcome.is_err(), "{report:?}");
+    let (beat, beats) = mpsc::channel();
+    thread::spawn(move || {
+        while beat.send(()).is_ok() {
+            thread::sleep(Duration::from_millis(900));
+        }
+    });
+    let moves_on = move || {
+        // Longer than the other one was given.
+        for step in 0..4 {
+            beats.recv().expect("it goes on for as long as somebody listens");
+            clock::set_now(Duration::from_millis(step));
+        }
+    };
+    let (outcome, report) = run(0, EPOCH_MS, false, 2, moves_on);
+    assert!(!report.stands_still && outcome.is_ok(), "{report:?}");
 }
 
 #[test]
@@ -135,8 +165,8 @@ fn draw_outside() -> Outside {
 
 #[test]
 fn outside_entropy_and_clocks_are_the_systems_even_while_a_run_is_under_way() {
-    let (ask, asked) = std::sync::mpsc::channel();
-    let (tell, told) = std::sync::mpsc::channel();
+    let (ask, asked) = mpsc::channel();
+    let (tell, told) = mpsc::channel();
     let beside = thread::spawn(move || {
         asked.recv().expect("the run asks once");
         let outside = draw_outside();

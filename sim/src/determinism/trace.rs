@@ -105,6 +105,9 @@ pub struct TraceReport {
     /// nothing then. Not part of the hash.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub escape: Option<String>,
+    /// The run never came to its end, and left no other trace. Not part of the hash.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stands_still: bool,
 }
 
 /// The first entry at which two traces differ.
@@ -149,6 +152,12 @@ pub fn fault(at_us: u64, bytes: &[u8]) {
 }
 
 impl TraceReport {
+    /// What a run leaves that never came to its end.
+    pub(super) fn of_a_standstill() -> Self {
+        let (hash, counts) = (0, Counts::default());
+        Self { hash, entries: None, counts, panics: Vec::new(), escape: None, stands_still: true }
+    }
+
     /// Where this trace and `other` part; `None` if they are equal or if the
     /// entries of either were not listed.
     #[must_use]
@@ -216,6 +225,7 @@ impl Trace {
             counts: self.counts,
             panics,
             escape: None,
+            stands_still: false,
         }
     }
 }

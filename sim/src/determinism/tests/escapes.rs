@@ -171,7 +171,7 @@ fn a_stack_that_is_full_is_still_told_as_that() {
             let page = std::hint::black_box([depth; 512]);
             if depth == u64::MAX { 0 } else { fill(depth + 1) + page[0] }
         }
-        let _dies = run(0, 0, false, || fill(0));
+        let _dies = run(0, 0, false, u32::MAX, || fill(0));
     }
     let program = std::env::current_exe().expect("a test has a path");
     let mut child = std::process::Command::new(program);
