@@ -46,6 +46,9 @@ const DRAINS_MS: u64 = 1_500;
 /// Between two heartbeats, where there are many.
 const OFTEN_MS: u64 = 100;
 
+/// How seldom a limit is at the end of what it can be.
+const EXTREME_ONE_IN: u32 = 20;
+
 /// Places of a mailbox, where there are few.
 const MAILBOX_EVENTS: std::ops::RangeInclusive<usize> = 5..=8;
 
@@ -81,6 +84,7 @@ enum Stream {
     Mailboxes = 14,
     Bodies = 15,
     Acknowledgements = 16,
+    Extremes = 17,
 }
 
 /// The plan of a seed.
@@ -104,7 +108,9 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let World { settings, server } = world;
     let plan = Plan { settings, server, people, steps, faults, ..Plan::new(seed) };
     let plan = mailboxes(&mut stream(seed, Stream::Mailboxes), plan);
-    bodies(&mut stream(seed, Stream::Bodies), plan)
+    let mut plan = bodies(&mut stream(seed, Stream::Bodies), plan);
+    plan.server = extremes(&mut stream(seed, Stream::Extremes), options, plan.server);
+    plan
 }
 
 /// What people live in.
@@ -263,6 +269,28 @@ fn mailboxes(rng: &mut impl Rng, mut plan: Plan) -> Plan {
         }
     }
     plan
+}
+
+/// Limits at the end of what they can be, each of them seldom.
+fn extremes(rng: &mut impl Rng, options: &Options, usual: Config) -> Config {
+    // Drawn in any case, so that one limit more changes no other.
+    let rate = pick(rng, &[2, 200]);
+    let sessions = rng.random_range(1..=options.people);
+    let mut seldom = |extreme: u64, usual: u64| {
+        if rng.random_ratio(1, EXTREME_ONE_IN) { extreme } else { usual }
+    };
+    Config {
+        sessions_max: seldom(sessions as u64, usual.sessions_max as u64) as usize,
+        messages_per_s_max: seldom(rate, usual.messages_per_s_max.into()) as u32,
+        messages_burst_max: seldom(1, usual.messages_burst_max.into()) as u32,
+        poll_wait_ms_max: seldom(200, usual.poll_wait_ms_max),
+        poll_grace_ms: seldom(20, usual.poll_grace_ms),
+        stream_comment_ms: seldom(OFTEN_MS, usual.stream_comment_ms),
+        resume_window_ms: seldom(0, usual.resume_window_ms),
+        drain_ms_max: seldom(0, usual.drain_ms_max),
+        retry_after_ms: seldom(0, usual.retry_after_ms),
+        ..usual
+    }
 }
 
 /// A server whose answers hold less than a few people say at once, now and then, and people who fill

@@ -195,6 +195,9 @@ pub(crate) const AFTER_ANOTHER: &str = "again, after another one";
 /// What is noted of a message that is sent over a connection beside the person's own.
 pub(crate) const OTHER_CONNECTION: &str = "over another connection";
 
+/// Noted beside a refusal where no cursor was named that anybody could be behind.
+pub(crate) const NAMED_NO_CURSOR: &str = "had named no cursor";
+
 /// What is noted of somebody who lets go of every connection and keeps the session.
 pub(crate) const WENT_AWAY: &str = "went away";
 

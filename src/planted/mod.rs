@@ -11,6 +11,7 @@ mod workshop;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use ::sim::checker::STANDSTILL;
 use ::sim::planted::Patch;
 use anyhow::{Context, bail, ensure};
 use clap::Args;
@@ -161,7 +162,9 @@ impl Planted {
         row.what = failure["what"].as_str().map(str::to_owned);
         row.seeds = sweep["seeds"].as_u64();
         row.cpu_seconds = sweep["cpu_seconds"].as_f64();
-        let Some(seed) = failure["seed"].as_u64().filter(|_| self.shrink_runs > 0) else {
+        let is_endless = row.checker.as_deref() == Some(STANDSTILL);
+        let Some(seed) = failure["seed"].as_u64().filter(|_| self.shrink_runs > 0 && !is_endless)
+        else {
             return Ok(row);
         };
         // Where a smaller plan does not come to a good end, the bug is found all the same.

@@ -7,13 +7,14 @@ use server::protocol::{PairId, ServerEvent, SessionId};
 use super::Violation;
 use super::view::View;
 use crate::history::{Event, Kind, Op};
+use crate::plan::Plan;
 
 const NAME: &str = "liveness";
 
-/// Checks that everybody who wants to be there is, that both members of a conversation take it
+/// Checks that everybody who wants to be there is, as far as there is room, that both members of a conversation take it
 /// for theirs, and that at most one person waits.
 #[must_use]
-pub fn check(view: &View<'_>) -> Vec<Violation> {
+pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let Some(settled) = view.settled else {
         return vec![Violation::new(NAME, "the run never came to rest", &[])];
     };
@@ -48,7 +49,10 @@ pub fn check(view: &View<'_>) -> Vec<Violation> {
         let what = format!("{} people wait for each other", waiting.len());
         violations.push(Violation::new(NAME, what, &waiting));
     }
-    violations.extend(absent(view, settled));
+    let there = view.sessions.keys().filter(|session| view.is_present_at_rest(**session)).count();
+    if there < plan.server.sessions_max {
+        violations.extend(absent(view, settled));
+    }
     violations
 }
 

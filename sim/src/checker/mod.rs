@@ -108,7 +108,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations.extend(log::check(plan, &view));
     violations.extend(delivery::check(&view));
     violations.extend(isolation::check(&view));
-    violations.extend(liveness::check(&view));
+    violations.extend(liveness::check(plan, &view));
     violations.extend(bounds::check(plan, &view));
     violations.extend(echo::check(&view));
     violations.extend(reasons::check(plan, &view));

@@ -19,7 +19,7 @@ use super::Violation;
 use super::connections::{Connections, is_undisturbed};
 use super::resume::{OUT_OF_BOUNDS, with_tabs};
 use super::view::View;
-use crate::history::{Event, Kind, Op};
+use crate::history::{Event, Kind, NAMED_NO_CURSOR, Op};
 use crate::plan::{Action, Fault, FaultKind, Plan};
 use crate::workload::TEXT_BYTES_MAX;
 
@@ -30,7 +30,7 @@ const ATTEMPTS: usize = 2;
 /// Checks each refusal, and each end of a session that was too slow.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
-    let mut violations: Vec<_> = out_of_bounds(view.history).collect();
+    let mut violations = out_of_bounds(plan, view.history);
     violations.extend(superseded(plan, view.history));
     violations.extend(draining(plan, view.history));
     violations.extend(messages(plan, view));
@@ -40,12 +40,19 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     violations
 }
 
-fn out_of_bounds(history: &[Event]) -> impl Iterator<Item = Violation> {
-    history.iter().filter_map(|event| {
+/// Refusals for a cursor over a connection that named none, or whose person had no other that could
+/// have been ahead.
+fn out_of_bounds(plan: &Plan, history: &[Event]) -> Vec<Violation> {
+    let with_tabs = with_tabs(plan);
+    let violation = |event: &Event| {
         let Op::Refused { refusal } = &event.op else { return None };
+        let has_no_excuse = event.detail.as_deref() == Some(NAMED_NO_CURSOR)
+            || !with_tabs.contains(event.process.as_str());
         let what = format!("{} was refused for a cursor, and asked from none", event.process);
-        (refusal.problem.title == OUT_OF_BOUNDS).then(|| Violation::new(NAME, what, &[event.index]))
-    })
+        (refusal.problem.title == OUT_OF_BOUNDS && has_no_excuse)
+            .then(|| Violation::new(NAME, what, &[event.index]))
+    };
+    history.iter().filter_map(violation).collect()
 }
 
 fn superseded(plan: &Plan, history: &[Event]) -> Vec<Violation> {

@@ -8,7 +8,9 @@ use client::{ClientError, Sent, TransportKind};
 use server::protocol::{ClientEvent, Refusal, Say, Seq};
 
 use super::{BACKOFF, Shared};
-use crate::history::{AFTER_ANOTHER, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, WENT_AWAY};
+use crate::history::{
+    AFTER_ANOTHER, HANGS, Kind, NAMED_NO_CURSOR, OTHER_CONNECTION, Op, POWER_CUT, WENT_AWAY,
+};
 use crate::net::Trap;
 use crate::plan::{Action, Settings};
 
@@ -194,7 +196,7 @@ async fn acknowledge_again(shared: &Shared) {
     let sent = send(shared, ClientEvent::Ack { seq: Seq(after.0 / 2) }).await;
     if let Some(Err(ClientError::Refused(problem))) = sent {
         let refusal = Refusal { id: None, problem };
-        shared.record(Kind::Observe, Op::Refused { refusal });
+        shared.record_with(Kind::Observe, Op::Refused { refusal }, NAMED_NO_CURSOR);
     }
 }
 
@@ -277,7 +279,7 @@ async fn tab(shared: &Shared, transport: TransportKind, names_cursor: bool) {
     // Whoever names a cursor may have fallen behind what another connection has acknowledged.
     let refused = |refusal| {
         if !names_cursor {
-            shared.record(Kind::Observe, Op::Refused { refusal });
+            shared.record_with(Kind::Observe, Op::Refused { refusal }, NAMED_NO_CURSOR);
         }
     };
     let reading = async {
