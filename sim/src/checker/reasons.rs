@@ -56,7 +56,9 @@ fn out_of_bounds(plan: &Plan, history: &[Event]) -> Vec<Violation> {
 }
 
 fn superseded(plan: &Plan, history: &[Event]) -> Vec<Violation> {
-    let with_tabs = with_tabs(plan);
+    let mut with_tabs = with_tabs(plan);
+    let polls = plan.steps.iter().filter(|step| step.action == Action::SecondPoll);
+    with_tabs.extend(polls.map(|step| step.who.as_str()));
     let mut connections = Connections::default();
     let mut violations = Vec::new();
     for event in history {

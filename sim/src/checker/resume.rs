@@ -19,8 +19,8 @@ const NAME: &str = "resume";
 /// How the server's problem details call it.
 pub(super) const OUT_OF_BOUNDS: &str = "The cursor is out of bounds";
 
-/// Checks every refusal to read, but for people who open a second tab, which acknowledges for the
-/// first one.
+/// Checks every refusal to read, but for people with a second tab, which acknowledges for the first
+/// one.
 #[must_use]
 pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let with_tabs = with_tabs(plan);
@@ -40,14 +40,10 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations
 }
 
-/// People who read or speak over a second connection now and then.
+/// People who read on in a second tab now and then. One poll more, from the cursor of the first tab, is
+/// not ahead of it.
 pub(super) fn with_tabs(plan: &Plan) -> BTreeSet<&str> {
-    let is_tab = |action| {
-        matches!(
-            action,
-            Action::SecondTab | Action::FreshTab | Action::SecondPoll | Action::DoublePost
-        )
-    };
+    let is_tab = |action| matches!(action, Action::SecondTab | Action::FreshTab);
     let tabs = plan.steps.iter().filter(|step| is_tab(step.action));
     tabs.map(|step| step.who.as_str()).collect()
 }

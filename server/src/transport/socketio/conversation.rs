@@ -285,13 +285,13 @@ impl Conversation {
             return;
         }
         self.polls = self.presence.polls();
-        let answered = self.polls.answered;
+        let Polls { begun, answered, .. } = self.polls;
         let grace = Duration::from_millis(self.hub.config().poll_grace_ms);
         let fetched = async {
-            while self.polls.cut.is_none() {
+            while self.polls.cut.is_none() && self.polls.fetched <= begun {
                 let changed = self.presence.changed(self.polls);
                 // The first answer may have been under way before the last packets were; whoever
-                // has not seen them asks again at once.
+                // has not seen them asks again at once, and whoever has may do so or not.
                 let may_be_all =
                     self.polls.answered > answered && self.polls.begun == self.polls.answered;
                 let wait = if may_be_all { ASKS_AGAIN_MAX } else { grace };
