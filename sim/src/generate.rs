@@ -43,10 +43,8 @@ const BURST_MESSAGES: u32 = 160;
 /// Longer than a drain may take.
 const DRAINS_MS: u64 = 1_500;
 
-/// Between two heartbeats, where there are many: less than a packet may take.
-const HEARTBEATS_MS: [u64; 2] = [30, 100];
-/// Between two comments of a stream, where there are many.
-const COMMENT_MS: u64 = 100;
+/// Between two heartbeats or two comments of a stream, where there are many.
+const OFTEN_MS: u64 = 100;
 
 /// How seldom a limit is at the end of what it can be.
 const EXTREME_ONE_IN: u32 = 20;
@@ -241,10 +239,10 @@ fn speaks_by_itself(transport: TransportKind) -> bool {
 /// A server that asks whether its people are there so often that what it tells them meanwhile is
 /// still on its way when they answer, now and then.
 fn heartbeats(rng: &mut impl Rng, server: Config) -> Config {
-    if !rng.random_ratio(1, 6) {
+    if !rng.random_ratio(1, 8) {
         return server;
     }
-    Config { heartbeat_interval_ms: pick(rng, &HEARTBEATS_MS), ..server }
+    Config { heartbeat_interval_ms: OFTEN_MS, ..server }
 }
 
 /// A server that hardly ever tells how many people there are, now and then: whatever is forgotten is
@@ -287,7 +285,7 @@ fn extremes(rng: &mut impl Rng, options: &Options, usual: Config) -> Config {
         messages_burst_max: seldom(1, usual.messages_burst_max.into()) as u32,
         poll_wait_ms_max: seldom(200, usual.poll_wait_ms_max),
         poll_grace_ms: seldom(20, usual.poll_grace_ms),
-        stream_comment_ms: seldom(COMMENT_MS, usual.stream_comment_ms),
+        stream_comment_ms: seldom(OFTEN_MS, usual.stream_comment_ms),
         resume_window_ms: seldom(0, usual.resume_window_ms),
         drain_ms_max: seldom(0, usual.drain_ms_max),
         retry_after_ms: seldom(0, usual.retry_after_ms),
