@@ -47,7 +47,7 @@ impl Operator {
     /// Asks the servers that were told to stop, when it is time.
     pub(crate) fn ask_during_drains(&mut self, sim: &mut Sim<'static>, now_ms: u64) {
         while self.during_drains.pop_if(|at_ms| *at_ms <= now_ms).is_some() {
-            self.from_new_host(sim, async |connector, recorder| {
+            self.on_a_new_host(sim, async |connector, recorder| {
                 // One that has come to its end, or is struck by something else, does not answer.
                 drop(timeout(ANSWER_MAX, ask(connector, &recorder)).await);
                 Ok(())
@@ -57,12 +57,12 @@ impl Operator {
 
     /// Asks the server, which must answer.
     pub(crate) fn ask(&mut self, sim: &mut Sim<'static>) {
-        self.from_new_host(sim, async |connector, recorder| ask(connector, &recorder).await);
+        self.on_a_new_host(sim, async |connector, recorder| ask(connector, &recorder).await);
     }
 
     /// The host is new each time, because each host slows every step for as long as something runs
     /// on it.
-    fn from_new_host<F>(
+    fn on_a_new_host<F>(
         &mut self,
         sim: &mut Sim<'static>,
         asks: impl FnOnce(SimConnector, Recorder) -> F + 'static,

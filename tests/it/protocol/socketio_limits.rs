@@ -150,7 +150,8 @@ async fn what_several_answers_hold_comes_with_the_next_polls_and_not_with_the_ne
         bob.send(&format!(r#"42/chat,["say",{{"id":"{number}","text":"{text}"}}]"#)).await;
     }
     // Everything is said before ann asks again.
-    while bob.event("message").await["id"] != last.to_string() {}
+    let last_id = last.to_string();
+    while bob.event("message").await["id"] != last_id {}
     for number in 0..=last {
         let heard = tokio::time::timeout(PATIENCE, ann.event("message")).await;
         let heard = heard.unwrap_or_else(|_| panic!("{number} of {last} waits for a heartbeat"));
