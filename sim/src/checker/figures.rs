@@ -95,7 +95,7 @@ fn depth(
 ) -> (&'static str, RangeInclusive<u64>) {
     let [count, sum] = DEPTHS;
     let put = |event: &Event| match &event.op {
-        Op::Told { event } => Some((event.seq, event.at.clone())),
+        Op::Told { event: told } => Some((told.seq, event.put_us()?)),
         _ => None,
     };
     let here = view.sessions.iter().filter(|(session, _)| view.is_present_at_rest(**session));

@@ -172,3 +172,73 @@ fn somebody_who_waits_is_counted_as_that() {
     "#]],
     );
 }
+
+#[test]
+fn mailboxes_that_are_told_to_hold_less_than_they_did_are_found() {
+    let twice = "ann < notice put 0\nann < notice put 0\npass 4000";
+    let figures = "sessions=2 pairs=1 readers=1 timers=3 connections=3 ready=1";
+    let deep = |depths: &str| asked(twice, &format!("{figures} {depths}"));
+    let true_ones = "mailbox_depth_count=6 mailbox_depth_sum=7";
+    verdict_under(&draining(), &deep(true_ones), expect![[""]]);
+    verdict_under(
+        &draining(),
+        &deep("mailbox_depth_count=6 mailbox_depth_sum=6"),
+        expect![[r#"
+            figures: of mailbox_depth_sum the server counts 6, not 7 or more
+        "#]],
+    );
+}
+
+#[test]
+fn a_server_that_drains_and_welcomes_people_is_found() {
+    let drain = |then: &str| couple(&format!("pass 1000\ndrain begins\npass 100\n{then}"));
+    let told = "ann < closing draining\nbob < closing draining\n";
+    verdict_under(&draining(), &drain(&format!("holds ready=0\n{told}drain ended")), expect![[""]]);
+    verdict_under(
+        &draining(),
+        &drain(&format!("holds ready=1\n{told}drain ended")),
+        expect![[r#"
+            figures: a server that drains says that new people are welcome
+        "#]],
+    );
+    // Another one has taken its place.
+    verdict_under(
+        &draining(),
+        &drain(&format!("{told}server exits\nholds ready=1")),
+        expect![[""]],
+    );
+}
+
+// ---- room
+
+#[test]
+fn whoever_finds_the_server_full_need_not_get_in() {
+    let absent = couple("cyd does not get in");
+    let mut full = draining();
+    full.server.sessions_max = 2;
+    verdict_under(&full, &absent, expect![[""]]);
+    full.server.sessions_max = 3;
+    verdict_under(
+        &full,
+        &absent,
+        expect![[r#"
+            liveness: cyd tried to get in and never did
+        "#]],
+    );
+}
+
+#[test]
+fn a_place_that_is_left_out_is_found_where_the_mailbox_was_not_full_or_was_read_to_its_end() {
+    let left_out = "ann < notice @6\n";
+    let gone = couple(&format!("{left_out}ann vanishes\nbob < left\nbob < waiting"));
+    verdict_under(&tight(), &gone, expect![[""]]);
+    let found = || {
+        expect![[r#"
+            log: s1 was never given what lies between two events
+        "#]]
+    };
+    verdict_under(&draining(), &gone, found());
+    verdict_under(&tight(), &couple(left_out), found());
+    let read = couple(&format!("{left_out}ann leaves\nann < closing\nbob < left\nbob < waiting"));
+    verdict_under(&tight(), &read, found());
+}
