@@ -13,7 +13,7 @@ pub(crate) fn environment() -> Environment {
         memory_bytes: kibibytes(&field("/proc/meminfo", "MemTotal")) * 1_024,
         open_files_max: open_files_max(),
         racetrack: crate::VERSION.to_owned(),
-        profile: if cfg!(debug_assertions) { "debug" } else { "release" }.to_owned(),
+        profile: crate::PROFILE.to_owned(),
     }
 }
 

@@ -45,6 +45,8 @@ use crate::output::Output;
 
 /// The version and, in a checkout, the commit that this program was built from.
 const VERSION: &str = commit::version!();
+/// The profile that this program was built with: what a figure of speed depends on.
+const PROFILE: &str = commit::profile!();
 
 /// Simulate a real-time server deterministically, load it with real clients, compare transports.
 ///

@@ -80,7 +80,7 @@ impl Contender {
         let command = match self {
             Self::RacetrackWebsocket | Self::RacetrackSocketio => {
                 let program = racetrack.first().map(PathBuf::from).unwrap_or_default();
-                present(&program, "cargo build --release -p racetrack-server")?;
+                present(&program, "cargo build --profile dist -p racetrack-server")?;
                 racetrack.iter().cloned().chain(unlimited()).collect()
             }
             Self::WsBun => {
@@ -133,7 +133,7 @@ mod tests {
         for (contender, expected) in [
             (Contender::WsNode, "npm ci --prefix /no/such/folder/ws-node"),
             (Contender::WsBun, "npm ci --prefix /no/such/folder/ws-bun"),
-            (Contender::RacetrackSocketio, "cargo build --release -p racetrack-server"),
+            (Contender::RacetrackSocketio, "cargo build --profile dist -p racetrack-server"),
         ] {
             let start = contender.start(&["/no/such/server".into()], nowhere);
             let error = start.expect_err("nothing is there").to_string();

@@ -1,9 +1,11 @@
-//! The commit that a program was built from, found while it is compiled.
+//! The commit and the profile that a program was built from, found while it is compiled.
 //!
 //! A build script could find as much, but everything in its package would be built again with every
 //! commit, the server's library and all that stands on it. A macro is expanded where it stands, in
 //! a program's own few lines, and only they are. It never fails a build: where there is no commit to
 //! name, or no git to ask, it names none.
+
+mod profile;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +30,17 @@ pub fn version(_nothing: TokenStream) -> TokenStream {
     let watched = watched.iter().map(|path| format!("const _: &[u8] = include_bytes!({path:?});"));
     let block = format!("{{ {} {version:?} }}", watched.collect::<String>());
     block.parse().expect("constants and a literal are Rust")
+}
+
+/// The profile of the compilation and what it decides of speed, a `&'static str`: `release (opt-level 3, no LTO)`,
+/// `dist (opt-level 3, fat LTO)`, `debug (opt-level 1, no LTO)`.
+///
+/// Reads the arguments of the running compiler, because Cargo tells a package neither the name of a profile nor
+/// its `lto`.
+#[proc_macro]
+pub fn profile(_nothing: TokenStream) -> TokenStream {
+    let arguments: Vec<_> = std::env::args().collect();
+    format!("{:?}", profile::describe(&arguments)).parse().expect("a literal is Rust")
 }
 
 /// The commit of a checkout.

@@ -116,7 +116,7 @@ const ELSEWHERE: [(&str, &str); 17] = [
     ("cargo install", "fetches and builds other people's tools"),
     ("cargo run --release --bin racetrack-server", "another name for `racetrack serve`"),
     (
-        "cargo run --release -p racetrack-loadtest --example saturate",
+        "cargo run --profile dist -p racetrack-loadtest --example saturate",
         "`saturate.rs` runs it in small",
     ),
     ("for peer in", "fetches packages"),

@@ -95,7 +95,8 @@ pub(super) fn environment(run: &Run) -> Markup {
                 ("cores", environment.cores.to_string()),
                 ("memory", bytes(environment.memory_bytes as f64)),
                 ("open files", format!("{} a process", count(environment.open_files_max))),
-                ("racetrack", format!("{} ({})", environment.racetrack, environment.profile)),
+                ("racetrack", environment.racetrack.clone()),
+                ("profile", environment.profile.clone()),
             ]))
             (generators(run))
             p.note {
