@@ -152,6 +152,7 @@ fn begun(options: &Options) -> Run {
         seed: options.seed,
         environment: environment::environment(),
         simulation: None,
+        target: options.target.clone(),
         slos: Vec::new(),
         interrupted: false,
         part: None,

@@ -71,6 +71,7 @@ impl Finished<'_> {
             intervals: figures.intervals,
             crossing,
             crossed_us: HistogramDump::default(),
+            round_starts: Vec::new(),
         }
     }
 

@@ -44,7 +44,7 @@ impl Bootstrap {
         let all = spoken.iter().flat_map(|it| &it.latency_us.0).map(|(value, _)| (*value, 0));
         let mut places: BTreeMap<u64, usize> = all.collect();
         places.values_mut().zip(0..).for_each(|(place, index)| *place = index);
-        let blocks = spoken.chunks(spoken.len().div_ceil(BLOCKS_MAX)).map(|seconds| {
+        let blocks = blocks_of(&spoken).map(|seconds| {
             let HistogramDump(counts) = sum(seconds.iter().map(|it| &it.latency_us));
             counts.into_iter().map(|(value, count)| (places[&value], count)).collect()
         });
@@ -77,6 +77,11 @@ impl Bootstrap {
         let student = student_95(self.blocks.len() - 1);
         logs.iter().map(|logs| student * deviation(logs)).collect()
     }
+}
+
+/// The seconds of a window in order, in at most as many blocks as it is drawn from.
+pub(crate) fn blocks_of<T>(seconds: &[T]) -> std::slice::Chunks<'_, T> {
+    seconds.chunks(seconds.len().div_ceil(BLOCKS_MAX).max(1))
 }
 
 pub(crate) fn deviation(values: &[f64]) -> f64 {

@@ -8,12 +8,13 @@
 
 use crate::bootstrap::{Bootstrap, deviation, student_95};
 use crate::counts::sum;
+use crate::figure::Measured;
 use crate::quantile::{Estimate, Quantile};
 use crate::run::{HistogramDump, Interval, Series};
 use crate::verdict::CLOSE_SHARE;
 
 /// Fewer rounds than this tell nothing about how rounds differ.
-const ROUNDS_MIN: usize = 3;
+pub(crate) const ROUNDS_MIN: usize = 3;
 
 impl Series {
     /// True when it is known how one measurement of this differs from the next.
@@ -118,6 +119,20 @@ pub(crate) fn difference((low, high): (f64, f64)) -> Option<Difference> {
         () if low > 1.0 + CLOSE_SHARE => Some(Difference::Higher),
         () => None,
     }
+}
+
+/// True where one lies below the other by more than chance, and more than two runs of the same
+/// differ: their 95 % intervals have nothing in common, and that of the ratio is beyond what is too
+/// close to tell. Never without both intervals.
+pub(crate) fn is_clear(lower: &Measured, higher: &Measured) -> bool {
+    let (Some(below), Some(above)) = (lower.interval, higher.interval) else {
+        return false;
+    };
+    let half_width = |(low, high): (f64, f64)| (high.max(1e-9) / low.max(1e-9)).ln() / 2.0;
+    let half = half_width(below).hypot(half_width(above));
+    let ratio = higher.value.max(1e-9) / lower.value.max(1e-9);
+    below.1 < above.0
+        && difference((ratio * (-half).exp(), ratio * half.exp())) == Some(Difference::Higher)
 }
 
 #[cfg(test)]

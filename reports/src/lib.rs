@@ -41,9 +41,11 @@ mod coarse;
 pub mod compare;
 mod confidence;
 pub mod counts;
+mod figure;
 pub mod knee;
 pub mod merge;
 pub mod quantile;
+mod ranking;
 pub mod rounds;
 pub mod slo;
 pub mod summary;
@@ -68,6 +70,8 @@ pub use summary::{Percentiles, Summary, summaries};
 pub use text::comparison_table;
 pub use verdict::{Standing, Verdict, verdict};
 
+#[cfg(test)]
+mod agreement;
 #[cfg(test)]
 #[path = "../examples/sample/mod.rs"]
 mod sample;

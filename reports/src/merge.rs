@@ -244,6 +244,7 @@ fn merge_series(views: &Views) -> Series {
         pairing_us: added(|view| &view.pairing_us),
         by_reader: readers(all().flat_map(|view| &view.by_reader)),
         rounds: Vec::new(),
+        round_starts: Vec::new(),
         notes: told(|view| &view.notes),
         latency_us,
         invalid,

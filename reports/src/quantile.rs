@@ -55,6 +55,13 @@ impl Quantile {
         format!("{}", f64::from(self.0) / 10_000.0)
     }
 
+    /// Samples that it takes to be reported: [`BEYOND_MIN`] of them lie beyond.
+    #[must_use]
+    pub fn samples_min(self) -> u64 {
+        let beyond = (MILLION - u64::from(self.0)).max(1);
+        (BEYOND_MIN * MILLION).div_ceil(beyond)
+    }
+
     /// How many of `count` samples are at or below it: at least one, at most all.
     pub(crate) fn rank(self, count: u64) -> u64 {
         let parts = u128::from(self.0) * u128::from(count);
@@ -168,6 +175,11 @@ mod tests {
         assert_eq!((estimate.value, estimate.beyond), (990, 10));
         assert_eq!(one_of_each(19).estimate(Quantile::P50), None);
         assert!(one_of_each(20).estimate(Quantile::P50).is_some());
+        for quantile in [Quantile::P50, Quantile::P90, Quantile::P99, Quantile::P999] {
+            let enough = quantile.samples_min();
+            assert!(one_of_each(enough).estimate(quantile).is_some(), "{enough}");
+            assert!(one_of_each(enough - 1).estimate(quantile).is_none(), "{enough}");
+        }
     }
 
     #[test]

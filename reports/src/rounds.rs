@@ -52,6 +52,11 @@ fn added(one: Series, other: Series) -> Series {
     messages += other.messages;
     traffic += &other.traffic;
     let later = one.intervals.last().map_or(0, |last| last.second + 1);
+    let mut round_starts = one.round_starts;
+    if round_starts.is_empty() {
+        round_starts.push(0);
+    }
+    round_starts.push(later);
     let shifted = other.intervals.into_iter().map(|mut interval| {
         interval.second += later;
         interval
@@ -83,6 +88,7 @@ fn added(one: Series, other: Series) -> Series {
         invalid: union(one.invalid, other.invalid),
         discarded: [one.discarded, other.discarded].concat(),
         notes: union(one.notes, other.notes),
+        round_starts,
         ..one
     }
 }
@@ -129,6 +135,7 @@ mod tests {
         let sum = joined(vec![round(3, 400), round(2, 400)]).expect("two rounds");
         let seconds: Vec<u64> = sum.intervals.iter().map(|it| it.second).collect();
         assert_eq!(seconds, [0, 1, 2, 3, 4]);
+        assert_eq!(sum.round_starts, [0, 3]);
     }
 
     #[test]

@@ -32,6 +32,10 @@ pub struct Run {
     pub environment: Environment,
     /// The simulation that ran before the load, if one did.
     pub simulation: Option<SimulationSummary>,
+    /// The server that was loaded, where it ran already; absent where each transport had a server
+    /// process of its own on the same machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The objectives that it was held against.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub slos: Vec<Slo>,
@@ -156,6 +160,9 @@ pub struct Series {
     /// The part of `latency_us` that two generators' clocks measured together, in microseconds.
     #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
     pub crossed_us: HistogramDump,
+    /// The first second of each round in `intervals`, where it was measured several times.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub round_starts: Vec<u64>,
 }
 
 impl Series {

@@ -21,6 +21,59 @@ pub fn bytes(count: f64) -> String {
     with_unit(count, &BYTES)
 }
 
+/// A measured time with three digits, zeros included, so that `1.00 s` stands beside `993 ms`.
+#[must_use]
+pub fn mean_us(us: f64) -> String {
+    with_digits(us, &MICROS)
+}
+
+/// A latency, which is measured in whole microseconds: `24 µs`, `1.00 ms`, `3.05 s`.
+#[must_use]
+pub fn latency_us(us: u64) -> String {
+    match us {
+        0..1_000 => format!("{us} {}", MICROS[0].1),
+        _ => mean_us(us as f64),
+    }
+}
+
+/// Measured bytes with three digits, zeros included: `190 B`, `24.0 KiB`.
+#[must_use]
+pub fn size(bytes: f64) -> String {
+    with_digits(bytes, &BYTES)
+}
+
+/// A measured number with three digits, zeros included: `0.25`, `3.00`, `12.5`, `1,250`.
+#[must_use]
+pub fn ratio(value: f64) -> String {
+    match value {
+        0.0..99.95 => {
+            let decimals = if value >= 9.995 { 1 } else { 2 };
+            format!("{value:.decimals$}")
+        }
+        _ => number(value),
+    }
+}
+
+/// Two shown ends of an interval; the unit stands once where both have the same: `138–145 µs`.
+#[must_use]
+pub fn interval(low: &str, high: &str) -> String {
+    match (low.rsplit_once(' '), high.rsplit_once(' ')) {
+        (Some((number, unit)), Some((_, same))) if unit == same => format!("{number}–{high}"),
+        (None, None) => format!("{low}–{high}"),
+        _ => format!("{low} – {high}"),
+    }
+}
+
+/// What a percentile wants that too few messages lie beyond: `needs 21 s more`.
+#[must_use]
+pub fn lacking(seconds: u64) -> String {
+    match seconds {
+        0..600 => format!("needs {seconds} s more"),
+        600..36_000 => format!("needs {} min more", seconds.div_ceil(60)),
+        _ => format!("needs {} h more", count(seconds.div_ceil(3_600))),
+    }
+}
+
 /// A whole number with its thousands apart: `12,000`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -63,8 +116,19 @@ pub fn or_absent<T>(value: Option<T>, show: impl FnOnce(T) -> String) -> String 
     value.map_or_else(|| ABSENT.to_owned(), show)
 }
 
-/// In the largest unit in which the value does not round to below one.
 fn with_unit(value: f64, units: &[(f64, &str)]) -> String {
+    let (size, name) = unit_for(value, units);
+    format!("{} {name}", number(value / size))
+}
+
+fn with_digits(value: f64, units: &[(f64, &str)]) -> String {
+    let (size, name) = unit_for(value, units);
+    let digits = if value == 0.0 { "0".to_owned() } else { ratio(value / size) };
+    format!("{digits} {name}")
+}
+
+/// The largest unit in which the value does not round to below one.
+fn unit_for<'a>(value: f64, units: &[(f64, &'a str)]) -> (f64, &'a str) {
     let magnitude = value.abs();
     let mut best = units[0];
     for (index, &(size, name)) in units.iter().enumerate().skip(1) {
@@ -74,7 +138,7 @@ fn with_unit(value: f64, units: &[(f64, &str)]) -> String {
             best = (size, name);
         }
     }
-    format!("{} {}", number(value / best.0), best.1)
+    best
 }
 
 #[cfg(test)]
@@ -90,6 +154,30 @@ mod tests {
         assert_eq!(
             shown,
             ["0 µs", "0.38 µs", "7 µs", "950 µs", "1 ms", "1.23 ms", "12.3 ms", "510 ms", "3.05 s"]
+        );
+    }
+
+    #[test]
+    fn measured_values_keep_their_three_digits() {
+        let times: Vec<_> = [0.0, 0.384, 24.0, 80.5, 993_000.0, 999_600.0, 1_003_000.0].into();
+        let times: Vec<_> = times.into_iter().map(mean_us).collect();
+        assert_eq!(times, ["0 µs", "0.38 µs", "24.0 µs", "80.5 µs", "993 ms", "1.00 s", "1.00 s"]);
+        assert_eq!([24, 999, 2_200].map(latency_us), ["24 µs", "999 µs", "2.20 ms"]);
+        assert_eq!([190.0, 24_576.0].map(size), ["190 B", "24.0 KiB"]);
+        assert_eq!(
+            [0.0, 1.0, 3.06, 12.0, 1_250.0].map(ratio),
+            ["0.00", "1.00", "3.06", "12.0", "1,250"]
+        );
+    }
+
+    #[test]
+    fn an_interval_names_its_unit_once() {
+        assert_eq!(interval("138 µs", "145 µs"), "138–145 µs");
+        assert_eq!(interval("990 µs", "1.02 ms"), "990 µs – 1.02 ms");
+        assert_eq!(interval("1.00", "1.04"), "1.00–1.04");
+        assert_eq!(
+            [21, 700, 90_000].map(lacking),
+            ["needs 21 s more", "needs 12 min more", "needs 25 h more"]
         );
     }
 

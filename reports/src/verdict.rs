@@ -4,13 +4,15 @@
 //! a transport that lost a message or was measured badly never wins.
 
 use crate::beside;
+use crate::figure::{self, Figure, P50, P99, Row, SERVER_CPU};
 use crate::knee::{self, Knee};
 use crate::merge::crossed;
-use crate::quantile::BEYOND_MIN;
+use crate::quantile::Quantile;
+use crate::ranking::{Ranking, are_loaded_alike, rank};
 use crate::run::{Messages, Run, Series, SimulationSummary};
 use crate::slo::{self, Judgement, judge};
 use crate::summary::{Summary, summaries};
-use crate::units::{count, duration_us, number, plural};
+use crate::units::{count, latency_us, number, or_absent, plural};
 
 /// Medians that differ by less than this share are called too close to tell apart: two runs of
 /// the same transport, some minutes apart on a machine that is not quite alone, differ as much.
@@ -83,7 +85,7 @@ pub fn verdict(run: &Run) -> Verdict {
     };
     let headline = match (rows.is_empty(), &run.simulation) {
         _ if !run.knees.is_empty() => knee::all_told(&run.knees),
-        (false, _) => compared(&rows),
+        (false, _) => compared(&figure::rows(run)),
         (true, Some(simulation)) => simulated(simulation),
         (true, None) => "This run is empty: no transport was put under load.".to_owned(),
     };
@@ -165,7 +167,7 @@ fn measured_again(row: &Summary) -> Option<String> {
 }
 
 fn moved(series: &Series) -> Option<String> {
-    let [first, second] = series.moved()?.map(|us| duration_us(us as f64));
+    let [first, second] = series.moved()?.map(latency_us);
     Some(format!(
         "The figures of {} were still moving: the median of the first half of the window is {first}, \
          that of the second {second}; a longer --warm-up is needed, or a machine to itself.",
@@ -191,111 +193,99 @@ fn simulated(simulation: &SimulationSummary) -> String {
     format!("The simulation ran {ran} {outcome}; no transport was put under load.")
 }
 
-/// A row that may be compared, with the median that makes it so.
-type Ranked<'a> = (u64, &'a Summary);
+fn compared(rows: &[Row]) -> String {
+    let trusted: Vec<&Row> = rows.iter().filter(|row| row.may_be_compared()).collect();
+    let known: Vec<&Row> =
+        trusted.iter().copied().filter(|row| row.summary.latency_us.p50.is_some()).collect();
+    match known[..] {
+        [] if trusted.is_empty() => "No transport has figures that may be compared.".to_owned(),
+        [] => format!(
+            "Too few messages were delivered for a median (it needs {}), so no transport is called \
+             the fastest.",
+            count(Quantile::P50.samples_min()),
+        ),
+        [row] if rows.len() == 1 => format!("{}: {}.", row.name(), speed_and_cost(row)),
+        [row] => format!(
+            "Only {} has figures that may be compared: {}.",
+            row.name(),
+            speed_and_cost(row)
+        ),
+        _ if !are_loaded_alike(rows) => {
+            "The transports carried different loads, so none is called the fastest.".to_owned()
+        }
+        _ => ranked(rows, known.len() == rows.len()),
+    }
+}
 
-fn compared(rows: &[Summary]) -> String {
-    let mut ranked: Vec<Ranked> = rows
-        .iter()
-        .filter(|row| row.valid && row.accounted)
-        .filter_map(|row| Some((row.latency_us.p50?, row)))
-        .collect();
-    ranked.sort_by_key(|&(median_us, _)| median_us);
-    let Some(&fastest) = ranked.first() else {
-        return nothing_to_compare(rows);
+/// Who leads by the median, who by the cost, and who comes last, as far as intervals can tell.
+fn ranked(rows: &[Row], are_all: bool) -> String {
+    let (speed, cost) = (rank(&P50, rows), rank(&SERVER_CPU, rows));
+    let mut sentences = vec![leaders(rows, &speed, are_all)];
+    sentences.extend(cheapest(rows, &speed, &cost));
+    sentences.extend(speed.worst.map(|worst| {
+        let row = &rows[worst];
+        format!("{} was slowest: p50 {}.", row.name(), shown(&P50, row))
+    }));
+    sentences.join(" ")
+}
+
+fn leaders(rows: &[Row], speed: &Ranking, are_all: bool) -> String {
+    let scope = if are_all { "" } else { "Of those that may be compared, " };
+    if let Some(best) = speed.best() {
+        let row = &rows[best];
+        return format!("{scope}{} was fastest: {}.", row.name(), speed_and_cost(row));
+    }
+    let leaders: Vec<&Row> = speed.leaders.iter().map(|place| &rows[*place]).collect();
+    let each = |of: &dyn Fn(&Row) -> String| {
+        listed(&leaders.iter().map(|row| of(row)).collect::<Vec<_>>())
     };
-    if ranked.len() == 1 {
-        let name = &fastest.1.transport;
-        let what = speed_and_cost(fastest);
-        return if rows.len() == 1 {
-            format!("{name} delivered {what}.")
-        } else {
-            format!("Only {name} has figures that may be compared: {what}.")
-        };
-    }
-    let all = ranked.len() == rows.len();
-    let scope = if all { "of all" } else { "of these" };
-    let mut sentence =
-        if all { String::new() } else { "Of those that may be compared, ".to_owned() };
-    sentence.push_str(&leaders(&ranked));
-    sentence.push_str(&cheapest_clause(&ranked, scope));
-    sentence.push_str(&slowest_clause(&ranked));
-    sentence.push('.');
-    sentence
-}
-
-fn nothing_to_compare(rows: &[Summary]) -> String {
-    if rows.iter().any(|row| row.valid && row.accounted) {
-        format!(
-            "Too few messages were delivered for a median (it needs {}), so no transport is \
-             called fastest.",
-            count(2 * BEYOND_MIN),
-        )
+    let tail = if leaders.iter().all(|row| (P99.measured)(row).is_some()) {
+        format!(", p99 {}", each(&|row| shown(&P99, row)))
     } else {
-        "No transport has figures that may be compared.".to_owned()
-    }
-}
-
-fn leaders(ranked: &[Ranked]) -> String {
-    let fastest = ranked[0];
-    let others: Vec<&str> = ranked[1..]
-        .iter()
-        .take_while(|&&(median_us, _)| is_close(fastest.0 as f64, median_us as f64))
-        .map(|(_, row)| row.transport.as_str())
-        .collect();
-    let name = &fastest.1.transport;
-    let what = speed_and_cost(fastest);
-    if others.is_empty() {
-        return format!("{name} delivered fastest: {what}");
-    }
-    let others = others.join(" and ");
-    format!("{name} and {others} were too close to tell apart: {name} delivered {what}")
-}
-
-fn is_close(lower: f64, higher: f64) -> bool {
-    higher <= lower * (1.0 + CLOSE_SHARE)
-}
-
-fn speed_and_cost((median_us, row): Ranked) -> String {
-    let tail =
-        row.latency_us.p99.map(|p99_us| format!(" and 99 % within {}", duration_us(p99_us as f64)));
-    let cost = row.server_cpu_us_per_message.map_or_else(
-        || "at a cost that could not be read".to_owned(),
-        |cpu_us| format!("at {} of server CPU a message", duration_us(cpu_us)),
-    );
+        String::new()
+    };
     format!(
-        "half of its messages within {}{}, {cost}",
-        duration_us(median_us as f64),
-        tail.unwrap_or_default(),
+        "{scope}{} were too close to tell apart: p50 {}{tail}.",
+        each(&|row| row.name().to_owned()),
+        each(&|row| shown(&P50, row)),
     )
 }
 
-/// Who cost least; nothing where the fastest and another share that.
-fn cheapest_clause(ranked: &[Ranked], scope: &str) -> String {
-    let mut costs: Vec<(f64, &Summary)> =
-        ranked.iter().filter_map(|&(_, row)| Some((row.server_cpu_us_per_message?, row))).collect();
-    costs.sort_by(|left, right| left.0.total_cmp(&right.0));
-    let [(cpu_us, row), (next_us, _), ..] = costs[..] else {
-        return String::new();
-    };
-    let fastest = ranked[0].1;
-    if row.transport == fastest.transport {
-        let alone = !is_close(cpu_us, next_us);
-        return if alone { format!(", the least {scope}") } else { String::new() };
-    }
-    match fastest.server_cpu_us_per_message {
-        Some(its_us) if is_close(cpu_us, its_us) => String::new(),
-        _ => format!("; {} cost least {scope}, at {}", row.transport, duration_us(cpu_us)),
-    }
+/// Whose cost is clear of all others'.
+fn cheapest(rows: &[Row], speed: &Ranking, cost: &Ranking) -> Option<String> {
+    let best = cost.best()?;
+    let row = &rows[best];
+    Some(if speed.best() == Some(best) {
+        "Its server CPU per message was the lowest as well.".to_owned()
+    } else {
+        format!(
+            "{} had the lowest server CPU: {} per message.",
+            row.name(),
+            shown(&SERVER_CPU, row)
+        )
+    })
 }
 
-/// Who was slowest; nothing where all are too close to tell apart.
-fn slowest_clause(ranked: &[Ranked]) -> String {
-    let &(median_us, row) = ranked.last().expect("only called with transports to rank");
-    if is_close(ranked[0].0 as f64, median_us as f64) {
-        return String::new();
+fn speed_and_cost(row: &Row) -> String {
+    let tail = (P99.measured)(row).map(|_| format!(", p99 {}", shown(&P99, row)));
+    let cost = match (SERVER_CPU.measured)(row) {
+        Some(_) => format!("{} of server CPU per message", shown(&SERVER_CPU, row)),
+        None => "server CPU unknown".to_owned(),
+    };
+    format!("p50 {}{}, {cost}", shown(&P50, row), tail.unwrap_or_default())
+}
+
+fn shown(figure: &Figure, row: &Row) -> String {
+    or_absent((figure.measured)(row), |it| (figure.show)(it.value))
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub(crate) fn listed(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-    format!("; {} was slowest, with a median of {}", row.transport, duration_us(median_us as f64))
 }
 
 #[cfg(test)]

@@ -160,6 +160,7 @@ fn run(ledger: &Ledger) -> Run {
         seed: 1,
         environment: Environment::default(),
         simulation: None,
+        target: None,
         slos: Vec::new(),
         interrupted: false,
         part: Some(part),

@@ -62,6 +62,7 @@ pub(crate) fn run(transports: usize, seconds: u64, rate: u64) -> Run {
         seed: 7,
         environment: environment(),
         simulation: Some(simulation()),
+        target: None,
         slos: Vec::new(),
         interrupted: false,
         part: None,
@@ -199,6 +200,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         notes: Vec::new(),
         crossing: None,
         crossed_us: HistogramDump::default(),
+        round_starts: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::axis::{Axis, Frame, Unit};
-use super::mark::Mark;
+use super::mark::{Mark, Marks};
 use super::{Size, image, points, px};
 use crate::knee::{Knee, Load, Outcome, Probe};
 
@@ -12,13 +12,13 @@ const DOT_RADIUS: f64 = 4.5;
 
 /// The chart, or none where no probe has a p99.
 #[must_use]
-pub fn knee(knees: &[Knee], size: Size) -> Option<Markup> {
+pub fn knee(knees: &[Knee], marks: &Marks, size: Size) -> Option<Markup> {
     let first = knees.first()?;
     let probes: Vec<&Probe> = knees.iter().flat_map(|knee| &knee.probes).collect();
     probes.iter().find_map(|probe| probe.p99_us)?;
     let title = match first.load {
-        Load::Rate => "messages offered a second",
-        Load::People => "people",
+        Load::Rate => "messages offered per second",
+        Load::People => "users",
     };
     let x = Axis::log(probes.iter().map(|probe| probe.load), Unit::PerSecond, title);
     let latencies = probes.iter().flat_map(|probe| [probe.p50_us, probe.p99_us]).flatten();
@@ -29,7 +29,7 @@ pub fn knee(knees: &[Knee], size: Size) -> Option<Markup> {
     let content = html! {
         (frame.draw())
         (draw_bound(&frame, first.p99_us_max))
-        @for (index, knee) in knees.iter().enumerate() { (draw_knee(&frame, knee, Mark::of(index))) }
+        @for knee in knees { (draw_knee(&frame, knee, marks.get(&knee.transport))) }
     };
     let label = "Latency against load, one line a transport, both axes logarithmic; the same \
                  figures stand in the table below";
@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn each_transport_has_a_line_and_what_did_not_hold_is_hollow() {
         let knees = knees();
-        let svg = knee(&knees, Size::Wide).expect("probes with a p99").into_string();
+        let svg =
+            knee(&knees, &Marks::default(), Size::Wide).expect("probes with a p99").into_string();
         assert_eq!(svg.matches("stroke-dasharray").count(), knees.len());
         let probes = knees.iter().flat_map(|knee| &knee.probes);
         let not_held = probes.filter(|it| it.p99_us.is_some() && it.outcome != Outcome::Held);
@@ -92,23 +93,28 @@ mod tests {
     fn a_load_that_was_measured_again_is_two_marks_and_one_place_of_the_line() {
         let mut knees = knees();
         knees.truncate(1);
-        let before = knee(&knees, Size::Wide).expect("probes with a p99").into_string();
+        let before =
+            knee(&knees, &Marks::default(), Size::Wide).expect("probes with a p99").into_string();
         let again = knees[0].probes[0].clone();
         knees[0].probes.push(again);
-        let after = knee(&knees, Size::Wide).expect("probes with a p99").into_string();
+        let after =
+            knee(&knees, &Marks::default(), Size::Wide).expect("probes with a p99").into_string();
         let line = |svg: &str| {
             let curve = svg.split("<polyline class=\"curve\" points=\"").nth(1).expect("p99");
             curve.split('"').next().expect("it ends").to_owned()
         };
         assert_eq!(line(&before), line(&after));
-        assert_eq!(after.matches("<circle").count(), before.matches("<circle").count() + 1);
+        assert_eq!(
+            after.matches("class=\"dot\"").count(),
+            before.matches("class=\"dot\"").count() + 1
+        );
     }
 
     #[test]
     fn there_is_no_empty_chart() {
-        assert!(knee(&[], Size::Wide).is_none());
+        assert!(knee(&[], &Marks::default(), Size::Wide).is_none());
         let mut knees = knees();
         knees.iter_mut().flat_map(|knee| &mut knee.probes).for_each(|probe| probe.p99_us = None);
-        assert!(knee(&knees, Size::Narrow).is_none());
+        assert!(knee(&knees, &Marks::default(), Size::Narrow).is_none());
     }
 }

@@ -1,33 +1,99 @@
-//! How a transport is told apart: colour, dash pattern and marker, by its place in the run.
+//! The look of a transport: colour, dash pattern and marker, fixed by its name in every report.
+//!
+//! The six transports of the server have a look each. Any other name (another server, a mix, an
+//! interval of short polling) takes one of the remaining 30 by the hash of the name; two such names of
+//! one report that hash alike take neighbouring looks. The order of the run never matters, so two
+//! reports can be laid side by side.
 //!
 //! The colours themselves are the page's (`--s0` to `--s5`), chosen to differ for every common
-//! kind of colour blindness; a seventh transport takes the first again, with the second's dashes and
-//! marker, so that no two of 36 look alike.
+//! kind of colour blindness.
+
+use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
 use super::px;
+use crate::run::Run;
 
 /// Colours, and as many dashes and markers.
 pub const STYLES: usize = 6;
 
+/// The transports whose looks are fixed, by colour; the markers are in the same order.
+const FIXED: [&str; STYLES] =
+    ["short-poll", "long-poll", "sse", "websocket", "socketio-websocket", "socketio-polling"];
+
 const DASHES: [&str; STYLES] = ["", "7 3", "2 3", "9 3 2 3", "4 2", "12 4"];
 
 /// The look of one transport.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     colour: usize,
     shape: usize,
 }
 
-impl Mark {
-    /// The look of the transport at that place in the run.
+/// The looks of all transports of a report.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Marks(BTreeMap<String, Mark>);
+
+impl Marks {
+    /// The looks of these names, in whatever order they are given.
     #[must_use]
-    pub fn of(index: usize) -> Self {
-        let round = index / STYLES;
-        Self { colour: index % STYLES, shape: (index + round) % STYLES }
+    pub fn of<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut marks = BTreeMap::new();
+        // In the order of the names, so that a collision ends the same in every run of them.
+        let mut others: Vec<&str> = names.into_iter().collect();
+        others.sort_unstable();
+        others.dedup();
+        for name in others {
+            let mark = fixed(name).unwrap_or_else(|| hashed(name, &marks));
+            marks.insert(name.to_owned(), mark);
+        }
+        Self(marks)
     }
 
+    /// The looks of the transports of a run.
+    #[must_use]
+    pub fn of_run(run: &Run) -> Self {
+        let series = run.series.iter().map(|it| it.transport.as_str());
+        Self::of(series.chain(run.knees.iter().map(|it| it.transport.as_str())))
+    }
+
+    /// The look of a transport.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Mark {
+        self.0
+            .get(name)
+            .copied()
+            .unwrap_or_else(|| fixed(name).unwrap_or_else(|| hashed(name, &BTreeMap::new())))
+    }
+}
+
+fn fixed(name: &str) -> Option<Mark> {
+    let place = FIXED.iter().position(|known| *known == name)?;
+    Some(Mark { colour: place, shape: place })
+}
+
+/// A look off the diagonal, which the fixed ones fill; the next one where it is taken.
+fn hashed(name: &str, taken: &BTreeMap<String, Mark>) -> Mark {
+    const FREE: usize = STYLES * (STYLES - 1);
+    let first = (fnv1a(name) % FREE as u64) as usize;
+    let look = |nth: usize| {
+        let colour = nth % STYLES;
+        Mark { colour, shape: (colour + 1 + nth / STYLES) % STYLES }
+    };
+    let mut looks = (0..FREE).map(|step| look((first + step) % FREE));
+    let free = looks.find(|mark| !taken.values().any(|other| other == mark));
+    free.unwrap_or_else(|| look(first))
+}
+
+/// Fowler, Noll and Vo's hash (FNV-1a, 64 bits): the same in every version of every program.
+fn fnv1a(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+impl Mark {
     /// The class that sets the colour.
     #[must_use]
     pub fn class(self) -> String {
@@ -57,6 +123,16 @@ impl Mark {
             _ => polygon(&CROSS),
         }
     }
+
+    /// The marker alone in a small picture, to stand before a name.
+    #[must_use]
+    pub fn key(self) -> Markup {
+        html! {
+            svg class=(format!("key {}", self.class())) viewBox="0 0 14 14" aria-hidden="true" {
+                (self.marker((7.0, 7.0), 5.0))
+            }
+        }
+    }
 }
 
 /// A plus with arms as thick as a third of it.
@@ -77,11 +153,11 @@ const CROSS: [(f64, f64); 12] = [
 
 /// Name, line and marker of each transport, above a chart.
 #[must_use]
-pub fn legend<'a>(names: impl IntoIterator<Item = &'a str>) -> Markup {
+pub fn legend<'a>(names: impl IntoIterator<Item = &'a str>, marks: &Marks) -> Markup {
     html! {
         ul.legend {
-            @for (index, name) in names.into_iter().enumerate() {
-                @let mark = Mark::of(index);
+            @for name in names {
+                @let mark = marks.get(name);
                 li class=(mark.class()) {
                     svg viewBox="0 0 44 14" aria-hidden="true" {
                         line.curve x1="1" x2="43" y1="7" y2="7" stroke-dasharray=(mark.dash()) {}
@@ -99,10 +175,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_of_thirty_six_transports_look_alike() {
-        let marks: Vec<_> = (0..STYLES * STYLES).map(Mark::of).collect();
-        for (index, mark) in marks.iter().enumerate() {
-            assert!(!marks[..index].contains(mark), "{index}: {mark:?}");
+    fn known_transports_look_the_same_whatever_else_is_in_the_report() {
+        let alone = Marks::of(["websocket"]);
+        let all = Marks::of(FIXED);
+        let among_others = Marks::of(["mix", "node-websocket", "websocket", "a", "zz"]);
+        for marks in [&all, &among_others, &Marks::default()] {
+            assert_eq!(marks.get("websocket"), alone.get("websocket"));
         }
+        let looks: std::collections::BTreeSet<Mark> = FIXED.map(|it| all.get(it)).into();
+        assert_eq!(looks.len(), STYLES);
+    }
+
+    #[test]
+    fn an_unknown_name_keeps_its_look_in_any_order_and_company() {
+        let names = ["short-poll-5s", "mix", "node-socketio-polling", "sse"];
+        let forwards = Marks::of(names);
+        let backwards = Marks::of(names.into_iter().rev());
+        assert_eq!(forwards, backwards);
+        for name in names {
+            assert_eq!(Marks::of([name]).get(name), forwards.get(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn no_two_of_thirty_six_transports_look_alike() {
+        let unknown: Vec<String> = (0..30).map(|nth| format!("server-{nth}")).collect();
+        let names = || FIXED.into_iter().chain(unknown.iter().map(String::as_str));
+        let marks = Marks::of(names());
+        let looks: std::collections::BTreeSet<Mark> = names().map(|it| marks.get(it)).collect();
+        assert_eq!(looks.len(), STYLES * STYLES);
     }
 }

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::axis::{Axis, Frame, Unit, text_width};
-use super::mark::Mark;
+use super::mark::Marks;
 use super::{Size, image, px};
 use crate::summary::Summary;
 
@@ -15,7 +15,6 @@ const LINEAR_FACTOR_MAX: f64 = 8.0;
 
 /// A transport that has both figures.
 struct Dot<'a> {
-    index: usize,
     row: &'a Summary,
     median_us: f64,
     cpu_us: f64,
@@ -23,8 +22,8 @@ struct Dot<'a> {
 
 /// The chart, or none where no transport has both a median and a cost.
 #[must_use]
-pub fn scatter(rows: &[Summary], size: Size) -> Option<Markup> {
-    let dots: Vec<Dot> = rows.iter().enumerate().filter_map(dot).collect();
+pub fn scatter(rows: &[Summary], marks: &Marks, size: Size) -> Option<Markup> {
+    let dots: Vec<Dot> = rows.iter().filter_map(dot).collect();
     if dots.is_empty() {
         return None;
     }
@@ -34,9 +33,9 @@ pub fn scatter(rows: &[Summary], size: Size) -> Option<Markup> {
     let content = html! {
         (frame.draw())
         text.hint x="0" y=(px(bottom + 38.0)) { "↙ faster and cheaper" }
-        @for dot in &dots { (draw_dot(&frame, dot)) }
+        @for dot in &dots { (draw_dot(&frame, dot, marks)) }
         @for (dot, label) in dots.iter().zip(labels(&frame, &dots)) {
-            text class=(format!("name {}", Mark::of(dot.index).class()))
+            text class=(format!("name {}", marks.get(&dot.row.transport).class()))
                 x=(px(label.left)) y=(px(label.bottom - 2.0)) { (dot.row.transport) }
         }
     };
@@ -48,17 +47,17 @@ pub fn scatter(rows: &[Summary], size: Size) -> Option<Markup> {
 /// Transports without both figures, which the picture cannot show.
 #[must_use]
 pub fn left_out(rows: &[Summary]) -> Vec<&str> {
-    let without = |row: &&Summary| dot((0, *row)).is_none();
+    let without = |row: &&Summary| dot(row).is_none();
     rows.iter().filter(without).map(|row| row.transport.as_str()).collect()
 }
 
-fn dot((index, row): (usize, &Summary)) -> Option<Dot<'_>> {
+fn dot(row: &Summary) -> Option<Dot<'_>> {
     let median_us = row.latency_us.p50? as f64;
-    Some(Dot { index, row, median_us, cpu_us: row.server_cpu_us_per_message? })
+    Some(Dot { row, median_us, cpu_us: row.server_cpu_us_per_message? })
 }
 
 fn cost_axis(dots: &[Dot]) -> Axis {
-    let title = "server CPU a message";
+    let title = "server CPU per message";
     let costs = || dots.iter().map(|dot| dot.cpu_us);
     let (lowest, highest) = (costs().fold(f64::INFINITY, f64::min), costs().fold(0.0, f64::max));
     if lowest > 0.0 && highest / lowest > LINEAR_FACTOR_MAX {
@@ -68,8 +67,8 @@ fn cost_axis(dots: &[Dot]) -> Axis {
     }
 }
 
-fn draw_dot(frame: &Frame, dot: &Dot) -> Markup {
-    let mark = Mark::of(dot.index);
+fn draw_dot(frame: &Frame, dot: &Dot, marks: &Marks) -> Markup {
+    let mark = marks.get(&dot.row.transport);
     let trusted = dot.row.valid && dot.row.accounted;
     let class = if trusted { mark.class() } else { format!("{} hollow", mark.class()) };
     html! {
@@ -159,7 +158,7 @@ mod tests {
     fn no_name_stands_on_another_name_or_on_a_dot() {
         let rows = summaries(&crate::sample::run(6, 5, 400));
         for size in [Size::Wide, Size::Narrow] {
-            let dots: Vec<Dot> = rows.iter().enumerate().filter_map(dot).collect();
+            let dots: Vec<Dot> = rows.iter().filter_map(dot).collect();
             let x = Axis::log(dots.iter().map(|dot| dot.median_us), Unit::Micros, "");
             let frame = Frame::new(size, x, cost_axis(&dots), 24.0);
             let labels = labels(&frame, &dots);
@@ -177,8 +176,10 @@ mod tests {
     fn a_transport_that_cannot_be_trusted_is_hollow() {
         let mut run = crate::sample::run(2, 5, 400);
         run.series[1].messages.lost = 1;
-        let drawn = scatter(&summaries(&run), Size::Wide).expect("two dots").into_string();
-        assert!(drawn.contains("s1 hollow") && !drawn.contains("s0 hollow"));
+        let drawn = scatter(&summaries(&run), &Marks::default(), Size::Wide)
+            .expect("two dots")
+            .into_string();
+        assert!(drawn.contains("s1 hollow") && !drawn.contains("s3 hollow"));
     }
 
     #[test]
@@ -186,7 +187,7 @@ mod tests {
         let mut run = crate::sample::run(1, 5, 400);
         run.series[0].server = None;
         let rows = summaries(&run);
-        assert!(scatter(&rows, Size::Wide).is_none());
+        assert!(scatter(&rows, &Marks::default(), Size::Wide).is_none());
         assert_eq!(left_out(&rows), ["websocket"]);
     }
 }

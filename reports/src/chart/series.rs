@@ -206,6 +206,7 @@ fn draw(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::mark::Marks;
 
     #[test]
     fn seconds_with_too_few_messages_for_p99_show_their_maximum() {
@@ -220,7 +221,7 @@ mod tests {
         let mut series = crate::sample::run(1, 5, 200).series;
         series[0].intervals[2].latency_us = crate::HistogramDump::default();
         let panels = Panels::for_all(&series).expect("four busy seconds");
-        let drawn = panels.latency(&series[0], Mark::of(0)).into_string();
+        let drawn = panels.latency(&series[0], Marks::default().get("websocket")).into_string();
         assert_eq!(drawn.matches("<polyline").count(), 4 + 1, "the send lag is not broken");
     }
 

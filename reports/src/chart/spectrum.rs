@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::axis::{Axis, Frame, Scale, Unit, spread_labels, text_width};
-use super::mark::Mark;
+use super::mark::{Mark, Marks};
 use super::{Size, image, points};
 use crate::quantile::{Estimate, Quantile};
 use crate::run::Series;
@@ -21,15 +21,16 @@ type Line = Vec<(f64, Estimate)>;
 
 /// The chart, or none where no transport has samples enough.
 #[must_use]
-pub fn spectrum(series: &[Series], size: Size) -> Option<Markup> {
+pub fn spectrum(series: &[Series], marks: &Marks, size: Size) -> Option<Markup> {
     let lines: Vec<Line> = series.iter().map(line).collect();
     let frame = frame(series, &lines, size)?;
     let content = html! {
         (frame.draw())
-        @for (index, line) in lines.iter().enumerate() {
-            g class=(Mark::of(index).class()) { (draw_line(&frame, line, Mark::of(index))) }
+        @for (series, line) in series.iter().zip(&lines) {
+            @let mark = marks.get(&series.transport);
+            g class=(mark.class()) { (draw_line(&frame, line, mark)) }
         }
-        @if size == Size::Wide { (draw_names(&frame, series, &lines)) }
+        @if size == Size::Wide { (draw_names(&frame, series, marks, &lines)) }
     };
     let label = "Latency by percentile, one line a transport, both axes logarithmic; the same \
                  figures stand in the table below";
@@ -59,7 +60,7 @@ fn frame(series: &[Series], lines: &[Line], size: Size) -> Option<Frame> {
         unit: Unit::Percentile,
         low: ODDS_MIN,
         high: furthest.max(10.0) * 1.04,
-        title: "share of messages that took at most so long",
+        title: "percentile",
     };
     let y = Axis::log(values, Unit::Micros, "latency from the intended time of sending");
     let names = series.iter().map(|series| text_width(&series.transport)).fold(0.0, f64::max);
@@ -88,7 +89,7 @@ fn draw_line(frame: &Frame, line: &Line, mark: Mark) -> Markup {
 }
 
 /// The name of each transport where its line ends.
-fn draw_names(frame: &Frame, series: &[Series], lines: &[Line]) -> Markup {
+fn draw_names(frame: &Frame, series: &[Series], marks: &Marks, lines: &[Line]) -> Markup {
     let (_, _, _, bottom) = frame.edges();
     let ends: Vec<(usize, f64, f64)> = lines
         .iter()
@@ -102,7 +103,7 @@ fn draw_names(frame: &Frame, series: &[Series], lines: &[Line]) -> Markup {
     let places = spread_labels(&wanted, bottom - 2.0);
     html! {
         @for ((index, x, _), y) in ends.iter().zip(places) {
-            text class=(format!("name {}", Mark::of(*index).class()))
+            text class=(format!("name {}", marks.get(&series[*index].transport).class()))
                 x=(super::px(x + 9.0)) y=(super::px(y)) { (series[*index].transport) }
         }
     }
@@ -127,15 +128,20 @@ mod tests {
 
     #[test]
     fn there_is_no_empty_chart() {
-        assert!(spectrum(&crate::sample::run(2, 1, 10).series, Size::Wide).is_none());
-        assert!(spectrum(&[], Size::Narrow).is_none());
+        assert!(
+            spectrum(&crate::sample::run(2, 1, 10).series, &Marks::default(), Size::Wide).is_none()
+        );
+        assert!(spectrum(&[], &Marks::default(), Size::Narrow).is_none());
     }
 
     #[test]
     fn names_stand_at_the_lines_on_a_wide_screen_only() {
         let series = crate::sample::run(2, 5, 400).series;
-        let wide = spectrum(&series, Size::Wide).expect("samples enough").into_string();
-        let narrow = spectrum(&series, Size::Narrow).expect("samples enough").into_string();
+        let wide =
+            spectrum(&series, &Marks::default(), Size::Wide).expect("samples enough").into_string();
+        let narrow = spectrum(&series, &Marks::default(), Size::Narrow)
+            .expect("samples enough")
+            .into_string();
         assert!(wide.contains(">long-poll</text>") && !narrow.contains(">long-poll</text>"));
     }
 }

@@ -5,11 +5,13 @@
 
 use maud::{Markup, html};
 
+use crate::chart::mark::Marks;
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter};
+use crate::figure;
 use crate::page;
 use crate::run::Run;
-use crate::summary::summaries;
+use crate::summary::Summary;
 use crate::verdict::{Standing, Verdict, verdict};
 
 mod background;
@@ -53,7 +55,8 @@ fn title(run: &Run) -> String {
 }
 
 fn content(run: &Run) -> Markup {
-    let rows = summaries(run);
+    let (rows, marks) = (figure::rows(run), Marks::of_run(run));
+    let summaries: Vec<Summary> = rows.iter().map(|row| row.summary.clone()).collect();
     html! {
         header {
             h1 { "racetrack report" }
@@ -61,16 +64,16 @@ fn content(run: &Run) -> Markup {
         }
         (verdict_box(&verdict(run)))
         (tables::objectives(run))
-        (figures::knees(&run.knees))
+        (figures::knees(&run.knees, &marks))
         @if !rows.is_empty() {
-            (comparison::comparison(&rows))
-            (figures::speed_and_cost(&rows))
-            (figures::spectrum(run))
-            (figures::over_time(run))
+            (comparison::comparison(&rows, &marks))
+            (figures::speed_and_cost(&summaries, &marks))
+            (figures::spectrum(run, &marks))
+            (figures::over_time(run, &marks))
             (tables::rounds(run))
             (crowd::readers(run))
             (crowd::pairing(run))
-            (tables::honesty(&rows))
+            (tables::honesty(&summaries))
             (tables::errors(run))
         }
         (background::simulation(run))

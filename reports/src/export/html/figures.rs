@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::tables;
-use crate::chart::mark::{Mark, legend};
+use crate::chart::mark::{Mark, Marks, legend};
 use crate::chart::scatter::{left_out, scatter};
 use crate::chart::series::Panels;
 use crate::chart::{self, Size};
@@ -14,14 +14,14 @@ use crate::summary::Summary;
 use crate::units::duration_us;
 
 /// The verdict as a picture.
-pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
+pub(super) fn speed_and_cost(rows: &[Summary], marks: &Marks) -> Markup {
     let left_out = left_out(rows);
     html! {
         section aria-labelledby="speed-and-cost" {
             h2 id="speed-and-cost" { "Speed against cost" }
-            @match both_sizes(|size| scatter(rows, size)) {
+            @match both_sizes(|size| scatter(rows, marks, size)) {
                 Some(picture) => figure {
-                    (legend(rows.iter().map(|row| row.transport.as_str())))
+                    (legend(rows.iter().map(|row| row.transport.as_str()), marks))
                     (picture)
                     figcaption {
                         "Left is faster, down is cheaper. A hollow mark is a transport whose \
@@ -39,7 +39,7 @@ pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
 }
 
 /// How much each transport carries; nothing where that was not searched for.
-pub(super) fn knees(knees: &[Knee]) -> Markup {
+pub(super) fn knees(knees: &[Knee], marks: &Marks) -> Markup {
     let Some(first) = knees.first() else {
         return html! {};
     };
@@ -55,9 +55,9 @@ pub(super) fn knees(knees: &[Knee]) -> Markup {
                 (duration_us(first.p99_us_max as f64)) " or messages do not arrive. The most that held \
                  was measured again. What follows below is that measurement of each transport."
             }
-            @if let Some(picture) = both_sizes(|size| chart::knee::knee(knees, size)) {
+            @if let Some(picture) = both_sizes(|size| chart::knee::knee(knees, marks, size)) {
                 figure {
-                    (legend(knees.iter().map(|knee| knee.transport.as_str())))
+                    (legend(knees.iter().map(|knee| knee.transport.as_str()), marks))
                     (picture)
                     figcaption {
                         "With markers: p99; thin: the median. A hollow mark is a load at which the bound did not \
@@ -71,13 +71,13 @@ pub(super) fn knees(knees: &[Knee]) -> Markup {
 }
 
 /// Latency by percentile.
-pub(super) fn spectrum(run: &Run) -> Markup {
+pub(super) fn spectrum(run: &Run, marks: &Marks) -> Markup {
     html! {
         section aria-labelledby="spectrum" {
             h2 id="spectrum" { "Latency by percentile" }
-            @match both_sizes(|size| chart::spectrum::spectrum(&run.series, size)) {
+            @match both_sizes(|size| chart::spectrum::spectrum(&run.series, marks, size)) {
                 Some(picture) => figure {
-                    (legend(run.series.iter().map(|series| series.transport.as_str())))
+                    (legend(run.series.iter().map(|series| series.transport.as_str()), marks))
                     (picture)
                     figcaption {
                         "Read 99% as: 99 of 100 messages arrived at least so fast. Both axes are \
@@ -93,7 +93,7 @@ pub(super) fn spectrum(run: &Run) -> Markup {
 }
 
 /// Latency and messages over time, a panel a transport.
-pub(super) fn over_time(run: &Run) -> Markup {
+pub(super) fn over_time(run: &Run, marks: &Marks) -> Markup {
     let seconds_each = coarse::seconds_each(&run.series);
     let series = coarse::joined(&run.series, seconds_each);
     let panels = Panels::for_all(&series);
@@ -115,8 +115,8 @@ pub(super) fn over_time(run: &Run) -> Markup {
                     }
                 }
                 div.panels {
-                    @for (index, series) in series.iter().enumerate() {
-                        (panel(panels, series, Mark::of(index)))
+                    @for series in series.iter() {
+                        (panel(panels, series, marks.get(&series.transport)))
                     }
                 }
             } @else {
@@ -130,9 +130,7 @@ fn panel(panels: &Panels, series: &Series, mark: Mark) -> Markup {
     html! {
         figure.panel {
             h3 {
-                svg class=(format!("key {}", mark.class())) viewBox="0 0 14 14" aria-hidden="true" {
-                    (mark.marker((7.0, 7.0), 5.0))
-                }
+                (mark.key())
                 (series.transport)
             }
             (panels.latency(series, mark))
