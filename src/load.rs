@@ -155,6 +155,7 @@ fn begun(options: &Options) -> Run {
         target: options.target.clone(),
         slos: Vec::new(),
         interrupted: false,
+        failures: Vec::new(),
         part: None,
         generators: Vec::new(),
         series: Vec::new(),
@@ -228,6 +229,7 @@ pub(crate) fn to_json(run: &Run, written: &Written) -> Value {
     let mut object = json!({
         "transports": transports,
         "slos": slo::judge(run),
+        "failures": run.failures,
         "report": written.report,
         "out": written.dir,
     });
@@ -277,7 +279,7 @@ mod tests {
             Knee { transport: "sse".to_owned(), load: knee::Load::Rate, p99_us_max: 1_000, probes };
         let nothing = Knee { load: knee::Load::People, probes: Vec::new(), ..found.clone() };
         let knees = [found, nothing].map(|knee| knee_to_json(&knee));
-        let run = json!({ "transports": {}, "slos": [], "report": "", "out": "", "knees": knees });
+        let run = json!({ "transports": {}, "slos": [], "failures": [], "report": "", "out": "", "knees": knees });
         schema::check("load", &output::versioned(run));
     }
 }

@@ -137,6 +137,7 @@ impl Seconds {
                     sent: send_lags_us.len() as u64,
                     received,
                     latency_us: HistogramDump::from(&histogram),
+                    missing_us: HistogramDump::default(),
                     send_lag_us_p99,
                     used: None,
                 }

@@ -58,6 +58,7 @@ impl Finished<'_> {
             server: self.server(),
             generator: self.generator(),
             latency_us: HistogramDump::from(&figures.latency),
+            missing_us: HistogramDump::default(),
             service_us: HistogramDump::from(&figures.service),
             send_lag_us: HistogramDump::from(&figures.send_lag),
             hiccups_us: HistogramDump::from(&self.observed.hiccups),
@@ -67,6 +68,7 @@ impl Finished<'_> {
             pairing_us: self.pairing(),
             by_reader: self.by_reader(),
             rounds: Vec::new(),
+            missing_us_of_rounds: Vec::new(),
             notes: self.notes(),
             intervals: figures.intervals,
             crossing,
@@ -133,6 +135,7 @@ impl Finished<'_> {
                 transport: kind.name().to_owned(),
                 users: people(*kind),
                 latency_us: HistogramDump::from(latency),
+                missing_us: HistogramDump::default(),
             })
             .collect()
     }

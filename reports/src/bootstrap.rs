@@ -13,6 +13,7 @@ use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use crate::counts::sum;
+use crate::missing::ENDLESS_US;
 use crate::quantile::Quantile;
 use crate::run::{HistogramDump, Interval};
 
@@ -23,6 +24,8 @@ const SECONDS_MIN: usize = 5;
 /// Blocks at most: a long window is cut into blocks of several seconds, which share their fate all
 /// the more.
 const BLOCKS_MAX: usize = 100;
+/// The share of the draws on one side of a 95 % interval.
+const TAIL_95: f64 = 0.025;
 /// The two-sided 95 % point of the normal distribution.
 const NORMAL_95: f64 = 1.959_964;
 
@@ -37,22 +40,23 @@ pub(crate) struct Bootstrap {
 impl Bootstrap {
     /// None where there are too few seconds with a message in them.
     pub(crate) fn new(intervals: &[Interval]) -> Option<Self> {
-        let spoken: Vec<_> = intervals.iter().filter(|it| !it.latency_us.0.is_empty()).collect();
+        let spoken = intervals.iter().map(|it| it.latencies().pessimistic());
+        let spoken: Vec<HistogramDump> = spoken.filter(|it| !it.is_empty()).collect();
         if spoken.len() < SECONDS_MIN {
             return None;
         }
-        let all = spoken.iter().flat_map(|it| &it.latency_us.0).map(|(value, _)| (*value, 0));
+        let all = spoken.iter().flat_map(|it| &it.0).map(|(value, _)| (*value, 0));
         let mut places: BTreeMap<u64, usize> = all.collect();
         places.values_mut().zip(0..).for_each(|(place, index)| *place = index);
         let blocks = blocks_of(&spoken).map(|seconds| {
-            let HistogramDump(counts) = sum(seconds.iter().map(|it| &it.latency_us));
+            let HistogramDump(counts) = sum(seconds);
             counts.into_iter().map(|(value, count)| (places[&value], count)).collect()
         });
         Some(Self { blocks: blocks.collect(), values: places.into_keys().collect() })
     }
 
     /// The half width of the 95 % interval of the logarithm of each percentile. The same seconds
-    /// give the same widths.
+    /// give the same widths. Infinite where the upper end lies among missing messages.
     pub(crate) fn half_widths_of_log(&self, quantiles: &[Quantile]) -> Vec<f64> {
         let mut random = ChaCha8Rng::seed_from_u64(0);
         let mut logs = vec![Vec::with_capacity(DRAWS); quantiles.len()];
@@ -75,7 +79,13 @@ impl Bootstrap {
             }
         }
         let student = student_95(self.blocks.len() - 1);
-        logs.iter().map(|logs| student * deviation(logs)).collect()
+        let endless = (ENDLESS_US as f64).ln();
+        let half_width = |logs: &Vec<f64>| {
+            let known: Vec<f64> = logs.iter().copied().filter(|log| *log < endless).collect();
+            let is_bounded = known.len() as f64 >= DRAWS as f64 * (1.0 - TAIL_95);
+            if is_bounded { student * deviation(&known) } else { f64::INFINITY }
+        };
+        logs.iter().map(half_width).collect()
     }
 }
 

@@ -51,6 +51,7 @@ fn one_of(stretch: &[Interval], seconds_each: u64) -> Interval {
         sent: mean(|it| it.sent),
         received: mean(|it| it.received),
         latency_us: sum(stretch.iter().map(|it| &it.latency_us)),
+        missing_us: sum(stretch.iter().map(|it| &it.missing_us)),
         send_lag_us_p99: stretch.iter().filter_map(|it| it.send_lag_us_p99).max(),
         used: used(stretch),
     }

@@ -9,8 +9,9 @@
 use crate::bootstrap::{Bootstrap, deviation, student_95};
 use crate::counts::sum;
 use crate::figure::Measured;
+use crate::missing::{ENDLESS_US, Latencies};
 use crate::quantile::{Estimate, Quantile};
-use crate::run::{HistogramDump, Interval, Series};
+use crate::run::{HistogramDump, Interval, LATENCY_US_MAX, Series};
 use crate::verdict::CLOSE_SHARE;
 
 /// Fewer rounds than this tell nothing about how rounds differ.
@@ -24,13 +25,13 @@ impl Series {
     }
 
     /// Percentiles of the latency with their 95 % intervals; none where fewer than ten messages lie
-    /// beyond.
+    /// beyond, and where the percentile or its interval reaches into the missing messages.
     #[must_use]
     pub fn estimates(&self, quantiles: &[Quantile]) -> Vec<Option<Estimate>> {
-        let within = estimates(&self.latency_us, &self.intervals, quantiles);
+        let within = estimates(self.latencies(), &self.intervals, quantiles);
+        let rounds: Vec<_> = self.latencies_of_rounds().map(Latencies::pessimistic).collect();
         let both = within.into_iter().zip(quantiles);
-        both.map(|(it, quantile)| Some(widened(it?, between_rounds(&self.rounds, *quantile))))
-            .collect()
+        both.map(|(it, quantile)| widened(it?, between_rounds(&rounds, *quantile))).collect()
     }
 
     /// The median of the first half of the window and that of the second, where they differ by more
@@ -45,9 +46,10 @@ impl Series {
         }
         let (first, second) = self.intervals.split_at(self.intervals.len() / 2);
         let median = |half: &[Interval]| {
-            let latency_us = sum(half.iter().map(|it| &it.latency_us));
+            let known = &sum(half.iter().map(|it| &it.latency_us));
+            let missing = &sum(half.iter().map(|it| &it.missing_us));
             let _seconds_enough = Bootstrap::new(half)?;
-            estimates(&latency_us, half, &[Quantile::P50]).pop()?
+            estimates(Latencies { known, missing }, half, &[Quantile::P50]).pop()?
         };
         let (first, second) = (median(first)?, median(second)?);
         let has_moved = difference(Ratio::new(&first, &second).interval).is_some();
@@ -56,14 +58,19 @@ impl Series {
 }
 
 fn estimates(
-    latency_us: &HistogramDump,
+    latencies: Latencies<'_>,
     intervals: &[Interval],
     quantiles: &[Quantile],
 ) -> Vec<Option<Estimate>> {
+    let all = latencies.pessimistic();
     let bootstrapped = Bootstrap::new(intervals)
         .map_or_else(|| vec![0.0; quantiles.len()], |it| it.half_widths_of_log(quantiles));
     let both = quantiles.iter().zip(bootstrapped);
-    both.map(|(quantile, half)| Some(widened(latency_us.estimate(*quantile)?, half))).collect()
+    both.map(|(quantile, half)| {
+        let estimate = all.estimate(*quantile).filter(|it| it.high < ENDLESS_US)?;
+        widened(estimate, half)
+    })
+    .collect()
 }
 
 /// Half of the 95 % interval of the logarithm of a percentile, by how it differs from round to round;
@@ -77,12 +84,14 @@ fn between_rounds(rounds: &[HistogramDump], quantile: Quantile) -> f64 {
     student_95(logs.len() - 1) * deviation(&logs) / (logs.len() as f64).sqrt()
 }
 
-/// At least so wide: the half width is that of the logarithm.
-fn widened(it: Estimate, half_width: f64) -> Estimate {
+/// At least so wide: the half width is that of the logarithm. None where that is no interval, but
+/// anything up to the missing messages.
+fn widened(it: Estimate, half_width: f64) -> Option<Estimate> {
     let value = it.value as f64;
     let low = (value * (-half_width).exp()).floor() as u64;
     let high = (value * half_width.exp()).ceil() as u64;
-    Estimate { low: it.low.min(low), high: it.high.max(high), ..it }
+    let is_bounded = high < 2 * LATENCY_US_MAX;
+    is_bounded.then(|| Estimate { low: it.low.min(low), high: it.high.max(high), ..it })
 }
 
 /// One percentile divided by another, with its 95 % interval.
@@ -205,6 +214,17 @@ mod tests {
         let estimate = series.latency_us.estimate(Quantile::P50);
         assert_eq!(series.estimates(&[Quantile::P50]), [estimate]);
         assert_eq!(window(1, 3, |_| 300.0).estimates(&[Quantile::P9999]), [None]);
+    }
+
+    #[test]
+    fn percentile_that_missing_messages_may_reach_has_no_interval() {
+        let mut series = window(1, 12, |_| 300.0);
+        series.missing_us = HistogramDump(vec![(3_000_000, 30)]);
+        series.intervals[4].missing_us = HistogramDump(vec![(3_000_000, 30)]);
+        let ladder = [Quantile::P50, Quantile::P99, Quantile::P999];
+        let [p50, p99, p999] = series.estimates(&ladder)[..] else { panic!("three were asked") };
+        assert!(p50.is_some(), "30 of 6,030 messages are missing");
+        assert_eq!((p99, p999), (None, None), "with two more such seconds p99 is not known");
     }
 
     #[test]

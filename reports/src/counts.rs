@@ -34,6 +34,7 @@ pub fn readers<'a>(all: impl IntoIterator<Item = &'a Readers>) -> Vec<Readers> {
             Some(readers) => {
                 readers.users += one.users;
                 readers.latency_us = sum([&readers.latency_us, &one.latency_us]);
+                readers.missing_us = sum([&readers.missing_us, &one.missing_us]);
             }
         }
     }
@@ -69,9 +70,11 @@ mod tests {
             transport: transport.to_owned(),
             users,
             latency_us: HistogramDump(vec![(100, count)]),
+            missing_us: HistogramDump(vec![(3_000, 1)]),
         };
         let joined = readers(&[of("sse", 3, 10), of("websocket", 1, 5), of("sse", 4, 20)]);
-        assert_eq!(joined, [of("sse", 7, 30), of("websocket", 1, 5)]);
+        let missing_us = HistogramDump(vec![(3_000, 2)]);
+        assert_eq!(joined, [Readers { missing_us, ..of("sse", 7, 30) }, of("websocket", 1, 5)]);
     }
 
     #[test]

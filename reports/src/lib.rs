@@ -9,6 +9,7 @@
 //!   generators knows; `check`: what nobody can have measured.
 //! - [`counts`]: counts by value.
 //! - [`quantile`]: percentiles of a histogram, and when there are too few samples for one.
+//! - [`missing`]: the same of messages of which some never arrived.
 //! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
 //! - [`slo`]: objectives, and whether the run kept them.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
@@ -44,6 +45,7 @@ pub mod counts;
 mod figure;
 pub mod knee;
 pub mod merge;
+pub mod missing;
 pub mod quantile;
 mod ranking;
 pub mod rounds;
@@ -64,6 +66,7 @@ pub mod error;
 
 pub use directory::{Written, check_writable, holds_run, parse_run, read_run, write_run};
 pub use error::ReportError;
+pub use missing::{Latencies, Latency};
 pub use quantile::{Estimate, Quantile};
 pub use run::{HistogramDump, Run, Series, latency_histogram};
 pub use summary::{Percentiles, Summary, summaries};

@@ -16,7 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::counts::{readers, sum, without};
 use crate::part::{Come, Crossing, Generator, Gone, Part, Tally};
 use crate::quantile::Quantile;
-use crate::run::{GeneratorCost, HistogramDump, Interval, Messages, Run, Series, Traffic, Used};
+use crate::run::{
+    Failure, GeneratorCost, HistogramDump, Interval, Messages, Run, Series, Traffic, Used,
+};
 use crate::units::{ABSENT, count, duration_us, or_absent, plural};
 
 /// So many messages in doubt are tried in every combination; the fingerprints tell which it was.
@@ -98,6 +100,7 @@ pub fn merge(runs: &[(String, Run)], command: String) -> Result<Run, MergeError>
         command,
         slos,
         interrupted: shards.iter().any(|shard| shard.run.interrupted),
+        failures: shards.iter().flat_map(Shard::failures).collect(),
         part: None,
         generators: shards.iter().map(Shard::generator).collect(),
         series: series.collect(),
@@ -134,6 +137,14 @@ impl<'a> Shard<'a> {
 
     fn label(&self) -> String {
         format!("{}/{}", self.part.shard, self.part.of)
+    }
+
+    fn failures(&self) -> Vec<Failure> {
+        let told = |it: &Failure| Failure {
+            transport: it.transport.clone(),
+            why: format!("shard {}: {}", self.label(), it.why),
+        };
+        self.run.failures.iter().map(told).collect()
     }
 
     fn generator(&self) -> Generator {
@@ -217,6 +228,7 @@ fn merge_series(views: &Views) -> Series {
     let mut invalid: Vec<String> = told(|view| &view.invalid);
     let latency_us = added(|view| &view.latency_us);
     invalid.extend(clocks_apart(views, &latency_us));
+    let closed = account(views);
     let arrivals = all().filter_map(|view| view.crossing.as_ref()).flat_map(|it| it.come.values());
     Series {
         transport: first.transport.clone(),
@@ -225,7 +237,7 @@ fn merge_series(views: &Views) -> Series {
         duration_s: first.duration_s,
         offered_per_s: all().map(|view| view.offered_per_s).sum(),
         achieved_per_s: all().map(|view| view.achieved_per_s).sum(),
-        messages: account(views),
+        messages: closed.messages,
         traffic: traffic(views),
         server: all().find_map(|view| view.server),
         generator: GeneratorCost {
@@ -246,46 +258,69 @@ fn merge_series(views: &Views) -> Series {
         rounds: Vec::new(),
         round_starts: Vec::new(),
         notes: told(|view| &view.notes),
+        missing_us_of_rounds: Vec::new(),
+        missing_us: sum([&added(|view| &view.missing_us), &closed.missing_us]),
         latency_us,
         invalid,
     }
 }
 
+/// The books of all generators together.
+#[derive(Default)]
+struct Books {
+    messages: Messages,
+    /// The messages of the window that left one generator and reached no partner, by the shortest
+    /// wait that any of them can have had: which of the messages they are is not known.
+    missing_us: HistogramDump,
+}
+
 /// Every message of every generator, with the books between them closed.
-fn account(views: &Views) -> Messages {
-    let mut all = Messages::default();
+fn account(views: &Views) -> Books {
+    let mut books = Books::default();
     for view in views.values() {
-        all += view.messages;
+        books.messages += view.messages;
     }
-    all.abroad = 0;
+    books.messages.abroad = 0;
     for (origin, view) in views {
         let Some(crossing) = &view.crossing else { continue };
         let arrived: Vec<&Come> = views.values().filter_map(|it| came(it, *origin)).collect();
-        arrived.iter().for_each(|come| all += come.messages);
-        close(&mut all, crossing, &arrived);
+        arrived.iter().for_each(|come| books.messages += come.messages);
+        books.close(crossing, &arrived);
     }
-    all
+    books
 }
 
-fn close(all: &mut Messages, crossing: &Crossing, arrived: &[&Come]) {
-    let total = |of: fn(&Come) -> Tally| {
-        arrived.iter().map(|come| of(come)).fold(Tally::default(), |mut total, tally| {
-            total += tally;
-            total
-        })
-    };
-    let Closed { lost, twice, refused } = settle(&crossing.window, total(|come| come.window));
-    all.lost += lost;
-    all.refused += refused;
-    // A message that reached two generators was counted as delivered by both.
-    all.delivered = all.delivered.saturating_sub(2 * twice);
-    all.duplicated += twice;
-    // Before the window only what went wrong is counted.
-    let Closed { lost, twice, refused: _ } = settle(&crossing.warm_up, total(|come| come.warm_up));
-    all.scheduled += lost + twice;
-    all.sent += lost + twice;
-    all.lost += lost;
-    all.duplicated += twice;
+impl Books {
+    fn close(&mut self, crossing: &Crossing, arrived: &[&Come]) {
+        let total = |of: fn(&Come) -> Tally| {
+            arrived.iter().map(|come| of(come)).fold(Tally::default(), |mut total, tally| {
+                total += tally;
+                total
+            })
+        };
+        let all = &mut self.messages;
+        let Closed { lost, twice, refused } = settle(&crossing.window, total(|come| come.window));
+        all.lost += lost;
+        // Its sender met an error, and it did not arrive.
+        all.refused += refused;
+        all.failed += refused;
+        let astray: u64 = arrived.iter().map(|come| come.messages.misdelivered).sum();
+        let missing = lost + refused + astray;
+        if missing > 0 {
+            let waited = HistogramDump(vec![(crossing.drained_us, missing)]);
+            self.missing_us = sum([&self.missing_us, &waited]);
+        }
+        // A message that reached two generators was counted as delivered by both.
+        all.delivered = all.delivered.saturating_sub(2 * twice);
+        all.duplicated += twice;
+        // Before the window only what went wrong is counted.
+        let Closed { lost, twice, refused: _ } =
+            settle(&crossing.warm_up, total(|come| come.warm_up));
+        all.scheduled += lost + twice;
+        all.sent += lost + twice;
+        all.lost += lost;
+        all.duplicated += twice;
+    }
 }
 
 /// What became of the messages that left one generator.
@@ -360,6 +395,7 @@ fn intervals(views: &Views) -> Vec<Interval> {
         sent: views.iter().map(|it| it.sent).sum(),
         received: views.iter().map(|it| it.received).sum(),
         latency_us: sum(views.iter().map(|it| &it.latency_us)),
+        missing_us: sum(views.iter().map(|it| &it.missing_us)),
         // The latest generator is what the latency of the second may be blamed on.
         send_lag_us_p99: views.iter().filter_map(|it| it.send_lag_us_p99).max(),
         used: used(&views),

@@ -92,6 +92,10 @@ pub struct Crossing {
     pub window: Gone,
     /// Its own that were due before it.
     pub warm_up: Gone,
+    /// From the end of the window to the end of the drain, in microseconds: every message of the
+    /// window that did not arrive took longer.
+    #[serde(default)]
+    pub drained_us: u64,
     /// Others', by the number of their generator, from 1.
     pub come: BTreeMap<u32, Come>,
 }

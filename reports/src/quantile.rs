@@ -24,6 +24,8 @@ impl Quantile {
     pub const P50: Self = Self(500_000);
     /// 90 %.
     pub const P90: Self = Self(900_000);
+    /// 95 %.
+    pub const P95: Self = Self(950_000);
     /// 99 %.
     pub const P99: Self = Self(990_000);
     /// 99.9 %.
@@ -133,7 +135,7 @@ impl HistogramDump {
         })
     }
 
-    fn value_at_rank(&self, rank: u64) -> Option<u64> {
+    pub(crate) fn value_at_rank(&self, rank: u64) -> Option<u64> {
         place_of_rank(self.0.iter().map(|&(_, count)| count), rank).map(|place| self.0[place].0)
     }
 }

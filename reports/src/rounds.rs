@@ -6,7 +6,7 @@
 //! compared with one another.
 
 use crate::counts::{readers, sum};
-use crate::run::{GeneratorCost, Series, ServerCost};
+use crate::run::{GeneratorCost, HistogramDump, Series, ServerCost};
 
 /// The rounds of one transport as one series; none where there are no rounds.
 ///
@@ -23,10 +23,16 @@ pub fn joined(rounds: Vec<Series>) -> Option<Series> {
         false => (kept.into_iter().chain(thrown_away).collect(), Vec::new()),
     };
     let latencies = used.iter().map(|round| round.latency_us.clone()).collect();
+    let missing: Vec<HistogramDump> = used.iter().map(|round| round.missing_us.clone()).collect();
+    let invalid = folded(used.iter().map(|round| &round.invalid[..]));
     let count = used.len() as u64;
     let mut sum = used.into_iter().reduce(added)?;
     if count > 1 {
+        sum.invalid = invalid;
         sum.rounds = latencies;
+        if missing.iter().any(|round| !round.is_empty()) {
+            sum.missing_us_of_rounds = missing;
+        }
         sum.generator.rss_bytes /= count;
         sum.generator.rss_idle_bytes /= count;
         sum.connect_s = sum.connect_s.map(|connect_s| connect_s / count as f64);
@@ -38,6 +44,35 @@ pub fn joined(rounds: Vec<Series>) -> Option<Series> {
     }
     sum.discarded.extend(thrown_away.iter().map(|round| round.invalid.join("; ")));
     Some(sum)
+}
+
+/// The reasons of all rounds, each once: sentences that differ only in their figures are one, with
+/// the figures of the first and the number of rounds that it was said of.
+fn folded<'a>(rounds: impl ExactSizeIterator<Item = &'a [String]>) -> Vec<String> {
+    let total = rounds.len();
+    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    for reason in rounds.flatten() {
+        match reasons
+            .iter_mut()
+            .find(|(known, _)| without_figures(known) == without_figures(reason))
+        {
+            Some((_, times)) => *times += 1,
+            None => reasons.push((reason, 1)),
+        }
+    }
+    let told = |(reason, times): (&str, usize)| match total {
+        1 => reason.to_owned(),
+        _ => format!("{reason} (in {times} of {total} rounds)"),
+    };
+    reasons.into_iter().map(told).collect()
+}
+
+/// What a sentence says, whatever the figures in it and their units.
+fn without_figures(sentence: &str) -> String {
+    let is_figure = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
+    let is_unit = |word: &&str| matches!(word.trim_end_matches([',', ';', '.']), "µs" | "ms" | "s");
+    let words = sentence.split_whitespace().filter(|word| !is_figure(word) && !is_unit(word));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// One behind the other, with memory added up.
@@ -78,6 +113,7 @@ fn added(one: Series, other: Series) -> Series {
             rss_bytes: one.generator.rss_bytes + other.generator.rss_bytes,
         },
         latency_us: sum([&one.latency_us, &other.latency_us]),
+        missing_us: sum([&one.missing_us, &other.missing_us]),
         service_us: sum([&one.service_us, &other.service_us]),
         hiccups_us: sum([&one.hiccups_us, &other.hiccups_us]),
         send_lag_us: sum([&one.send_lag_us, &other.send_lag_us]),
@@ -154,12 +190,45 @@ mod tests {
     }
 
     #[test]
+    fn reason_that_differs_only_in_its_figures_is_told_once_with_how_often() {
+        let busy = |us: u64, other: &str| {
+            let mut series = round(5, 400);
+            series.invalid = vec![format!(
+                "send lag p99 is {us} µs, more than the 200 µs that a latency p99 of 1.{us} ms allows"
+            )];
+            series.invalid.extend((!other.is_empty()).then(|| other.to_owned()));
+            series
+        };
+        let rounds = vec![busy(234, ""), busy(251, "the generator was full"), busy(400, "")];
+        assert_eq!(
+            joined(rounds).expect("three rounds").invalid,
+            [
+                "send lag p99 is 234 µs, more than the 200 µs that a latency p99 of 1.234 ms \
+                 allows (in 3 of 3 rounds)",
+                "the generator was full (in 1 of 3 rounds)"
+            ]
+        );
+    }
+
+    #[test]
+    fn missing_messages_of_rounds_add_up_and_are_kept_round_by_round() {
+        let mut lossy = round(5, 400);
+        lossy.missing_us = HistogramDump(vec![(3_000_000, 2)]);
+        let sum = joined(vec![round(5, 400), lossy.clone()]).expect("two rounds");
+        assert_eq!(sum.missing_us, lossy.missing_us);
+        let of_rounds: Vec<_> = sum.latencies_of_rounds().map(|it| it.missing.count()).collect();
+        assert_eq!(of_rounds, [0, 2]);
+        let sum = joined(vec![round(5, 400), round(5, 400)]).expect("two rounds");
+        assert_eq!(sum.missing_us_of_rounds, []);
+    }
+
+    #[test]
     fn a_lost_message_is_never_thrown_away() {
         let mut lossy = invalid(round(5, 400));
         (lossy.messages.delivered, lossy.messages.lost) = (lossy.messages.delivered - 1, 1);
         let sum = joined(vec![round(5, 400), lossy, round(5, 400)]).expect("three rounds");
         assert_eq!(sum.messages.lost, 1);
-        assert_eq!(sum.invalid, ["the machine was busy"]);
+        assert_eq!(sum.invalid, ["the machine was busy (in 1 of 3 rounds)"]);
     }
 
     #[test]

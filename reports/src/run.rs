@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::knee::Knee;
 use crate::part::{Crossing, Generator, Part};
 use crate::slo::Slo;
-use crate::units::plural;
+use crate::units::{count, duration_us, plural};
 
 /// The version of `run.json`; a reader refuses what it does not know.
 pub const SCHEMA: u32 = 1;
@@ -42,6 +42,9 @@ pub struct Run {
     /// Ctrl-C ended it before its time; transports are missing, or the last window is short.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub interrupted: bool,
+    /// The transports that were not measured, or not to the end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failure>,
     /// That it is what one of several generators saw; absent where there was one, or they are merged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
@@ -54,6 +57,15 @@ pub struct Run {
     /// The searches for the most that a transport carries, where that was asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub knees: Vec<Knee>,
+}
+
+/// Why a transport was not measured, or not to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// The name of the series that it would be, or of the one that ended early.
+    pub transport: String,
+    /// What happened, without a full stop.
+    pub why: String,
 }
 
 /// The machine and the versions that a figure depends on.
@@ -121,6 +133,11 @@ pub struct Series {
     pub generator: GeneratorCost,
     /// Receipt by the partner less the INTENDED time of sending, in microseconds.
     pub latency_us: HistogramDump,
+    /// One entry for each message of the window that did not reach the partner: how long it took at
+    /// the least, from the intended time of sending to the end of the drain, in microseconds. What
+    /// was refused or not sent because the conversation had just ended is not missing.
+    #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
+    pub missing_us: HistogramDump,
     /// Receipt by the partner less the actual time of sending, in microseconds.
     pub service_us: HistogramDump,
     /// Actual less intended time of sending, in microseconds.
@@ -151,6 +168,9 @@ pub struct Series {
     /// The latency of each round, where it was measured several times.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rounds: Vec<HistogramDump>,
+    /// The missing messages of each round, as `missing_us`; empty where none is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing_us_of_rounds: Vec<HistogramDump>,
     /// How this measurement differs from what is usual, a clause each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
@@ -166,14 +186,21 @@ pub struct Series {
 }
 
 impl Series {
-    /// True when the figures may be trusted.
+    /// True when the figures may be trusted and no message is missing from them.
     #[must_use]
     pub fn is_valid(&self) -> bool {
         self.reasons().is_empty()
     }
 
-    /// Why the figures must not be trusted: what the generator says of itself, and that it is one
-    /// of several and knows only a part.
+    /// True when nothing but the server decided the figures: the generator was not the limit, and no
+    /// other generator knows a part of them. Messages may be missing.
+    #[must_use]
+    pub fn is_measured_well(&self) -> bool {
+        self.invalid.is_empty() && self.crossing.is_none()
+    }
+
+    /// Why the figures must not be trusted: what the generator says of itself, that it is one of
+    /// several and knows only a part, and that messages are missing.
     #[must_use]
     pub fn reasons(&self) -> Vec<String> {
         let open = self.crossing.as_ref().map(|crossing| {
@@ -183,7 +210,20 @@ impl Series {
                 plural(crossing.count(), "message")
             )
         });
-        self.invalid.iter().cloned().chain(open).collect()
+        self.invalid.iter().cloned().chain(open).chain(self.left_out()).collect()
+    }
+
+    /// What the percentiles of the latency leave out; none where no message is missing.
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
+        let wait_us = self.latencies().shortest_wait_us()?;
+        Some(format!(
+            "{} of {} never reached the partner; in the percentiles each counts as slower than the \
+             wait for it, which was {} or more",
+            count(self.missing_us.count()),
+            plural(self.latencies().count(), "message"),
+            duration_us(wait_us as f64),
+        ))
     }
 }
 
@@ -196,6 +236,9 @@ pub struct Readers {
     pub users: u64,
     /// Latency of the messages that they read, from the intended time of sending, in microseconds.
     pub latency_us: HistogramDump,
+    /// The messages that they should have read and did not, as [`Series::missing_us`].
+    #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
+    pub missing_us: HistogramDump,
 }
 
 /// Every message that the schedule asked for is in exactly one place here.
@@ -203,12 +246,17 @@ pub struct Readers {
 pub struct Messages {
     /// Scheduled.
     pub scheduled: u64,
-    /// Scheduled, but there was nobody to say it to when it was due.
+    /// Scheduled and not sent.
     pub unsent: u64,
     /// Sent.
     pub sent: u64,
-    /// Sent and refused by the server with an error: that the conversation had just ended, for example.
+    /// Sent, and the sender met an error.
     pub refused: u64,
+    /// Those of `unsent` and `refused` that a server in good order would have delivered: not sent
+    /// because the sender had no connection or still waited for an answer, or met by another error
+    /// than that the conversation had just ended.
+    #[serde(default)]
+    pub failed: u64,
     /// Accepted and delivered to the partner, once.
     pub delivered: u64,
     /// Accepted and never delivered.
@@ -226,11 +274,26 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// True when no accepted message was lost, doubled, misdelivered or out of order.
+    /// True when every message was delivered, once and in order, or was excused: the conversation
+    /// had just ended, or the sender had no partner.
     #[must_use]
     pub fn all_accounted_for(&self) -> bool {
-        self.lost + self.duplicated + self.misdelivered + self.out_of_order == 0
-            && self.sent == self.delivered + self.refused + self.abroad
+        self.wrong() == 0 && self.sent == self.delivered + self.refused + self.abroad
+    }
+}
+
+impl Messages {
+    /// Messages that were due and did not reach the partner once and in order, without an excuse.
+    #[must_use]
+    pub fn wrong(&self) -> u64 {
+        self.failed + self.lost + self.duplicated + self.misdelivered + self.out_of_order
+    }
+
+    /// The share of them in all that were due and not excused; none where there are none.
+    #[must_use]
+    pub fn error_share(&self) -> Option<f64> {
+        let due = self.delivered + self.wrong();
+        (due > 0).then(|| self.wrong() as f64 / due as f64)
     }
 }
 
@@ -245,6 +308,7 @@ impl AddAssign for Messages {
             unsent,
             sent,
             refused,
+            failed,
             delivered,
             lost,
             duplicated,
@@ -256,6 +320,7 @@ impl AddAssign for Messages {
         self.unsent += unsent;
         self.sent += sent;
         self.refused += refused;
+        self.failed += failed;
         self.delivered += delivered;
         self.lost += lost;
         self.duplicated += duplicated;
@@ -324,6 +389,9 @@ pub struct Interval {
     /// Latency of the messages that were due in it, whenever they arrived; all seconds together are
     /// the latency of the window.
     pub latency_us: HistogramDump,
+    /// The messages that were due in it and did not arrive, as [`Series::missing_us`].
+    #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
+    pub missing_us: HistogramDump,
     /// 99th percentile of the send lag of the messages sent in it, in microseconds; absent where
     /// none was.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,13 +4,15 @@
 //!   [TRANSPORT] FIGURE OPERATOR BOUND      websocket p99 < 20ms      lost = 0      cpu <= 150us
 //! ```
 //!
-//! Without a transport the objective holds for each. Figures are `p50`, `p90`, `p99`, `p99.9` and
-//! `max` of the latency, `rate` (messages a second that arrived), `lost`, `cpu` (of the server, a
-//! message) and `memory` (of the server, a connection). Times are in `us`, `ms` or `s`, memory in
-//! `B`, `KiB` or `MiB`, and the others have no unit.
+//! Without a transport the objective holds for each. Figures are `p50`, `p90`, `p95`, `p99`, `p99.9`
+//! and `max` of the latency, `rate` (messages a second that arrived), `lost`, `errors` (the share of
+//! the messages that were due and did not reach the partner once and in order), `cpu` (of the server,
+//! a message) and `memory` (of the server, a connection). Times are in `us` (or `µs`), `ms` or `s`,
+//! memory in `B`, `KiB` or `MiB`, errors in `%`, and the others have no unit.
 //!
 //! What was measured badly decides nothing: an objective on figures that are not valid is neither
-//! held nor broken.
+//! held nor broken. A missing message does decide: it took longer than any bound, however busy the
+//! machine was. A percentile that lies among missing messages breaks every bound from above.
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,6 +47,12 @@ pub struct Judgement {
     pub told: String,
     /// Whether it was kept.
     pub standing: Standing,
+    /// What the figure exceeds, where it lies among messages that never arrived; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub more_than: Option<f64>,
+    /// What the figure leaves out, or why there is none; absent otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// Whether an objective was kept.
@@ -63,11 +71,13 @@ pub enum Standing {
 enum Figure {
     P50,
     P90,
+    P95,
     P99,
     P999,
     Max,
     Rate,
     Lost,
+    Errors,
     Cpu,
     Memory,
 }
@@ -81,14 +91,16 @@ enum Operator {
     Above,
 }
 
-const FIGURES: [(&str, Figure); 9] = [
+const FIGURES: [(&str, Figure); 11] = [
     ("p50", Figure::P50),
     ("p90", Figure::P90),
+    ("p95", Figure::P95),
     ("p99", Figure::P99),
     ("p99.9", Figure::P999),
     ("max", Figure::Max),
     ("rate", Figure::Rate),
     ("lost", Figure::Lost),
+    ("errors", Figure::Errors),
     ("cpu", Figure::Cpu),
     ("memory", Figure::Memory),
 ];
@@ -104,17 +116,23 @@ const OPERATORS: [(&str, Operator); 5] = [
 
 const TIMES: [(&str, f64); 3] = [("us", 1.0), ("ms", 1e3), ("s", 1e6)];
 const SIZES: [(&str, f64); 3] = [("B", 1.0), ("KiB", 1024.0), ("MiB", 1_048_576.0)];
+const SHARES: [(&str, f64); 1] = [("%", 0.01)];
 const PLAIN: [(&str, f64); 1] = [("", 1.0)];
 
 /// Every objective of a run, held against each transport that it is about, in order.
 #[must_use]
 pub fn judge(run: &Run) -> Vec<Judgement> {
     let rows = summaries(run);
-    let pairs = run.slos.iter().flat_map(|slo| rows.iter().map(move |row| (slo, row)));
-    pairs
-        .filter(|(slo, row)| slo.is_about(&row.transport))
-        .map(|(slo, row)| slo.judge(row))
-        .collect()
+    let is_measured = |name: &str| rows.iter().any(|row| row.transport == name);
+    let unmeasured: Vec<&str> = run.failures.iter().map(|it| it.transport.as_str()).collect();
+    let mut judgements = Vec::new();
+    for slo in &run.slos {
+        let about = rows.iter().filter(|row| slo.is_about(&row.transport));
+        judgements.extend(about.map(|row| slo.judge(row)));
+        let about = unmeasured.iter().filter(|it| !is_measured(it) && slo.is_about(it));
+        judgements.extend(about.map(|transport| slo.judge_unmeasured(transport)));
+    }
+    judgements
 }
 
 impl Slo {
@@ -130,44 +148,115 @@ impl Slo {
 
     fn judge(&self, row: &Summary) -> Judgement {
         let measured = self.figure.of(row);
-        // A lost message is a result however busy the machine was.
-        let may_decide = row.valid || self.figure == Figure::Lost;
-        let standing = match measured.filter(|_| may_decide) {
+        let standing = match measured {
+            Some(Measured::MoreThan(_)) => self.operator.of_the_missing(),
+            // A message that did not arrive is a result however busy the machine was.
+            Some(Measured::Known(_)) if !row.measured_well && !self.figure.is_a_count() => {
+                Standing::Undecided
+            }
+            Some(Measured::Known(value)) if self.operator.holds(value, self.bound) => {
+                Standing::Held
+            }
+            Some(Measured::Known(_)) => Standing::Broken,
             None => Standing::Undecided,
-            Some(value) if self.operator.holds(value, self.bound) => Standing::Held,
-            Some(_) => Standing::Broken,
         };
+        let told = units::or_absent(measured, |it| match it {
+            Measured::Known(value) => self.figure.tell(value),
+            Measured::MoreThan(value) => format!("> {}", self.figure.tell(value)),
+        });
+        let missing = row.latency_us.missing;
+        let left_out = (missing > 0 && self.figure.is_a_latency()).then(|| {
+            let messages = units::plural(missing, "message");
+            format!("{messages} missing, each counted as slower")
+        });
+        let why_unknown = "too few messages, or it could not be measured";
         Judgement {
             slo: self.text.clone(),
             transport: row.transport.clone(),
-            measured,
-            told: units::or_absent(measured, |value| self.figure.tell(value)),
+            measured: measured.and_then(Measured::known),
+            told,
             standing,
+            more_than: measured.and_then(Measured::more_than),
+            note: left_out.or_else(|| measured.is_none().then(|| why_unknown.to_owned())),
         }
+    }
+
+    fn judge_unmeasured(&self, transport: &str) -> Judgement {
+        Judgement {
+            slo: self.text.clone(),
+            transport: transport.to_owned(),
+            measured: None,
+            told: units::ABSENT.to_owned(),
+            standing: Standing::Undecided,
+            more_than: None,
+            note: Some("it was not measured".to_owned()),
+        }
+    }
+}
+
+/// A figure of a transport.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Measured {
+    Known(f64),
+    /// It lies among messages that never arrived.
+    MoreThan(f64),
+}
+
+impl Measured {
+    fn known(self) -> Option<f64> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::MoreThan(_) => None,
+        }
+    }
+
+    fn more_than(self) -> Option<f64> {
+        match self {
+            Self::Known(_) => None,
+            Self::MoreThan(value) => Some(value),
+        }
+    }
+
+    fn time(known: Option<u64>, more_than: Option<u64>) -> Option<Self> {
+        let more_than = more_than.map(|us| Self::MoreThan(us as f64));
+        known.map(|us| Self::Known(us as f64)).or(more_than)
     }
 }
 
 impl Figure {
     fn units(self) -> &'static [(&'static str, f64)] {
         match self {
-            Self::P50 | Self::P90 | Self::P99 | Self::P999 | Self::Max | Self::Cpu => &TIMES,
             Self::Memory => &SIZES,
+            Self::Errors => &SHARES,
             Self::Rate | Self::Lost => &PLAIN,
+            Self::Cpu => &TIMES,
+            Self::P50 | Self::P90 | Self::P95 | Self::P99 | Self::P999 | Self::Max => &TIMES,
         }
     }
 
-    fn of(self, row: &Summary) -> Option<f64> {
-        let time = |us: Option<u64>| us.map(|us| us as f64);
+    fn is_a_latency(self) -> bool {
+        self.units() == TIMES && self != Self::Cpu
+    }
+
+    /// It counts messages, and takes no time.
+    fn is_a_count(self) -> bool {
+        matches!(self, Self::Lost | Self::Errors)
+    }
+
+    fn of(self, row: &Summary) -> Option<Measured> {
+        let (known, more_than) = (&row.latency_us, &row.latency_us.more_than);
         match self {
-            Self::P50 => time(row.latency_us.p50),
-            Self::P90 => time(row.latency_us.p90),
-            Self::P99 => time(row.latency_us.p99),
-            Self::P999 => time(row.latency_us.p999),
-            Self::Max => time(row.latency_us.max),
-            Self::Rate => Some(row.achieved_per_s),
-            Self::Lost => Some(row.messages.lost as f64),
-            Self::Cpu => row.server_cpu_us_per_message,
-            Self::Memory => row.server_rss_bytes_per_connection,
+            Self::P50 => Measured::time(known.p50, more_than.p50),
+            Self::P90 => Measured::time(known.p90, more_than.p90),
+            Self::P95 => Measured::time(known.p95, more_than.p95),
+            Self::P99 => Measured::time(known.p99, more_than.p99),
+            Self::P999 => Measured::time(known.p999, more_than.p999),
+            Self::Max => Measured::time(known.max, more_than.max),
+            Self::Rate => Some(Measured::Known(row.achieved_per_s)),
+            Self::Lost => Some(Measured::Known(row.messages.lost as f64)),
+            Self::Errors => row.error_share.map(Measured::Known),
+            Self::Cpu => row.server_cpu_us_per_message.map(Measured::Known),
+            Self::Memory => row.server_rss_bytes_per_connection.map(Measured::Known),
         }
     }
 
@@ -175,6 +264,7 @@ impl Figure {
         match self.units() {
             units if units == TIMES => units::duration_us(value),
             units if units == SIZES => units::bytes(value),
+            units if units == SHARES => units::percent(value),
             _ => units::number(value),
         }
     }
@@ -188,6 +278,14 @@ impl Operator {
             Self::Equal => (value - bound).abs() < f64::EPSILON,
             Self::AtLeast => value >= bound,
             Self::Above => value > bound,
+        }
+    }
+
+    /// What it says of a latency that never ended: it is above every bound.
+    fn of_the_missing(self) -> Standing {
+        match self.holds(f64::INFINITY, f64::MAX) {
+            true => Standing::Held,
+            false => Standing::Broken,
         }
     }
 }
@@ -225,11 +323,17 @@ impl FromStr for Slo {
 fn bound(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(end);
-    let size = units.iter().find(|(name, _)| *name == unit.trim()).map(|(_, size)| size);
+    // Both the micro sign and the Greek letter are in use.
+    let unit = unit.trim().replace(['\u{b5}', '\u{3bc}'], "u");
+    let size = units.iter().find(|(name, _)| *name == unit).map(|(_, size)| *size);
     match (number.parse::<f64>(), size) {
         (Ok(number), Some(size)) => Ok(number * size),
-        _ if units == PLAIN => Err(format!("`{text}` is no number")),
-        _ => Err(format!("`{text}` is no number with one of the units {}", names(units))),
+        (Ok(0.0), None) if unit.is_empty() && units == SHARES => Ok(0.0),
+        (Ok(_), _) if unit.is_empty() => {
+            Err(format!("`{text}` needs a unit, one of {}", names(units)))
+        }
+        _ if units == PLAIN => Err(format!("`{text}` is not a number without a unit")),
+        _ => Err(format!("`{text}` is not a number with one of the units {}", names(units))),
     }
 }
 
@@ -260,11 +364,7 @@ impl From<Slo> for String {
 impl fmt::Display for Judgement {
     /// `websocket p99 < 20ms is broken: 31 ms`, with the transport where the objective names none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { slo, transport, measured, standing, .. } = self;
-        let told = match measured {
-            Some(_) => self.told.as_str(),
-            None => "too few messages, or it could not be measured",
-        };
+        let Self { slo, transport, told, standing, note, .. } = self;
         let what = match standing {
             Standing::Held => "is held",
             Standing::Broken => "is broken",
@@ -272,7 +372,12 @@ impl fmt::Display for Judgement {
         };
         let whose = if slo.starts_with(transport.as_str()) { "" } else { transport };
         let gap = if whose.is_empty() { "" } else { " " };
-        write!(f, "{whose}{gap}{slo} {what}: {told}")
+        write!(f, "{whose}{gap}{slo} {what}: ")?;
+        match note {
+            None => f.write_str(told),
+            Some(note) if told == units::ABSENT => f.write_str(note),
+            Some(note) => write!(f, "{told}, {note}"),
+        }
     }
 }
 
@@ -331,14 +436,80 @@ mod tests {
         );
     }
 
+    /// The first series loses this many messages of its 1,931, each after a wait of 3 s at the least.
+    fn losing(number: u64) -> impl Fn(&mut Run) {
+        move |run| {
+            let series = &mut run.series[0];
+            series.messages.lost = number;
+            series.messages.delivered -= number;
+            series.missing_us = crate::HistogramDump(vec![(3_000_000, number)]);
+        }
+    }
+
+    #[test]
+    fn latency_objective_counts_missing_messages_as_slower_than_any_bound() {
+        for (slo, expected) in [
+            ("max < 20s", "is broken: > 3 s, 1 message missing, each counted as slower"),
+            ("max > 1ms", "is held: > 3 s, 1 message missing, each counted as slower"),
+            ("p50 < 20ms", "is held: 516 µs, 1 message missing, each counted as slower"),
+        ] {
+            assert_eq!(
+                judged(&format!("websocket {slo}"), losing(1)),
+                [format!("websocket {slo} {expected}")]
+            );
+        }
+    }
+
+    #[test]
+    fn objective_is_broken_by_missing_messages_however_badly_the_rest_was_measured() {
+        let broken = judged("websocket p99 < 20s", |run| {
+            losing(100)(run);
+            run.series[0].invalid.push("a busy machine".to_owned());
+        });
+        assert!(broken[0].starts_with("websocket p99 < 20s is broken: > 3 s"), "{broken:?}");
+    }
+
+    #[test]
+    fn objective_on_errors_is_the_share_of_messages_that_did_not_arrive() {
+        let failing = |run: &mut Run| {
+            let messages = &mut run.series[0].messages;
+            (messages.delivered, messages.lost, messages.failed) = (980, 5, 15);
+            run.series[0].invalid.push("a busy machine".to_owned());
+        };
+        for (slo, expected) in [
+            ("websocket errors <= 2%", "is held: 2 %"),
+            ("websocket errors < 1.5 %", "is broken: 2 %"),
+            ("websocket errors = 0", "is broken: 2 %"),
+        ] {
+            assert_eq!(judged(slo, failing), [format!("{slo} {expected}")]);
+        }
+        assert_eq!(judged("websocket errors = 0", |_| ()), ["websocket errors = 0 is held: 0 %"]);
+    }
+
+    #[test]
+    fn objective_on_p95_and_microseconds_in_three_spellings_are_read() {
+        for unit in ["us", "\u{b5}s", "\u{3bc}s"] {
+            let slo = format!("websocket p95 < 5000 {unit}");
+            let held = judged(&slo, |_| ());
+            assert!(held[0].starts_with(&format!("{slo} is held: ")), "{held:?}");
+        }
+        assert!(judged("websocket p95 < 1µs", |_| ())[0].contains("is broken"));
+    }
+
     #[test]
     fn what_cannot_be_meant_is_refused_with_what_can() {
         for (text, expected) in [
             ("websocket p99", "write for example 'websocket p99 < 20ms'"),
-            ("p98 < 20ms", "`p98` is none of p50, p90, p99, p99.9, max, rate, lost, cpu, memory"),
-            ("p99 < 20", "`20` is no number with one of the units us, ms, s"),
+            (
+                "p98 < 20ms",
+                "`p98` is none of p50, p90, p95, p99, p99.9, max, rate, lost, errors, cpu, memory",
+            ),
+            ("p99 < 20", "`20` needs a unit, one of us, ms, s"),
+            ("p99 < fast", "`fast` is not a number with one of the units us, ms, s"),
             ("memory < 8KB", "one of the units B, KiB, MiB"),
-            ("lost = none", "`none` is no number"),
+            ("errors < 1", "`1` needs a unit, one of %"),
+            ("lost = none", "`none` is not a number without a unit"),
+            ("lost = 1%", "`1%` is not a number without a unit"),
             ("the websocket p99 < 20ms", "a transport and a figure stand before the `<`"),
             ("< 20ms", "a transport and a figure"),
         ] {

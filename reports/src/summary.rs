@@ -5,8 +5,10 @@
 
 use serde::Serialize;
 
+use crate::missing::{Latencies, Latency};
 use crate::quantile::Quantile;
 use crate::run::{HistogramDump, Messages, Run, Series};
+use crate::units::latency;
 
 /// The figures of one transport. Absent (`null`) is what could not be measured.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,7 +28,7 @@ pub struct Summary {
     pub messages: Messages,
     /// From the intended time of sending to the partner.
     pub latency_us: Percentiles,
-    /// From the actual time of sending to the partner.
+    /// From the actual time of sending to the partner, of the messages that arrived.
     pub service_us: Percentiles,
     /// From the intended to the actual time of sending.
     pub send_lag_us: Percentiles,
@@ -40,31 +42,107 @@ pub struct Summary {
     pub requests_per_message: Option<f64>,
     /// Bytes written and read by the clients for each message delivered.
     pub bytes_per_message: Option<f64>,
-    /// True when the figures may be trusted.
+    /// True when the figures may be trusted and no message is missing from them.
     pub valid: bool,
     /// Why not; empty when valid.
     pub invalid: Vec<String>,
     /// Why other measurements were thrown away, one entry each.
     pub discarded: Vec<String>,
-    /// True when every message sent is explained and arrived as it should.
+    /// True when every message that was due arrived as it should, or is excused.
     pub accounted: bool,
+    /// True when nothing but the server decided the figures; messages may be missing.
+    #[serde(skip)]
+    pub measured_well: bool,
+    /// Share of the messages that were due, and not excused, which did not reach the partner once
+    /// and in order; absent where none was due.
+    pub error_share: Option<f64>,
 }
 
-/// Percentiles in microseconds; absent where fewer than ten samples lie beyond.
+/// Percentiles in microseconds; absent where fewer than ten samples lie beyond, and where they lie
+/// among messages that never arrived.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
     /// Half of the samples are at or below.
     pub p50: Option<u64>,
     /// 90 % of the samples are at or below.
     pub p90: Option<u64>,
+    /// 95 % of the samples are at or below.
+    pub p95: Option<u64>,
     /// 99 % of the samples are at or below.
     pub p99: Option<u64>,
     /// 99.9 % of the samples are at or below.
     pub p999: Option<u64>,
-    /// The highest sample; absent only where there are none.
+    /// The highest sample; absent where there are none, and where messages are missing.
     pub max: Option<u64>,
-    /// How many samples there are.
+    /// How many samples there are; missing messages are none.
     pub samples: u64,
+    /// Messages that never arrived. Each counts as slower than the wait for it.
+    pub missing: u64,
+    /// What the percentiles that lie among the missing messages exceed.
+    pub more_than: MoreThan,
+}
+
+/// Lower bounds in microseconds of percentiles that are not known because messages are missing;
+/// absent where the percentile is known, or is not known for another reason.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct MoreThan {
+    /// Of the median.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p50: Option<u64>,
+    /// Of p90.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p90: Option<u64>,
+    /// Of p95.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p95: Option<u64>,
+    /// Of p99.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p99: Option<u64>,
+    /// Of p99.9.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p999: Option<u64>,
+    /// Of the maximum.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<u64>,
+}
+
+impl Percentiles {
+    /// The median as people read it: `248 µs`, `> 3 s` where it lies among missing messages, or a
+    /// dash.
+    #[must_use]
+    pub fn p50_text(&self) -> String {
+        latency(self.p50, self.more_than.p50)
+    }
+
+    /// The 90th percentile, as [`Self::p50_text`].
+    #[must_use]
+    pub fn p90_text(&self) -> String {
+        latency(self.p90, self.more_than.p90)
+    }
+
+    /// The 95th percentile, as [`Self::p50_text`].
+    #[must_use]
+    pub fn p95_text(&self) -> String {
+        latency(self.p95, self.more_than.p95)
+    }
+
+    /// The 99th percentile, as [`Self::p50_text`].
+    #[must_use]
+    pub fn p99_text(&self) -> String {
+        latency(self.p99, self.more_than.p99)
+    }
+
+    /// The 99.9th percentile, as [`Self::p50_text`].
+    #[must_use]
+    pub fn p999_text(&self) -> String {
+        latency(self.p999, self.more_than.p999)
+    }
+
+    /// The maximum, as [`Self::p50_text`].
+    #[must_use]
+    pub fn max_text(&self) -> String {
+        latency(self.max, self.more_than.max)
+    }
 }
 
 /// One [`Summary`] a transport, in the order of the run.
@@ -84,7 +162,7 @@ impl From<&Series> for Summary {
             offered_per_s: series.offered_per_s,
             achieved_per_s: series.achieved_per_s,
             messages: series.messages,
-            latency_us: Percentiles::from(&series.latency_us),
+            latency_us: Percentiles::from(series.latencies()),
             service_us: Percentiles::from(&series.service_us),
             send_lag_us: Percentiles::from(&series.send_lag_us),
             hiccups_us: Percentiles::from(&series.hiccups_us),
@@ -102,20 +180,44 @@ impl From<&Series> for Summary {
             invalid: series.reasons(),
             discarded: series.discarded.clone(),
             accounted: series.messages.all_accounted_for(),
+            measured_well: series.is_measured_well(),
+            error_share: series.messages.error_share(),
         }
     }
 }
 
 impl From<&HistogramDump> for Percentiles {
-    fn from(histogram: &HistogramDump) -> Self {
-        let at = |quantile| histogram.estimate(quantile).map(|estimate| estimate.value);
+    /// Of something of which nothing is missing.
+    fn from(known: &HistogramDump) -> Self {
+        Self::from(Latencies { known, missing: &HistogramDump::default() })
+    }
+}
+
+impl From<Latencies<'_>> for Percentiles {
+    fn from(latencies: Latencies<'_>) -> Self {
+        let [p50, p90, p95, p99, p999] =
+            [Quantile::P50, Quantile::P90, Quantile::P95, Quantile::P99, Quantile::P999]
+                .map(|quantile| latencies.at(quantile));
+        let max = latencies.max();
+        let known = |it: Option<Latency>| it.and_then(Latency::known);
+        let more_than = |it: Option<Latency>| it.and_then(Latency::more_than);
         Self {
-            p50: at(Quantile::P50),
-            p90: at(Quantile::P90),
-            p99: at(Quantile::P99),
-            p999: at(Quantile::P999),
-            max: histogram.max(),
-            samples: histogram.count(),
+            p50: known(p50),
+            p90: known(p90),
+            p95: known(p95),
+            p99: known(p99),
+            p999: known(p999),
+            max: known(max),
+            samples: latencies.known.count(),
+            missing: latencies.missing.count(),
+            more_than: MoreThan {
+                p50: more_than(p50),
+                p90: more_than(p90),
+                p95: more_than(p95),
+                p99: more_than(p99),
+                p999: more_than(p999),
+                max: more_than(max),
+            },
         }
     }
 }
@@ -146,6 +248,8 @@ mod tests {
             delivered
             discarded
             duplicated
+            error_share
+            failed
             hiccups_us
             invalid
             latency_us
@@ -169,8 +273,11 @@ mod tests {
         .assert_eq(&fields(&row));
         expect![[r#"
             max
+            missing
+            more_than
             p50
             p90
+            p95
             p99
             p999
             samples

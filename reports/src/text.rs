@@ -71,11 +71,12 @@ fn speed(rows: &[Summary]) -> Table<9> {
     (headings, rows.iter().map(row).collect())
 }
 
-fn cost(rows: &[Summary]) -> Table<9> {
+fn cost(rows: &[Summary]) -> Table<10> {
     let row = |row: &Summary| {
         [
             name(row),
             count(row.messages.lost),
+            count(row.messages.failed),
             count(row.messages.duplicated),
             count(row.messages.misdelivered),
             count(row.messages.out_of_order),
@@ -88,6 +89,7 @@ fn cost(rows: &[Summary]) -> Table<9> {
     let headings = &[
         "messages, cost",
         "lost",
+        "failed",
         "dup.",
         "misdel.",
         "disord.",
@@ -104,7 +106,7 @@ fn readers(run: &Run) -> Table<7> {
     let named =
         run.series.iter().flat_map(|series| series.by_reader.iter().map(move |it| (series, it)));
     let row = |(series, it): (&Series, &Readers)| {
-        let latency = Percentiles::from(&it.latency_us);
+        let latency = Percentiles::from(it.latencies());
         let [p50, p99, p999, max] = times(&latency);
         [short(&series.transport), it.transport.clone(), count(it.users), p50, p99, p999, max]
     };
@@ -127,7 +129,7 @@ fn waits(run: &Run) -> Table<7> {
 }
 
 fn times(it: &Percentiles) -> [String; 4] {
-    [it.p50, it.p99, it.p999, it.max].map(|value| or_absent(value, |us| duration_us(us as f64)))
+    [it.p50_text(), it.p99_text(), it.p999_text(), it.max_text()]
 }
 
 fn name(row: &Summary) -> String {
@@ -202,11 +204,11 @@ mod tests {
             long-poll   1,000        400         392  1.12 ms  7.57 ms      –    27 ms    yes
             short-poll  1,000        400         389   496 ms   989 ms      –      1 s    yes
 
-            messages, cost  lost  dup.  misdel.  disord.  CPU/msg  mem/conn  reqs/msg  bytes/msg
-            --------------  ----  ----  -------  -------  -------  --------  --------  ---------
-            websocket          0     0        0        0    24 µs  9.57 KiB      1.02      190 B
-            long-poll          0     0        0        0    96 µs  14.8 KiB         3   1.45 KiB
-            short-poll         0     0        0        0   610 µs  13.6 KiB      11.4   5.09 KiB
+            messages, cost  lost  failed  dup.  misdel.  disord.  CPU/msg  mem/conn  reqs/msg  bytes/msg
+            --------------  ----  ------  ----  -------  -------  -------  --------  --------  ---------
+            websocket          0       0     0        0        0    24 µs  9.57 KiB      1.02      190 B
+            long-poll          0       0     0        0        0    96 µs  14.8 KiB         3   1.45 KiB
+            short-poll         0       0     0        0        0   610 µs  13.6 KiB      11.4   5.09 KiB
 
             websocket and long-poll were too close to tell apart: p50 516 µs and 1.12 ms, p99 3.62 ms and 7.57
             ms. websocket had the lowest server CPU: 24.0 µs per message. short-poll was slowest: p50 496 ms.
@@ -237,6 +239,7 @@ mod tests {
                 transport: name.to_owned(),
                 users: 500,
                 latency_us: HistogramDump(vec![(400, 2_000)]),
+                ..Readers::default()
             })
             .to_vec();
         series.pairing_us = HistogramDump(vec![(2_000, 50)]);

@@ -15,6 +15,17 @@ pub fn duration_us(us: f64) -> String {
     with_unit(us, &MICROS)
 }
 
+/// A latency in microseconds as `950 µs`; where it is not known but exceeds something, as `> 3 s`;
+/// or [`ABSENT`].
+#[must_use]
+pub fn latency(known_us: Option<u64>, more_than_us: Option<u64>) -> String {
+    match (known_us, more_than_us) {
+        (Some(us), _) => latency_us(us),
+        (None, Some(us)) => format!("> {}", latency_us(us)),
+        (None, None) => ABSENT.to_owned(),
+    }
+}
+
 /// Bytes as `210 B`, `3.4 KiB` or `1.5 GiB`.
 #[must_use]
 pub fn bytes(count: f64) -> String {
@@ -72,6 +83,12 @@ pub fn lacking(seconds: u64) -> String {
         600..36_000 => format!("needs {} min more", seconds.div_ceil(60)),
         _ => format!("needs {} h more", count(seconds.div_ceil(3_600))),
     }
+}
+
+/// A share as `2.5 %`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{} %", number(100.0 * share))
 }
 
 /// A whole number with its thousands apart: `12,000`.

@@ -21,7 +21,8 @@ pub(crate) const CLOSE_SHARE: f64 = 0.1;
 /// How a run stands as a whole; the first that applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// A message is not accounted for, an objective is broken, or a seed of the simulation failed.
+    /// A transport could not be measured to the end, a message did not arrive as it should, an
+    /// objective is broken, or a seed of the simulation failed.
     Failed,
     /// Everything arrived, but the figures must not be trusted or are not all.
     Invalid,
@@ -60,9 +61,11 @@ impl Verdict {
 pub fn verdict(run: &Run) -> Verdict {
     let rows = summaries(run);
     let judgements = judge(run);
-    let failed: Vec<String> = rows
+    let failed: Vec<String> = run
+        .failures
         .iter()
-        .filter_map(unaccounted)
+        .map(|it| format!("{} failed: {}.", it.transport, it.why.trim_end_matches('.')))
+        .chain(rows.iter().filter_map(unaccounted))
         .chain(run.simulation.as_ref().and_then(failing_seeds))
         .chain(of_standing(&judgements, slo::Standing::Broken))
         .collect();
@@ -109,20 +112,27 @@ fn of_standing(judgements: &[Judgement], standing: slo::Standing) -> impl Iterat
     judgements.iter().filter(move |it| it.standing == standing).map(|it| format!("{it}."))
 }
 
-/// What is said of a transport that lost, doubled or mixed up a message.
+/// What is said of a transport that lost, doubled or mixed up a message, or did not take it.
 pub(crate) fn unaccounted(row: &Summary) -> Option<String> {
     if row.accounted {
         return None;
     }
     let faults = faults(&row.messages).join(", ");
-    let sent = plural(row.messages.sent, "message");
-    Some(format!("{} did not account for every message: {faults} of {sent}.", row.transport))
+    // What was never sent is not among the messages that were.
+    let (number, what) = match row.messages.failed {
+        0 => (row.messages.sent, ""),
+        _ => (row.messages.scheduled, " that were due"),
+    };
+    let all = plural(number, "message");
+    let transport = &row.transport;
+    Some(format!("{transport} did not account for every message: {faults} of {all}{what}."))
 }
 
 fn faults(messages: &Messages) -> Vec<String> {
     let unexplained = messages.sent.abs_diff(messages.delivered + messages.refused);
     let named = [
         (messages.lost, "lost"),
+        (messages.failed, "failed"),
         (messages.duplicated, "duplicated"),
         (messages.misdelivered, "misdelivered"),
         (messages.out_of_order, "out of order"),

@@ -163,6 +163,7 @@ fn run(ledger: &Ledger) -> Run {
         target: None,
         slos: Vec::new(),
         interrupted: false,
+        failures: Vec::new(),
         part: Some(part),
         generators: Vec::new(),
         series: vec![series],

@@ -65,6 +65,7 @@ pub(crate) fn run(transports: usize, seconds: u64, rate: u64) -> Run {
         target: None,
         slos: Vec::new(),
         interrupted: false,
+        failures: Vec::new(),
         part: None,
         generators: Vec::new(),
         series: TRANSPORTS
@@ -161,6 +162,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
             sent: received,
             received,
             latency_us,
+            missing_us: HistogramDump::default(),
             send_lag_us_p99: Some(60 + second % 7 * 10),
             used: Some(imagined.used(second, received)),
         });
@@ -187,6 +189,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
             rss_bytes: 61 << 20,
         },
         latency_us: HistogramDump::from(&latency),
+        missing_us: HistogramDump::default(),
         service_us: HistogramDump::from(&service),
         send_lag_us: HistogramDump::from(&send_lag),
         hiccups_us: HistogramDump::from(&hiccups),
@@ -197,6 +200,7 @@ fn series(imagined: &Imagined, seconds: u64, rate: u64, chance: &mut Chance) -> 
         pairing_us: HistogramDump::default(),
         by_reader: Vec::new(),
         rounds: Vec::new(),
+        missing_us_of_rounds: Vec::new(),
         notes: Vec::new(),
         crossing: None,
         crossed_us: HistogramDump::default(),

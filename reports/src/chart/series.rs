@@ -55,7 +55,7 @@ impl Panels {
         let intervals: Vec<&Interval> = series.iter().flat_map(|it| &it.intervals).collect();
         let busy: Vec<Percentiles> = intervals
             .iter()
-            .map(|interval| Percentiles::from(&interval.latency_us))
+            .map(|interval| Percentiles::from(interval.latencies()))
             .filter(|percentiles| percentiles.samples > 0)
             .collect();
         let last = intervals.iter().map(|interval| interval.second).max()?;
@@ -95,7 +95,7 @@ impl Panels {
         let percentiles: Vec<(u64, Percentiles)> = series
             .intervals
             .iter()
-            .map(|interval| (interval.second, Percentiles::from(&interval.latency_us)))
+            .map(|interval| (interval.second, Percentiles::from(interval.latencies())))
             .collect();
         let medians = percentiles.iter().map(|(second, it)| (*second, float(it.p50)));
         let uppers = percentiles.iter().map(|(second, it)| (*second, float(self.upper.of(it))));

@@ -2,14 +2,18 @@
 //!
 //! The columns are a contract: new ones are added at the end, and none is renamed or moved.
 //! Times are whole microseconds, rates are a second, sizes are bytes, and an empty cell is what
-//! could not be measured, or a percentile that fewer than ten samples lie beyond.
+//! could not be measured, a percentile that fewer than ten samples lie beyond, or one that lies among
+//! messages that never arrived. These count in every percentile of the latency, each as slower than
+//! the wait for it; `missing` is how many they are. Service time is of the messages that arrived.
 //!
 //! - `summary.csv`: one row a transport; the columns of [`SUMMARY_COLUMNS`]. Rates and costs
 //!   have three decimals.
 //! - `percentiles.csv`: one row a transport, metric (`latency`, `service`, `send_lag`) and
 //!   percentile up to 99.99 and the maximum (100, which nothing lies beyond); the columns of
 //!   [`PERCENTILES_COLUMNS`]. `low_us` and `high_us` are the 95 % interval; of the latency the
-//!   wider of order statistics and block bootstrap, of the others that of order statistics.
+//!   wider of order statistics and block bootstrap, of the others that of order statistics. Of a
+//!   percentile that lies among the missing messages `low_us` is what it exceeds, and `high_us` is
+//!   empty.
 //! - `intervals.csv`: one row a transport and second of its window; the columns of
 //!   [`INTERVALS_COLUMNS`]. Latencies are those of the messages that were due in the second.
 //! - `rounds.csv`, where everything was measured several times: one row a transport and round; the
@@ -22,12 +26,13 @@ use csv::Writer;
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter};
 use crate::knee::Knee;
+use crate::missing::{Latencies, Latency};
 use crate::quantile::{Estimate, Quantile};
 use crate::run::{HistogramDump, Run, Series};
 use crate::summary::{Percentiles, Summary, summaries};
 
 /// The columns of `summary.csv`.
-pub const SUMMARY_COLUMNS: [&str; 34] = [
+pub const SUMMARY_COLUMNS: [&str; 39] = [
     "transport",
     "users",
     "duration_s",
@@ -62,14 +67,19 @@ pub const SUMMARY_COLUMNS: [&str; 34] = [
     "invalid",
     "hiccups_us_p99",
     "hiccups_us_max",
+    "latency_us_p95",
+    "failed",
+    "missing",
+    "missing_us_min",
+    "error_share",
 ];
 
 /// The columns of `percentiles.csv`.
-pub const PERCENTILES_COLUMNS: [&str; 7] =
-    ["transport", "metric", "percentile", "value_us", "beyond", "low_us", "high_us"];
+pub const PERCENTILES_COLUMNS: [&str; 8] =
+    ["transport", "metric", "percentile", "value_us", "beyond", "low_us", "high_us", "missing"];
 
 /// The columns of `intervals.csv`.
-pub const INTERVALS_COLUMNS: [&str; 13] = [
+pub const INTERVALS_COLUMNS: [&str; 14] = [
     "transport",
     "second",
     "sent",
@@ -83,11 +93,12 @@ pub const INTERVALS_COLUMNS: [&str; 13] = [
     "server_rss_bytes",
     "generator_cpu_us",
     "generator_rss_bytes",
+    "missing",
 ];
 
 /// The columns of `rounds.csv`; rounds count from 1, and those that were thrown away are not among
 /// them.
-pub const ROUNDS_COLUMNS: [&str; 8] = [
+pub const ROUNDS_COLUMNS: [&str; 9] = [
     "transport",
     "round",
     "received",
@@ -96,6 +107,7 @@ pub const ROUNDS_COLUMNS: [&str; 8] = [
     "latency_us_p99",
     "latency_us_p999",
     "latency_us_max",
+    "missing",
 ];
 
 /// The columns of `knees.csv`. `raised` is `rate` or `people`, and `load` is so many of them;
@@ -164,8 +176,8 @@ fn table<const N: usize>(name: &str, columns: &[&str; N], rows: Vec<[String; N]>
     Artifact { name: name.to_owned(), bytes }
 }
 
-fn round_rows(series: &Series) -> impl Iterator<Item = [String; 8]> {
-    (1..).zip(&series.rounds).map(|(number, round): (u32, _)| {
+fn round_rows(series: &Series) -> impl Iterator<Item = [String; 9]> {
+    (1..).zip(series.latencies_of_rounds()).map(|(number, round): (u32, _)| {
         let percentiles = Percentiles::from(round);
         [
             series.transport.clone(),
@@ -176,6 +188,7 @@ fn round_rows(series: &Series) -> impl Iterator<Item = [String; 8]> {
             whole(percentiles.p99),
             whole(percentiles.p999),
             whole(percentiles.max),
+            percentiles.missing.to_string(),
         ]
     })
 }
@@ -198,7 +211,7 @@ fn probe_rows(knee: &Knee) -> impl Iterator<Item = [String; 11]> {
     })
 }
 
-fn summary_row(row: &Summary, series: &Series) -> [String; 34] {
+fn summary_row(row: &Summary, series: &Series) -> [String; 39] {
     let messages = &row.messages;
     let [latency, service, send_lag]: [&Percentiles; 3] =
         [&row.latency_us, &row.service_us, &row.send_lag_us];
@@ -237,50 +250,58 @@ fn summary_row(row: &Summary, series: &Series) -> [String; 34] {
         row.invalid.join("; "),
         whole(row.hiccups_us.p99),
         whole(row.hiccups_us.max),
+        whole(latency.p95),
+        messages.failed.to_string(),
+        latency.missing.to_string(),
+        whole(series.latencies().shortest_wait_us()),
+        row.error_share.map_or_else(String::new, |share| format!("{share:.6}")),
     ]
 }
 
 /// A percentile with what is known of it.
 type Rung = (Quantile, Option<Estimate>);
 
-fn percentile_rows(series: &Series) -> Vec<[String; 7]> {
+fn percentile_rows(series: &Series) -> Vec<[String; 8]> {
     let ladder = LADDER.map(Quantile::per_million);
+    let nothing = HistogramDump::default();
+    let whole_of = |known| Latencies { known, missing: &nothing };
     let metrics = [
-        ("latency", &series.latency_us),
-        ("service", &series.service_us),
-        ("send_lag", &series.send_lag_us),
+        ("latency", series.latencies()),
+        ("service", whole_of(&series.service_us)),
+        ("send_lag", whole_of(&series.send_lag_us)),
     ];
-    let row = |metric: &str, histogram: &HistogramDump, (quantile, estimate): Rung| {
-        let beyond = histogram.beyond(quantile);
+    let row = |metric: &str, latencies: Latencies<'_>, (quantile, estimate): Rung| {
         let is_max = quantile.as_fraction() >= 1.0;
-        let value = if is_max { histogram.max() } else { estimate.map(|estimate| estimate.value) };
+        let value = if is_max { latencies.max() } else { latencies.at(quantile) };
+        let more_than = value.and_then(Latency::more_than);
         [
             series.transport.clone(),
             metric.to_owned(),
             quantile.percent(),
-            whole(value),
-            beyond.to_string(),
-            whole(estimate.map(|estimate| estimate.low)),
+            whole(value.and_then(Latency::known)),
+            latencies.beyond(quantile).to_string(),
+            whole(more_than.or(estimate.map(|estimate| estimate.low))),
             whole(estimate.map(|estimate| estimate.high)),
+            latencies.missing.count().to_string(),
         ]
     };
     metrics
         .into_iter()
-        .flat_map(|(metric, histogram)| {
+        .flat_map(|(metric, latencies)| {
             // Only the latency is known second by second.
             let estimates: Vec<Option<Estimate>> = match metric {
                 "latency" => series.estimates(&ladder),
-                _ => ladder.iter().map(|quantile| histogram.estimate(*quantile)).collect(),
+                _ => ladder.iter().map(|quantile| latencies.known.estimate(*quantile)).collect(),
             };
             let rungs = ladder.into_iter().zip(estimates);
-            rungs.map(move |rung| row(metric, histogram, rung)).collect::<Vec<_>>()
+            rungs.map(move |rung| row(metric, latencies, rung)).collect::<Vec<_>>()
         })
         .collect()
 }
 
-fn interval_rows(series: &Series) -> Vec<[String; 13]> {
+fn interval_rows(series: &Series) -> Vec<[String; 14]> {
     let row = |interval: &crate::run::Interval| {
-        let percentiles = Percentiles::from(&interval.latency_us);
+        let percentiles = Percentiles::from(interval.latencies());
         let used = interval.used.as_ref();
         [
             series.transport.clone(),
@@ -296,6 +317,7 @@ fn interval_rows(series: &Series) -> Vec<[String; 13]> {
             whole(used.and_then(|it| it.server_rss_bytes)),
             whole(used.map(|it| it.generator_cpu_us)),
             whole(used.map(|it| it.generator_rss_bytes)),
+            percentiles.missing.to_string(),
         ]
     };
     series.intervals.iter().map(row).collect()
@@ -329,8 +351,8 @@ mod tests {
             "summary.csv",
             2,
             expect![[r#"
-                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid,hiccups_us_p99,hiccups_us_max
-                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,,78,978
+                transport,users,duration_s,offered_per_s,achieved_per_s,scheduled,unsent,sent,refused,delivered,lost,duplicated,misdelivered,out_of_order,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,service_us_p50,service_us_p99,service_us_max,send_lag_us_p50,send_lag_us_p99,send_lag_us_max,server_cpu_us_per_message,server_rss_bytes_per_connection,requests_per_message,bytes_per_message,accounted,valid,invalid,hiccups_us_p99,hiccups_us_max,latency_us_p95,failed,missing,missing_us_min,error_share
+                websocket,1000,2.000,400.000,380.500,761,0,761,0,761,0,0,0,0,794,1887,,,15239,745,,15167,34,,358,24.000,9800.000,1.020,190.000,true,true,,78,978,2397,0,0,,0.000000
             "#]],
         );
     }
@@ -341,20 +363,20 @@ mod tests {
             "percentiles.csv",
             14,
             expect![[r#"
-                transport,metric,percentile,value_us,beyond,low_us,high_us
-                websocket,latency,10,325,684,301,337
-                websocket,latency,25,446,570,419,473
-                websocket,latency,50,794,380,719,841
-                websocket,latency,75,1276,190,1204,1391
-                websocket,latency,90,1887,76,1800,2103
-                websocket,latency,95,2397,38,2279,2753
-                websocket,latency,99,,7,,
-                websocket,latency,99.5,,3,,
-                websocket,latency,99.9,,0,,
-                websocket,latency,99.95,,0,,
-                websocket,latency,99.99,,0,,
-                websocket,latency,100,15239,0,,
-                websocket,service,10,283,684,263,296
+                transport,metric,percentile,value_us,beyond,low_us,high_us,missing
+                websocket,latency,10,325,684,301,337,0
+                websocket,latency,25,446,570,419,473,0
+                websocket,latency,50,794,380,719,841,0
+                websocket,latency,75,1276,190,1204,1391,0
+                websocket,latency,90,1887,76,1800,2103,0
+                websocket,latency,95,2397,38,2279,2753,0
+                websocket,latency,99,,7,,,0
+                websocket,latency,99.5,,3,,,0
+                websocket,latency,99.9,,0,,,0
+                websocket,latency,99.95,,0,,,0
+                websocket,latency,99.99,,0,,,0
+                websocket,latency,100,15239,0,,,0
+                websocket,service,10,283,684,263,296,0
             "#]],
         );
     }
@@ -367,9 +389,9 @@ mod tests {
         let rounds = artifacts.iter().find(|it| it.name == "rounds.csv").expect("two rounds");
         let text = String::from_utf8(rounds.bytes.clone()).expect("CSV is text");
         expect![[r#"
-            transport,round,received,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max
-            websocket,1,761,794,1887,,,15239
-            websocket,2,761,794,1887,,,15239
+            transport,round,received,latency_us_p50,latency_us_p90,latency_us_p99,latency_us_p999,latency_us_max,missing
+            websocket,1,761,794,1887,,,15239,0
+            websocket,2,761,794,1887,,,15239,0
         "#]].assert_eq(&text);
     }
 
@@ -399,9 +421,9 @@ mod tests {
             "intervals.csv",
             3,
             expect![[r#"
-                transport,second,sent,received,latency_us_p50,latency_us_p99,latency_us_max,send_lag_us_p99,connected,server_cpu_us,server_rss_bytes,generator_cpu_us,generator_rss_bytes
-                websocket,0,381,381,454,,4235,60,1000,9144,17140032,15240,63963136
-                websocket,1,380,380,1258,,15239,70,1000,9120,17144128,15200,63963136
+                transport,second,sent,received,latency_us_p50,latency_us_p99,latency_us_max,send_lag_us_p99,connected,server_cpu_us,server_rss_bytes,generator_cpu_us,generator_rss_bytes,missing
+                websocket,0,381,381,454,,4235,60,1000,9144,17140032,15240,63963136,0
+                websocket,1,380,380,1258,,15239,70,1000,9120,17144128,15200,63963136,0
             "#]],
         );
     }

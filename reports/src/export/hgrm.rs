@@ -33,6 +33,11 @@ fn artifact(series: &Series) -> Artifact {
     let mut text = String::new();
     write_distribution(&series.latency_us.to_histogram(), &mut text)
         .expect("a String can be written");
+    if let Some(left_out) = series.left_out() {
+        // Readers of the format pass over lines that begin with #.
+        writeln!(text, "# This is the distribution of the messages that arrived. {left_out}.")
+            .expect("a String can be written");
+    }
     Artifact { name: format!("{}.hgrm", file_stem(&series.transport)), bytes: text.into_bytes() }
 }
 
@@ -73,6 +78,18 @@ fn write_footer(histogram: &Histogram<u64>, text: &mut String) -> fmt::Result {
 mod tests {
     use super::*;
     use expect_test::expect;
+
+    #[test]
+    fn distribution_with_missing_messages_ends_with_what_it_leaves_out() {
+        let mut run = crate::sample::run(1, 5, 400);
+        run.series[0].missing_us = crate::HistogramDump(vec![(3_000_000, 7)]);
+        let file = Hgrm.export(&run).expect("a run fits").remove(0);
+        let text = String::from_utf8(file.bytes).expect("it is text");
+        expect![[r#"
+            # This is the distribution of the messages that arrived. 7 of 1,938 messages never reached the partner; in the percentiles each counts as slower than the wait for it, which was 3 s or more.
+        "#]]
+        .assert_eq(&format!("{}\n", text.lines().last().unwrap_or_default()));
+    }
 
     #[test]
     fn the_distribution_is_laid_out_as_plotters_read_it() {

@@ -46,9 +46,14 @@ fn log(series: &Series, started: SystemTime) -> Result<Artifact, ReportError> {
 fn write_log(series: &Series, tag: &str, started: SystemTime) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut serializer = V2DeflateSerializer::new();
-    let mut writer = IntervalLogWriterBuilder::new()
-        .add_comment("[Histogram log format version 1.3]")
-        .add_comment("Latency from the intended time of sending, in microseconds, by the second of that time")
+    let mut builder = IntervalLogWriterBuilder::new();
+    builder.add_comment("[Histogram log format version 1.3]").add_comment(
+        "Latency from the intended time of sending, in microseconds, by the second of that time",
+    );
+    if let Some(left_out) = series.left_out() {
+        builder.add_comment(&format!("Of the messages that arrived. {left_out}."));
+    }
+    let mut writer = builder
         .with_start_time(started)
         .with_base_time(started)
         .begin_log_with(&mut bytes, &mut serializer)
@@ -68,6 +73,7 @@ fn write_log(series: &Series, tag: &str, started: SystemTime) -> Result<Vec<u8>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::HistogramDump;
     use hdrhistogram::serialization::Deserializer;
     use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
@@ -100,6 +106,15 @@ mod tests {
             assert_eq!(read, interval.latency_us.to_histogram());
             assert_eq!(line.max(), read.max() as f64);
         }
+    }
+
+    #[test]
+    fn log_with_missing_messages_says_what_it_leaves_out() {
+        let mut run = crate::sample::run(1, 2, 50);
+        run.series[0].missing_us = HistogramDump(vec![(3_000_000, 7)]);
+        let log = Hlog.export(&run).expect("it fits").remove(0);
+        let text = String::from_utf8(log.bytes).expect("a log is text");
+        assert!(text.contains("#Of the messages that arrived. 7 of "), "{text}");
     }
 
     /// Enough of RFC 4648 for the test: the standard alphabet with padding.

@@ -1,14 +1,14 @@
 //! `junit.xml`: what a continuous integration server shows of a run, a case a promise.
 //!
-//! For each transport one case that every message is accounted for and one that the figures are
-//! valid; then one for each objective. A broken promise is a `failure`, figures that decide nothing
-//! are an `error`. The elements are those that common readers of the format agree on.
+//! For each transport one case that it was measured to the end, one that every message is accounted
+//! for and one that the figures are valid; then one for each objective. A broken promise is a
+//! `failure`, figures that decide nothing are an `error`. The elements are those that common readers of the format agree on.
 
 use maud::{Markup, PreEscaped, html};
 
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter};
-use crate::run::Run;
+use crate::run::{Failure, Run};
 use crate::slo::{Standing, judge};
 use crate::summary::{Summary, summaries};
 use crate::verdict::{not_valid, unaccounted};
@@ -73,7 +73,13 @@ fn element(case: &Case) -> Markup {
 }
 
 fn cases(run: &Run) -> Vec<Case> {
-    let mut cases: Vec<Case> = summaries(run).iter().flat_map(of_transport).collect();
+    let rows = summaries(run);
+    let mut cases: Vec<Case> = rows.iter().flat_map(|row| of_transport(run, row)).collect();
+    let unmeasured = run.failures.iter().filter(|it| !is_measured(&rows, it));
+    cases.extend(unmeasured.map(|it| {
+        let wrong = Some((Wrong::Failure, it.why.clone()));
+        Case { class: it.transport.clone(), name: MEASURED.to_owned(), wrong }
+    }));
     cases.extend(judge(run).into_iter().map(|judgement| {
         let wrong = match judgement.standing {
             Standing::Held => None,
@@ -85,10 +91,20 @@ fn cases(run: &Run) -> Vec<Case> {
     cases
 }
 
-fn of_transport(row: &Summary) -> [Case; 2] {
+const MEASURED: &str = "it was measured to the end";
+
+fn is_measured(rows: &[Summary], failure: &Failure) -> bool {
+    rows.iter().any(|row| row.transport == failure.transport)
+}
+
+fn of_transport(run: &Run, row: &Summary) -> [Case; 3] {
     let case =
         |name: &str, wrong| Case { class: row.transport.clone(), name: name.to_owned(), wrong };
+    let failures = run.failures.iter().filter(|it| it.transport == row.transport);
+    let whys: Vec<&str> = failures.map(|it| it.why.as_str()).collect();
+    let ended = (!whys.is_empty()).then(|| (Wrong::Failure, whys.join("; ")));
     [
+        case(MEASURED, ended),
         case("every message is accounted for", unaccounted(row).map(|it| (Wrong::Failure, it))),
         case("the figures are valid", not_valid(row).map(|it| (Wrong::Error, it))),
     ]
@@ -106,7 +122,7 @@ mod tests {
     fn a_good_run_has_neither_failure_nor_error() {
         let text = text(&crate::sample::run(2, 5, 400));
         assert!(text.starts_with("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites>"));
-        assert!(text.contains("tests=\"4\" failures=\"0\" errors=\"0\""), "{text}");
+        assert!(text.contains("tests=\"6\" failures=\"0\" errors=\"0\""), "{text}");
         assert_eq!(text.matches("<testcase ").count(), text.matches("</testcase>").count());
         assert!(!text.contains("<failure") && !text.contains("<error"));
     }
@@ -118,8 +134,34 @@ mod tests {
         run.series[1].invalid.push("send lag & \"more\"".to_owned());
         run.series[0].messages.lost = 1;
         let text = text(&run);
-        assert!(text.contains("tests=\"6\" failures=\"2\" errors=\"2\""), "{text}");
+        assert!(text.contains("tests=\"8\" failures=\"2\" errors=\"2\""), "{text}");
         assert!(text.contains("name=\"p99 &lt; 1us\""), "{text}");
         assert!(text.contains("send lag &amp; &quot;more&quot;"), "{text}");
+    }
+
+    #[test]
+    fn missing_messages_fail_the_objective_that_they_break_and_are_no_valid_figures() {
+        let mut run = crate::sample::run(1, 5, 400);
+        run.slos = ["max < 20s", "p50 < 20ms"].map(|slo| slo.parse().expect("an objective")).into();
+        let series = &mut run.series[0];
+        (series.messages.lost, series.messages.delivered) = (7, series.messages.delivered - 7);
+        series.missing_us = crate::HistogramDump(vec![(3_000_000, 7)]);
+        let text = text(&run);
+        assert!(text.contains("tests=\"5\" failures=\"2\" errors=\"1\""), "{text}");
+        assert!(text.contains("max &lt; 20s is broken: &gt; 3 s"), "{text}");
+        assert!(text.contains("7 of 1,938 messages never reached the partner"), "{text}");
+    }
+
+    #[test]
+    fn transport_that_ended_early_fails_and_so_does_one_that_was_not_measured() {
+        let mut run = crate::sample::run(1, 5, 400);
+        run.slos = vec!["sse p99 < 1s".parse().expect("an objective")];
+        run.failures = ["websocket", "sse"]
+            .map(|transport| Failure { transport: transport.to_owned(), why: "it died".to_owned() })
+            .into();
+        let text = text(&run);
+        assert!(text.contains("tests=\"5\" failures=\"2\" errors=\"1\""), "{text}");
+        assert!(text.contains("classname=\"sse\" name=\"it was measured to the end\""), "{text}");
+        assert!(text.contains("sse p99 &lt; 1s is not decided: it was not measured"), "{text}");
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn readers(run: &Run) -> Markup {
             tbody {
                 @for series in mixed {
                     @for readers in &series.by_reader {
-                        @let latency = Percentiles::from(&readers.latency_us);
+                        @let latency = Percentiles::from(readers.latencies());
                         tr {
                             th scope="row" { (series.transport) }
                             td.text { (readers.transport) }
@@ -115,6 +115,7 @@ mod tests {
             transport: "sse".to_owned(),
             users: 1_234,
             latency_us: HistogramDump(vec![(1_500, 2_000)]),
+            ..Readers::default()
         }];
         let html = readers(&run).into_string();
         for part in ["mix", ">sse</td>", "1,234", "2,000", "1.5 ms"] {

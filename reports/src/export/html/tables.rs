@@ -111,7 +111,7 @@ pub(super) fn rounds(run: &Run) -> Markup {
             }
             tbody {
                 @for series in repeated {
-                    @for (number, round) in (1..).zip(&series.rounds) {
+                    @for (number, round) in (1..).zip(series.latencies_of_rounds()) {
                         @let percentiles = Percentiles::from(round);
                         tr {
                             th scope="row" { (series.transport) }
@@ -184,8 +184,8 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
 
 pub(super) fn percentile_cells(percentiles: &Percentiles) -> Markup {
     html! {
-        @for value in [percentiles.p50, percentiles.p99, percentiles.max] {
-            td { (time(value)) }
+        @for text in [percentiles.p50_text(), percentiles.p99_text(), percentiles.max_text()] {
+            td { (text) }
         }
     }
 }
@@ -238,7 +238,7 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
                     tr {
                         th scope="row" { (series.transport) }
                         @for estimate in series.estimates(&ladder) { (estimate_cell(estimate)) }
-                        td { (time(series.latency_us.max())) }
+                        td { (Percentiles::from(series.latencies()).max_text()) }
                         td { (count(series.latency_us.count())) }
                     }
                 }
@@ -272,7 +272,7 @@ pub(super) fn speed_and_cost(rows: &[Summary]) -> Markup {
                 @for row in rows {
                     tr {
                         th scope="row" { (row.transport) }
-                        td { (time(row.latency_us.p50)) }
+                        td { (row.latency_us.p50_text()) }
                         td { (or_absent(row.server_cpu_us_per_message, duration_us)) }
                     }
                 }
@@ -314,7 +314,7 @@ pub(super) fn intervals(series: &Series) -> Markup {
                         th scope="row" { (interval.second) }
                         td { (count(interval.sent)) }
                         td { (count(interval.received)) }
-                        (percentile_cells(&Percentiles::from(&interval.latency_us)))
+                        (percentile_cells(&Percentiles::from(interval.latencies())))
                         td { (or_absent(interval.send_lag_us_p99, |us| duration_us(us as f64))) }
                         @if is_read { (used_cells(interval.used.as_ref())) }
                     }
