@@ -20,8 +20,8 @@ pub fn duration_us(us: f64) -> String {
 #[must_use]
 pub fn latency(known_us: Option<u64>, more_than_us: Option<u64>) -> String {
     match (known_us, more_than_us) {
-        (Some(us), _) => latency_us(us),
-        (None, Some(us)) => format!("> {}", latency_us(us)),
+        (Some(us), _) => duration_us(us as f64),
+        (None, Some(us)) => format!("> {}", duration_us(us as f64)),
         (None, None) => ABSENT.to_owned(),
     }
 }
