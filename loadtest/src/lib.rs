@@ -54,6 +54,7 @@ mod crossing;
 mod hiccups;
 mod interrupt;
 mod live;
+mod missing;
 mod name;
 mod sampler;
 mod scenario;

@@ -13,6 +13,7 @@ use reports::units;
 use crate::cores::Cores;
 use crate::crossing;
 use crate::ledger::Fate;
+use crate::missing::Missing;
 use crate::options::Options;
 use crate::preflight::Keeping;
 use crate::process::Usage;
@@ -41,10 +42,17 @@ impl Finished<'_> {
         let window = &self.observed.window;
         let messages = self.stage.ledger.messages(window);
         let mut figures = Figures::read(&self.stage.ledger, window);
+        let missing = Missing::read(&self.stage.ledger, window, self.observed.drained_us);
+        for interval in &mut figures.intervals {
+            interval.missing_us = missing.of_second(interval.second);
+        }
         for (interval, used) in figures.intervals.iter_mut().zip(&self.used) {
             interval.used = Some(*used);
         }
-        let crossing = crossing::read(&self.stage.ledger, window);
+        let mut crossing = crossing::read(&self.stage.ledger, window);
+        if let Some(crossing) = &mut crossing {
+            crossing.drained_us = self.observed.drained_us.saturating_sub(window.end);
+        }
         let duration_s = self.duration().as_secs_f64();
         Series {
             transport: self.trial.label.to_string(),
@@ -58,7 +66,7 @@ impl Finished<'_> {
             server: self.server(),
             generator: self.generator(),
             latency_us: HistogramDump::from(&figures.latency),
-            missing_us: HistogramDump::default(),
+            missing_us: missing.all(),
             service_us: HistogramDump::from(&figures.service),
             send_lag_us: HistogramDump::from(&figures.send_lag),
             hiccups_us: HistogramDump::from(&self.observed.hiccups),

@@ -301,11 +301,9 @@ impl Books {
         let all = &mut self.messages;
         let Closed { lost, twice, refused } = settle(&crossing.window, total(|come| come.window));
         all.lost += lost;
-        // Its sender met an error, and it did not arrive.
         all.refused += refused;
-        all.failed += refused;
         let astray: u64 = arrived.iter().map(|come| come.messages.misdelivered).sum();
-        let missing = lost + refused + astray;
+        let missing = lost + astray;
         if missing > 0 {
             let waited = HistogramDump(vec![(crossing.drained_us, missing)]);
             self.missing_us = sum([&self.missing_us, &waited]);

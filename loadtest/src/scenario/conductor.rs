@@ -81,6 +81,8 @@ pub(crate) struct Reading {
 pub(crate) struct Observed {
     /// The window, in microseconds on the clock of the run.
     pub(crate) window: Range<u64>,
+    /// The end of the drain, in microseconds on the clock of the run.
+    pub(crate) drained_us: u64,
     /// Everybody connected and paired, nobody speaking yet.
     pub(crate) gathered: Reading,
     pub(crate) opened: Reading,
@@ -153,7 +155,8 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
         let closed = self.read();
         let hiccups = hiccups.finish();
         self.drain(unsaid, interrupted).await?;
-        Ok(Observed { window: begin_us..end_us, gathered, opened, closed, hiccups, interrupted })
+        let (window, drained_us) = (begin_us..end_us, clock.now_us());
+        Ok(Observed { window, drained_us, gathered, opened, closed, hiccups, interrupted })
     }
 
     /// Until everybody is connected and has a partner; one of an odd number has none.

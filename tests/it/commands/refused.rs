@@ -108,7 +108,7 @@ fn an_objective_that_says_nothing_is_refused() {
     check_usage(
         "load --slo p98<1ms",
         expect![[r#"
-        error: invalid value 'p98<1ms' for '--slo <EXPR>': `p98` is none of p50, p90, p99, p99.9, max, rate, lost, cpu, memory
+        error: invalid value 'p98<1ms' for '--slo <EXPR>': `p98` is none of p50, p90, p95, p99, p99.9, max, rate, lost, errors, cpu, memory
     "#]],
     );
     let mut load = Command::new(RACETRACK);
