@@ -280,7 +280,7 @@ fn percentile_rows(series: &Series) -> Vec<[String; 8]> {
             quantile.percent(),
             whole(value.and_then(Latency::known)),
             latencies.beyond(quantile).to_string(),
-            whole(more_than.or(estimate.map(|estimate| estimate.low))),
+            whole(more_than.or_else(|| estimate.map(|estimate| estimate.low))),
             whole(estimate.map(|estimate| estimate.high)),
             latencies.missing.count().to_string(),
         ]
