@@ -28,11 +28,11 @@ fn codegen<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
         let joined = flag.strip_prefix("-C").filter(|joined| !joined.is_empty());
         joined.or_else(|| matches!(flag.as_str(), "-C" | "--codegen").then_some(option.as_str()))
     });
-    let values = options.filter_map(|option| match option.split_once('=') {
+    let mut values = options.filter_map(|option| match option.split_once('=') {
         Some((found, value)) => (found == name).then_some(value),
         None => (option == name).then_some(""),
     });
-    values.last()
+    values.next_back()
 }
 
 fn value<'a>(arguments: &'a [String], flag: &str) -> Option<&'a str> {
