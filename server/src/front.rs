@@ -100,7 +100,7 @@ impl House {
         let config = self.hub.config();
         let host = host::of(parts)?;
         let host = client.host.as_deref().unwrap_or(host);
-        let scheme = client.scheme.as_deref();
+        let scheme = client.scheme;
         if origin::matters(&parts.method, &parts.uri, &parts.headers)
             && !origin::is_allowed(&parts.headers, scheme, host, &config.allowed_origins)
         {

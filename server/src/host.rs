@@ -29,6 +29,7 @@ pub(crate) fn of(parts: &Parts) -> Result<&str, HttpError> {
     Ok(parts.uri.authority().map_or(host, Authority::as_str))
 }
 
-fn is_host(text: &str) -> bool {
+/// True for a host with or without a port, as a `Host` field has it.
+pub(crate) fn is_host(text: &str) -> bool {
     !text.contains('@') && text.parse::<Authority>().is_ok()
 }

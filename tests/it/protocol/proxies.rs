@@ -46,6 +46,40 @@ async fn own_pages_are_those_of_the_host_that_the_proxy_was_asked_for() {
 }
 
 #[tokio::test]
+async fn upgrade_forwarded_as_wss_is_accepted_from_own_pages() {
+    let served = serve(trusting()).await;
+    for (proto, origin) in [("wss", "https://test"), ("ws", "http://test"), ("spdy", "http://test")]
+    {
+        let ask = ask("GET /api/ws").header("origin", origin).header("x-forwarded-proto", proto);
+        // Not refused for the origin: what is missing is the upgrade.
+        assert_eq!(ask.of(served.addr).await.status, 426, "{proto}");
+    }
+    let ask = ask("POST /api/session").header("x-forwarded-proto", "wss").of(served.addr).await;
+    assert!(ask.header("set-cookie").is_some_and(|cookie| cookie.contains("; Secure")));
+}
+
+#[tokio::test]
+async fn address_within_quotes_does_not_pass_the_limit_of_the_client() {
+    let config = Config {
+        connections_per_address_max: 1,
+        forwarded_by: ForwardedBy::Forwarded,
+        ..trusting()
+    };
+    let served = serve(config).await;
+    let token = served.token().await;
+    let poll = |forwarded: &'static str, query: &str| {
+        let ask = ask(&format!("GET /api/events?{query}")).bearer(&token);
+        ask.header("forwarded", forwarded).of(served.addr)
+    };
+    let parked = tokio::spawn(poll("for=203.0.113.9", "after=2&wait_ms=20000"));
+    while !ask("GET /metrics").of(served.addr).await.body.contains("racetrack_readers 1") {}
+    let hidden = r#"for=203.0.113.9;host="x,for=198.51.100.1""#;
+    assert_eq!(poll(hidden, "after=2").await.status, 429);
+    assert_eq!(poll("for=198.51.100.1", "after=2").await.status, 200);
+    assert_eq!(parked.await.expect("the test does not panic").status, 200);
+}
+
+#[tokio::test]
 async fn people_behind_a_proxy_are_counted_one_by_one_and_the_proxy_is_not() {
     let config = Config { connections_per_address_max: 1, ..trusting() };
     let served = serve(config).await;
