@@ -17,17 +17,19 @@ use std::time::Duration;
 use axum::serve::Listener;
 use hyper::server::conn::http1::{self, UpgradeableConnection};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{debug, info, trace};
 
 use crate::addresses::Addresses;
+use crate::answers::Answers;
 use crate::config::Config;
 use crate::connection::{Connection, Peer};
 use crate::forwarded;
 use crate::front::{Front, House};
 use crate::hub::Hub;
+use crate::refusal;
 use crate::router::Served;
 use crate::transport::classic::Classic;
 use crate::transport::socketio::Sockets;
@@ -35,10 +37,6 @@ use crate::transport::socketio::Sockets;
 /// Connections that are told at the same time that their address has too many; further ones are
 /// closed without a word.
 const REFUSED_AT_ONCE_MAX: usize = 64;
-/// What a refused connection may have sent before it reads why, in bytes.
-const REFUSED_BYTES_MAX: u64 = 16_384;
-/// How long a refused connection may take to read why.
-const REFUSAL_MAX: Duration = Duration::from_secs(1);
 
 /// Serves people on `listener` until `shutdown` resolves and everybody has been told, which takes
 /// [`Config::drain_ms_max`] at most. Everything runs on the calling task and on tasks that it
@@ -81,13 +79,14 @@ impl Server {
         let config = hub.config();
         let Served { router, sockets, classic } = Served::new(&hub);
         let addresses = Addresses::new(config.connections_per_address_max);
+        let answers = Answers::new(config);
         let mut http = http1::Builder::new();
         http.timer(TokioTimer::new())
             .header_read_timeout(Duration::from_millis(config.header_read_ms_max))
             .max_buf_size(config.header_bytes_max);
         let connections = Arc::new(Semaphore::new(config.connections_max));
         Ok(Self {
-            house: Arc::new(House { hub: Arc::clone(&hub), addresses, router }),
+            house: Arc::new(House { hub: Arc::clone(&hub), addresses, answers, router }),
             hub,
             sockets,
             classic,
@@ -215,24 +214,17 @@ impl Server {
     }
 
     /// Tells a connection that its address has too many, if not too many are told so already.
-    fn refuse<Io>(&self, mut io: Io, address: IpAddr)
+    fn refuse<Io>(&self, io: Io, address: IpAddr)
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let answer = self.house.addresses.refusal(self.hub.config().retry_after_ms);
-        debug!(%address, %answer, "connection");
+        debug!(%address, answer = %refusal::why(&self.house), "connection");
         trace!(name: "too many connections", %address);
         self.hub.telemetry().rejected("too-many-connections");
         let Ok(permit) = Arc::clone(&self.refused).try_acquire_owned() else { return };
-        let told = async move {
-            io.write_all(&answer.to_wire()).await?;
-            io.shutdown().await?;
-            // What the peer has sent is read, or else the system resets the connection and the
-            // peer may never see the answer.
-            tokio::io::copy(&mut io.take(REFUSED_BYTES_MAX), &mut tokio::io::sink()).await
-        };
+        let told = refusal::tell(io, Arc::clone(&self.house));
         tokio::spawn(async move {
-            let _gone = tokio::time::timeout(REFUSAL_MAX, told).await;
+            told.await;
             drop(permit);
         });
     }

@@ -5,6 +5,7 @@
 //! It never reads any of them; `options` does.
 
 mod check;
+mod field_name;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use clap::parser::ValueSource;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+pub use self::field_name::FieldName;
 pub use crate::forwarded::ForwardedBy;
 pub use crate::origin::Origin;
 
@@ -155,6 +157,9 @@ numbers {
 lists {
     /// Origins of other sites whose pages may use this server, as `https://chat.example.org`.
     allowed_origins: [Origin], "allowed-origins", "RACETRACK_ALLOWED_ORIGINS", "ORIGIN,...";
+    /// Headers that pages of these origins may set beside those that the server reads and those of
+    /// tracing, as x-request-id.
+    allowed_headers: [FieldName], "allowed-headers", "RACETRACK_ALLOWED_HEADERS", "NAME,...";
     /// Networks of proxies that are believed when they say for whom they ask, as 10.0.0.0/8.
     trusted_proxies: [IpNet], "trusted-proxies", "RACETRACK_TRUSTED_PROXIES", "NETWORK,...";
 }

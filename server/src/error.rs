@@ -2,7 +2,10 @@
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection, StringRejection};
-use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{
+    ACCEPT, ACCEPT_ENCODING, CONNECTION, CONTENT_TYPE, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE,
+    WWW_AUTHENTICATE,
+};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -12,6 +15,8 @@ use crate::protocol::Problem;
 
 /// The media type of a problem.
 const PROBLEM_JSON: &str = "application/problem+json";
+/// How to authenticate: RFC 9110, section 15.5.2, and RFC 6750, section 3.
+const CHALLENGE: &str = "Bearer realm=\"racetrack\"";
 
 /// Everything that the HTTP interface may answer instead of what was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +39,13 @@ pub(crate) enum HttpError {
     Flood { commands_max: usize },
     #[error("this address does not take that method")]
     MethodNotAllowed,
+    #[error("{0}; send one of them")]
+    Header(&'static str),
+    #[error(
+        "the cookie alone does not say that a page of this server sent the request; send the token as \
+         `Authorization: Bearer TOKEN`, or the header X-Requested-With"
+    )]
+    Cookie,
     #[error("{0}; a request names one Host, as `Host: example.org:3000`")]
     Host(&'static str),
     #[error(
@@ -50,6 +62,10 @@ pub(crate) enum HttpError {
     SlowHeader { ms_max: u64 },
     #[error("this address speaks WebSocket: {0}")]
     NotWebSocket(&'static str),
+    #[error("the body is encoded; send it as it is, without Content-Encoding")]
+    Encoding,
+    #[error("{0}")]
+    Handshake(&'static str),
 }
 
 impl HttpError {
@@ -62,6 +78,11 @@ impl HttpError {
             Self::Text(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large")
             }
+            Self::Body(JsonRejection::MissingJsonContentType(_)) | Self::Encoding => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "media-type",
+                "The media type is not understood",
+            ),
             Self::Body(_) | Self::Text(_) if is_slow(self) => {
                 (StatusCode::REQUEST_TIMEOUT, "slow-body", "The body took too long")
             }
@@ -79,6 +100,10 @@ impl HttpError {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
             Self::Host(_) => (StatusCode::BAD_REQUEST, "host", "The Host is not understood"),
+            Self::Header(_) => {
+                (StatusCode::BAD_REQUEST, "bad-header", "A header is not understood")
+            }
+            Self::Cookie => (StatusCode::FORBIDDEN, "cookie", "The cookie does not count"),
             Self::Origin => (StatusCode::FORBIDDEN, "origin", "The origin is not allowed"),
             Self::TooManyConnections { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-connections", "Too many connections")
@@ -88,6 +113,9 @@ impl HttpError {
             }
             Self::SlowHeader { .. } => {
                 (StatusCode::REQUEST_TIMEOUT, "slow-header", "The header took too long")
+            }
+            Self::Handshake(_) => {
+                (StatusCode::BAD_REQUEST, "bad-header", "A header is not understood")
             }
             Self::NotWebSocket(_) => {
                 (StatusCode::UPGRADE_REQUIRED, "not-websocket", "A WebSocket is expected")
@@ -121,8 +149,8 @@ impl HttpError {
         let body = serde_json::to_string(&self.problem()).expect("a problem is plain data");
         let retry_after = self.retry_after_s().map(|s| format!("retry-after: {s}\r\n"));
         format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_JSON}\r\n{}connection: close\r\n\
-             content-length: {}\r\n\r\n{body}",
+            "HTTP/1.1 {status}\r\ncontent-type: {PROBLEM_JSON}\r\nx-content-type-options: nosniff\r\n\
+             cache-control: no-store\r\n{}connection: close\r\ncontent-length: {}\r\n\r\n{body}",
             retry_after.unwrap_or_default(),
             body.len(),
         )
@@ -164,6 +192,18 @@ impl IntoResponse for HttpError {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(retry_after_s) = self.retry_after_s() {
             headers.insert(RETRY_AFTER, HeaderValue::from(retry_after_s));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        }
+        match self {
+            Self::Encoding => {
+                headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            }
+            Self::Body(JsonRejection::MissingJsonContentType(_)) => {
+                headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+            }
+            _ => {}
         }
         if status == StatusCode::REQUEST_TIMEOUT {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));

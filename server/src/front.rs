@@ -6,36 +6,39 @@
 //! ```
 //!
 //! These rules know no transport; what they refuse never reaches one. The same place counts what
-//! was refused anywhere behind it, and makes cookies secure where the client speaks TLS.
+//! was refused anywhere behind it, and adds what every answer has, `answers` says what.
 
 use std::convert::Infallible;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::header::SET_COOKIE;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Frame, Incoming, SizeHint};
 use tower::Service;
 use tracing::{Level, debug, enabled};
 
 use crate::addresses::{Addresses, Place};
+use crate::answers::Answers;
 use crate::connection::Peer;
 use crate::deadline::Deadline;
 use crate::error::{HttpError, Reason};
 use crate::forwarded::{self, Client};
 use crate::hub::Hub;
-use crate::{host, origin};
+use crate::source::{self, Source};
+use crate::{fields, host, origin};
 
 /// The rules and what stands behind them; the same for all connections.
 pub(crate) struct House {
     pub(crate) hub: Arc<Hub>,
     pub(crate) addresses: Arc<Addresses>,
+    pub(crate) answers: Answers,
     pub(crate) router: Router,
 }
 
@@ -51,31 +54,31 @@ impl hyper::service::Service<Request<Incoming>> for Front {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (parts, body) = request.into_parts();
-        let client = self.house.client(&self.peer, &parts.headers);
-        let asked = Asked::of(&parts, &client);
-        let place = match self.house.admit(&self.peer, &parts, &client) {
-            Ok(place) => place,
-            Err(refused) => {
-                let response = refused.into_response();
-                self.house.note(&asked, &response);
-                return Box::pin(ready(Ok(response)));
-            }
-        };
-        let request = Request::from_parts(parts, self.house.in_time(body));
-        let answer = self.house.router.clone().call(request);
         let (house, peer) = (Arc::clone(&self.house), Arc::clone(&self.peer));
-        let is_secure = client.is_secure();
+        let page = house.answers.page(&request);
+        if let Some(page) = page.as_ref().filter(|page| page.is_preflight()).cloned() {
+            return Box::pin(async move { Ok(house.answers.finish(Some(page), None).await) });
+        }
+        let (mut parts, body) = request.into_parts();
+        let client = house.client(&peer, &parts.headers);
+        let asked = Asked::of(&parts, &client);
+        let admitted = house.admit(&peer, &parts, &client).map(|(place, source)| {
+            parts.extensions.insert(source);
+            let request = Request::from_parts(parts, house.in_time(body));
+            (place, house.router.clone().call(request))
+        });
         Box::pin(async move {
-            let mut response = answer.await?;
-            house.note(&asked, &response);
-            if is_secure {
-                secure_cookies(response.headers_mut());
-            }
-            Ok(match place {
-                Some(place) => hold(place, &peer, response),
-                None => response,
-            })
+            let response = match admitted {
+                Err(refused) => house.noted(asked, refused.into_response()),
+                Ok((place, answer)) => {
+                    let response = house.noted(asked, answer.await?);
+                    match place {
+                        Some(place) => hold(place, &peer, response),
+                        None => response,
+                    }
+                }
+            };
+            Ok(house.answers.finish(page, Some(response)).await)
         })
     }
 }
@@ -96,21 +99,25 @@ impl House {
         peer: &Peer,
         parts: &Parts,
         client: &Client,
-    ) -> Result<Option<Place>, HttpError> {
+    ) -> Result<(Option<Place>, Source), HttpError> {
         let config = self.hub.config();
         let host = host::of(parts)?;
         let host = client.host.as_deref().unwrap_or(host);
-        let scheme = client.scheme;
-        if origin::matters(&parts.method, &parts.uri, &parts.headers)
-            && !origin::is_allowed(&parts.headers, scheme, host, &config.allowed_origins)
-        {
+        let is_foreign = source::is_foreign(&parts.headers)
+            || !origin::is_allowed(&parts.headers, client.scheme, host, &config.allowed_origins);
+        if is_foreign && origin::matters(&parts.method, &parts.uri, &parts.headers) {
             return Err(HttpError::Origin);
         }
+        if is_encoded(&parts.headers) {
+            return Err(HttpError::Encoding);
+        }
+        let source = Source::of(parts, client, host, config);
         if !peer.is_proxy {
-            return Ok(None);
+            return Ok((None, source));
         }
         let place = self.addresses.enter(client.address);
-        place.map(Some).ok_or_else(|| self.addresses.refusal(config.retry_after_ms))
+        let place = place.ok_or_else(|| self.addresses.refusal(config.retry_after_ms))?;
+        Ok((Some(place), source))
     }
 
     /// Most requests have no body; those who have one get only so much time for it.
@@ -121,14 +128,24 @@ impl House {
         Body::new(Deadline::new(body, self.hub.config().body_read_ms_max))
     }
 
-    fn note(&self, asked: &Option<Asked>, response: &Response) {
+    /// Counts what was refused, and writes the request to the log.
+    fn noted(&self, asked: Option<Asked>, response: Response) -> Response {
         if let Some(Reason(reason)) = response.extensions().get() {
             self.hub.telemetry().rejected(reason);
         }
         if let Some(Asked { method, path, address }) = asked {
             debug!(%address, %method, path, status = response.status().as_u16(), "request");
         }
+        response
     }
+}
+
+/// True for a body in a content coding (RFC 9110, section 8.4), which nothing here reads.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    let is_coding = |coding: &[u8]| !coding.eq_ignore_ascii_case(b"identity");
+    has_body && fields::elements(headers, CONTENT_ENCODING).any(is_coding)
 }
 
 /// What the log tells of a request: never its query, headers or body, which hold secrets.
@@ -146,22 +163,6 @@ impl Asked {
             address: client.address,
         })
     }
-}
-
-fn secure_cookies(headers: &mut HeaderMap) {
-    let cookies = headers.get_all(SET_COOKIE).iter();
-    let secure: Vec<_> = cookies.map(secure).collect();
-    headers.remove(SET_COOKIE);
-    for cookie in secure {
-        headers.append(SET_COOKIE, cookie);
-    }
-}
-
-fn secure(cookie: &HeaderValue) -> HeaderValue {
-    let secure = HeaderValue::from_bytes(&[cookie.as_bytes(), b"; Secure"].concat());
-    let mut secure = secure.expect("a header value stays one with these letters behind it");
-    secure.set_sensitive(cookie.is_sensitive());
-    secure
 }
 
 /// Holds the place for as long as the answer takes, or as long as the socket lives.

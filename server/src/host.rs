@@ -25,11 +25,35 @@ pub(crate) fn of(parts: &Parts) -> Result<&str, HttpError> {
     };
     let host = host.to_str().ok().filter(|host| is_host(host));
     let host = host.ok_or(HttpError::Host("this is no Host"))?;
-    // Whoever names the host in the target means that one.
-    Ok(parts.uri.authority().map_or(host, Authority::as_str))
+    // A host that the target names is the one that is meant.
+    let host = parts.uri.authority().map_or(host, Authority::as_str);
+    if is_host(host) { Ok(host) } else { Err(HttpError::Host("the target names no host")) }
 }
 
-/// True for a host with or without a port, as a `Host` field has it.
+/// True for a host with or without a port, as a `Host` field has it (RFC 9110, section 7.2).
 pub(crate) fn is_host(text: &str) -> bool {
-    !text.contains('@') && text.parse::<Authority>().is_ok()
+    let Ok(authority) = text.parse::<Authority>() else { return false };
+    let (host, rest) = (authority.host(), &text[authority.host().len().min(text.len())..]);
+    let is_port = |port: &str| port.is_empty() || port.parse::<u16>().is_ok();
+    let has_good_port = match rest.strip_prefix(':') {
+        Some(port) => port.bytes().all(|byte| byte.is_ascii_digit()) && is_port(port),
+        None => rest.is_empty(),
+    };
+    !text.contains('@') && !host.is_empty() && has_good_port
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn host_may_have_a_port_and_nothing_else() {
+        for host in ["a", "a.example:80", "a:", "127.0.0.1:3000", "[::1]", "[::1]:3000", "xn--a"] {
+            assert!(is_host(host), "{host}");
+        }
+        for text in ["", ":80", "a:b", "a:99999", "a:-1", "u@a", "a b", "a/b", "[::1", "a,b c", "é"]
+        {
+            assert!(!is_host(text), "{text}");
+        }
+    }
 }

@@ -74,11 +74,42 @@ impl HubState {
         self.seats.get(session.place())?.as_ref()
     }
 
+    /// The cursor that a reader begins with.
+    fn start(&self, session: Handle, start: Start) -> Result<Seq, Rejected> {
+        match start {
+            Start::Polled(after) | Start::Pushed(Some(after)) => {
+                self.core.check(session, after).map(|()| after)
+            }
+            Start::Pushed(None) => self.core.beginning(session),
+        }
+    }
+
     fn seat_newcomer(&mut self, session: Handle) {
         if self.seats.len() <= session.place() {
             self.seats.resize_with(session.place() + 1, || None);
         }
         self.seats[session.place()] = self.newcomer.take();
+    }
+}
+
+/// Where a reader begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Start {
+    /// A request for what lies behind this event, which that acknowledges.
+    Polled(Seq),
+    /// A connection that is pushed to: behind this event, which that acknowledges; without it, with
+    /// the first event that the mailbox still has.
+    Pushed(Option<Seq>),
+}
+
+impl Start {
+    /// True when it says that the events up to `cursor`, where it begins, have arrived. A client that
+    /// is pushed to need not acknowledge ever, and does not say so with the cursor 0.
+    fn acknowledges(self, cursor: Seq) -> bool {
+        match self {
+            Self::Polled(_) => true,
+            Self::Pushed(after) => after.is_some() && cursor != Seq(0),
+        }
     }
 }
 
@@ -200,20 +231,36 @@ impl Hub {
         Err(rejected)
     }
 
-    /// Begins to read a mailbox. Whoever read it before is superseded.
+    /// Begins to read a mailbox where it begins. Whoever read it before is superseded.
     ///
     /// # Errors
     ///
     /// [`Rejected::UnknownSession`].
     pub async fn attach(self: &Arc<Self>, who: SessionId) -> Result<Reader, Rejected> {
+        self.attach_at(who, Start::Pushed(None)).await.map(|(reader, _)| reader)
+    }
+
+    /// Begins to read a mailbox, and gives the cursor to read from. Whoever read it before is
+    /// superseded, unless the cursor is refused, which changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected::UnknownSession`] or [`Rejected::Cursor`].
+    pub async fn attach_at(
+        self: &Arc<Self>,
+        who: SessionId,
+        start: Start,
+    ) -> Result<(Reader, Seq), Rejected> {
         let mut state = self.lock();
-        let session = match state.core.find(who) {
-            Ok(session) => session,
-            Err(rejected) => {
-                self.telemetry.rejected(rejected.reason());
-                return Err(rejected);
+        let found = state.core.find(who).and_then(|session| {
+            let cursor = state.start(session, start)?;
+            if start.acknowledges(cursor) {
+                state.core.acknowledge(session, cursor)?;
             }
-        };
+            Ok((session, cursor))
+        });
+        let (session, cursor) =
+            found.inspect_err(|rejected| self.telemetry.rejected(rejected.reason()))?;
         state.next_reader += 1;
         let reader = ReaderId(state.next_reader);
         let attach = Input::Attach { session, reader };
@@ -224,7 +271,18 @@ impl Hub {
         wakes.0.extend(signal.hand_over(reader));
         drop(state);
         wakes.wake();
-        Ok(Reader::new(Arc::clone(self), Voice { session, reader }, signal))
+        Ok((Reader::new(Arc::clone(self), Voice { session, reader }, signal), cursor))
+    }
+
+    /// Says whether [`Hub::attach_at`] would read, and changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Hub::attach_at`].
+    pub async fn check_start(&self, who: SessionId, start: Start) -> Result<Seq, Rejected> {
+        let state = self.lock();
+        let cursor = state.core.find(who).and_then(|session| state.start(session, start));
+        cursor.inspect_err(|rejected| self.telemetry.rejected(rejected.reason()))
     }
 
     /// Brings the time to the core until it is dropped; a hub needs one of these.

@@ -33,14 +33,18 @@ mod router;
 mod telemetry;
 
 mod addresses;
+mod answers;
 mod connection;
 mod deadline;
+mod fields;
 mod forwarded;
 mod front;
 mod host;
 mod origin;
+mod source;
 
 mod accept;
+mod refusal;
 
 mod command;
 mod interrupt;

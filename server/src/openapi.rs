@@ -123,12 +123,18 @@ fn add_what_all_may_be_answered(path: &str, item: &mut PathItem) {
     for (operation, by_own_pages_only) in reading.into_iter().chain(changing) {
         let Some(operation) = operation else { continue };
         add(operation, 400, "The query, the body, a header or the Host is not understood");
-        if by_own_pages_only {
-            add(operation, 403, "A page of an origin that is not allowed");
+        let by_session = operation.security.is_none();
+        if by_own_pages_only || by_session {
+            add(
+                operation,
+                403,
+                "A page of an origin that is not allowed, or a cookie that does not count",
+            );
         }
         if operation.request_body.is_some() {
             add(operation, 408, "The body took too long");
             add(operation, 413, "The body or the message is too long");
+            add(operation, 415, "The body is not JSON, or encoded");
         }
         add(operation, 429, "Too fast, or too many connections of one address");
         if operation.security.is_none() && !opens_socket {

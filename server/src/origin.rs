@@ -1,8 +1,8 @@
 //! From whose pages requests may come: this server's own, and those of listed origins.
 //!
 //! Browsers say with `Origin` which page asks (RFC 6454), and let any page open a WebSocket to
-//! any server. So what opens a socket or changes something is refused when it comes from a page
-//! of another site; plain reading is not, because the page is not shown the answer.
+//! any server. So what opens a socket, holds a place or changes something is refused when it comes
+//! from a page of another site; plain reading is not, because the page is not shown the answer.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 
 /// Where Socket.IO lives; its polls open sessions with GET.
 const SOCKET_IO: &str = "/socket.io/";
+/// Where requests are parked, which takes one of few places.
+const PARKED: &str = "/longpolling";
 
 /// A scheme, a host and a port that is not the scheme's own, in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,10 +79,12 @@ fn without_default_port<'a>(scheme: &str, host: &'a str) -> &'a str {
     host.strip_suffix(port).unwrap_or(host)
 }
 
-/// True when a page of another site must not do this: open a socket, or change something.
+/// True when a page of another site must not do this: open a socket, hold a place, or change
+/// something.
 pub(crate) fn matters(method: &Method, uri: &Uri, headers: &HeaderMap) -> bool {
     let reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
-    !reads || headers.contains_key(UPGRADE) || uri.path().starts_with(SOCKET_IO)
+    let holds = uri.path().starts_with(SOCKET_IO) || uri.path() == PARKED;
+    !reads || headers.contains_key(UPGRADE) || holds
 }
 
 /// True when there is no origin, or one that may: `scheme` and `host` are this server's own.
@@ -90,10 +94,16 @@ pub(crate) fn is_allowed(
     host: &str,
     allowed: &[Origin],
 ) -> bool {
-    headers.get_all(ORIGIN).iter().all(|origin| {
-        let origin = origin.to_str().ok().and_then(|origin| origin.parse::<Origin>().ok());
-        origin.is_some_and(|origin| origin.is_of(scheme, host) || allowed.contains(&origin))
-    })
+    headers
+        .get_all(ORIGIN)
+        .iter()
+        .all(|origin| origin.to_str().is_ok_and(|origin| is_one(origin, scheme, host, allowed)))
+}
+
+/// True when this text is an origin that may.
+pub(crate) fn is_one(origin: &str, scheme: Option<&str>, host: &str, allowed: &[Origin]) -> bool {
+    let origin = origin.parse::<Origin>().ok();
+    origin.is_some_and(|origin| origin.is_of(scheme, host) || allowed.contains(&origin))
 }
 
 #[cfg(test)]

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +17,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use tower_http::compression::CompressionLayer;
 
+use crate::fields;
 use crate::hub::Hub;
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -89,7 +89,7 @@ pub(crate) fn routes() -> Router<Arc<Hub>> {
 /// How many people are here, for the front page.
 async fn online(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
     let online = hub.counts().online;
-    ([(CACHE_CONTROL, "no-store")], Json(serde_json::json!({ "online": online })))
+    Json(serde_json::json!({ "online": online }))
 }
 
 /// The page, or that it is still the one which the browser has.
@@ -99,10 +99,9 @@ fn answer(page: &Page, asked: &HeaderMap) -> Response {
         (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
         (ETAG, tag.clone()),
         (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     ];
-    if is_known(asked, &tag) {
+    if fields::none_match_names(asked, &tag) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, [(CONTENT_TYPE, page.content_type)], page.content).into_response()
@@ -114,16 +113,4 @@ fn tag(content: &str) -> HeaderValue {
     hasher.write(content.as_bytes());
     HeaderValue::from_str(&format!("W/\"{:016x}\"", hasher.finish()))
         .expect("hexadecimal digits in quotation marks are a header value")
-}
-
-/// RFC 9110, 13.1.2: any of the tags listed, compared weakly, or the asterisk.
-fn is_known(asked: &HeaderMap, tag: &HeaderValue) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let tag = opaque(tag.to_str().expect("the tag is made of visible letters"));
-    asked
-        .get_all(IF_NONE_MATCH)
-        .iter()
-        .filter_map(|listed| listed.to_str().ok())
-        .flat_map(|listed| listed.split(','))
-        .any(|listed| listed.trim() == "*" || opaque(listed) == tag)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderName, HeaderValue, Method};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::routing::get;
 use tower_http::cors::{AllowOrigin, CorsLayer};
 use utoipa_axum::router::OpenApiRouter;
@@ -18,11 +18,23 @@ use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::Hub;
 use crate::pages;
+use crate::source::X_REQUESTED_WITH;
 use crate::transport::classic::Classic;
 use crate::transport::socketio::Sockets;
 use crate::transport::{poll, socketio, sse, websocket};
 use crate::{metrics, openapi};
 
+/// Headers that pages of listed origins may set: what this server reads, and what tracing adds
+/// (W3C Trace Context, W3C Baggage).
+const ALLOWED_HEADERS: [HeaderName; 7] = [
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    HeaderName::from_static("last-event-id"),
+    X_REQUESTED_WITH,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
 /// How long a browser may remember that it may ask.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
 
@@ -38,10 +50,6 @@ impl Served {
         let classic = Classic::new(Arc::clone(hub));
         let http = http(Arc::clone(hub), &classic);
         let (router, sockets) = socketio::mount(http, Arc::clone(hub));
-        let router = match cors(hub.config()) {
-            Some(cors) => router.layer(cors),
-            None => router,
-        };
         Self { router, sockets, classic }
     }
 }
@@ -69,23 +77,33 @@ fn http(hub: Arc<Hub>, classic: &Arc<Classic>) -> Router {
         .merge(classic.routes())
         .merge(pages::routes())
         .fallback(async || HttpError::NotFound)
-        .method_not_allowed_fallback(async || HttpError::MethodNotAllowed)
+        .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .with_state(hub)
 }
 
+/// Answers a method for which a path has no handler; axum adds `Allow`.
+pub(crate) async fn not_allowed(method: Method) -> Result<StatusCode, HttpError> {
+    if method == Method::OPTIONS {
+        Ok(StatusCode::NO_CONTENT)
+    } else {
+        Err(HttpError::MethodNotAllowed)
+    }
+}
+
 /// What browsers must be told so that the pages of listed origins may read the answers; none where
 /// no origin is listed.
-fn cors(config: &Config) -> Option<CorsLayer> {
+pub(crate) fn cors(config: &Config) -> Option<CorsLayer> {
     let origins = config.allowed_origins.iter().map(|origin| {
         let origin = HeaderValue::try_from(origin.to_string());
         origin.expect("an origin is made of characters that a header may hold")
     });
+    let named = config.allowed_headers.iter().map(|name| HeaderName::from(name.clone()));
     let layer = CorsLayer::new()
         .allow_origin(AllowOrigin::list(origins))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE, HeaderName::from_static("last-event-id")])
+        .allow_headers(ALLOWED_HEADERS.into_iter().chain(named).collect::<Vec<_>>())
         .expose_headers([RETRY_AFTER])
         .max_age(PREFLIGHT_MAX_AGE);
     (!config.allowed_origins.is_empty()).then_some(layer)

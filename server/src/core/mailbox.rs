@@ -170,7 +170,7 @@ impl Mailbox {
     }
 
     /// A cursor between what was forgotten and the head is good.
-    fn check(&self, after: Seq) -> Result<(), Rejected> {
+    pub(super) fn check(&self, after: Seq) -> Result<(), Rejected> {
         if (self.forgotten..=self.head).contains(&after) {
             return Ok(());
         }

@@ -289,6 +289,16 @@ impl Core {
         Ok(session.mailbox.beginning())
     }
 
+    /// Says whether a session's mailbox can be read behind `after`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::read`].
+    pub fn check(&self, session: Handle, after: Seq) -> Result<(), Rejected> {
+        let session = self.sessions.get(session).ok_or(Rejected::UnknownSession)?;
+        session.mailbox.check(after)
+    }
+
     /// Forgets a session's events up to `seq`.
     ///
     /// # Errors

@@ -75,19 +75,19 @@ fn element(mut rest: &[u8]) -> Result<(Element, &[u8]), Malformed<'_>> {
 
 impl Element {
     fn parameter(&mut self, name: &[u8]) -> Option<&mut Option<String>> {
-        let mut parameters = [
-            (&b"for"[..], &mut self.node),
-            (b"proto", &mut self.proto),
-            (b"host", &mut self.host),
-        ]
-        .into_iter();
+        let mut parameters =
+            [(&b"for"[..], &mut self.node), (b"proto", &mut self.proto), (b"host", &mut self.host)]
+                .into_iter();
         let known = parameters.find(|(known, _)| known.eq_ignore_ascii_case(name));
         known.map(|(_, parameter)| parameter)
     }
 }
 
-/// `name=value`, and what stands behind it.
-fn pair(text: &[u8]) -> Result<(&[u8], Vec<u8>, &[u8]), Malformed<'_>> {
+/// Name, value without its quotes, and what stands behind them.
+type Pair<'a> = (&'a [u8], Vec<u8>, &'a [u8]);
+
+/// Takes one `name=value`.
+fn pair(text: &[u8]) -> Result<Pair<'_>, Malformed<'_>> {
     let end = text.iter().position(|byte| !is_token(*byte)).unwrap_or(text.len());
     let (name, rest) = text.split_at(end);
     let value = rest.strip_prefix(b"=").filter(|_| !name.is_empty()).ok_or(Malformed(rest))?;
@@ -129,7 +129,9 @@ mod tests {
 
     fn check(line: &str, expected: Expect) {
         let elements = all(line.as_bytes()).into_iter().map(|element| {
-            let Some(Element { node, proto, host }) = element else { return "malformed".to_owned() };
+            let Some(Element { node, proto, host }) = element else {
+                return "malformed".to_owned();
+            };
             [node, proto, host].map(|value| value.unwrap_or_else(|| "-".to_owned())).join(" ")
         });
         expected.assert_eq(&elements.collect::<Vec<_>>().join(" | "));

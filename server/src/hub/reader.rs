@@ -64,16 +64,6 @@ impl Reader {
         }
     }
 
-    /// The lowest cursor that the mailbox can still be read from: reading from there misses nothing
-    /// that is still held.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected::UnknownSession`] when the session is over.
-    pub async fn beginning(&self) -> Result<Seq, Rejected> {
-        self.hub.lock().core.beginning(self.session)
-    }
-
     /// Forgets the events up to `seq`.
     ///
     /// # Errors

@@ -17,16 +17,18 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::rejection::StringRejection;
-use axum::http::StatusCode;
-use axum::http::header::CACHE_CONTROL;
-use axum::response::IntoResponse;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, watch};
 use tokio::time::Instant;
 
+use super::no_body;
 use crate::error::HttpError;
 use crate::hub::{Hub, Rejected};
 
+const TEXT: &str = "text/plain; charset=utf-8";
 /// How long the greeting takes.
 const HELLO_DELAY: Duration = Duration::from_secs(1);
 /// The answer to a request that was parked in vain.
@@ -116,7 +118,10 @@ impl Drop for Place<'_> {
 }
 
 /// `GET /longpolling` and `POST /longpolling`
-async fn park(State(classic): State<Arc<Classic>>) -> Result<impl IntoResponse, HttpError> {
+async fn park(State(classic): State<Arc<Classic>>, method: Method) -> Result<Response, HttpError> {
+    if method == Method::HEAD {
+        return Ok(head());
+    }
     let config = classic.hub.config();
     let mut news = classic.news.subscribe();
     if let News::Over = *news.borrow_and_update() {
@@ -155,11 +160,19 @@ async fn announce(
 }
 
 /// `GET /hello`
-async fn hello() -> impl IntoResponse {
+async fn hello(method: Method) -> Response {
+    if method == Method::HEAD {
+        return head();
+    }
     tokio::time::sleep(HELLO_DELAY).await;
     answer("Hello World\n".to_owned())
 }
 
-fn answer(text: String) -> impl IntoResponse {
-    ([(CACHE_CONTROL, "no-store")], text)
+fn answer(text: String) -> Response {
+    text.into_response()
+}
+
+/// What GET is answered without its text, which is not known before its time.
+fn head() -> Response {
+    ([(CONTENT_TYPE, TEXT)], no_body()).into_response()
 }

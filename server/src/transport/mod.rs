@@ -3,7 +3,8 @@
 //! The contract of each: open or resume a session with [`Hub`](crate::hub::Hub), read its mailbox
 //! through one [`Reader`](crate::hub::Reader), hand what the person says to `Hub::send`. No
 //! transport talks to another, and none keeps events of its own: what cannot be sent now stays
-//! in the mailbox.
+//! in the mailbox. A cursor that is refused supersedes nobody. HEAD is answered as GET where that can
+//! be said without reading, and changes nothing (RFC 9110, section 9.2.1).
 //!
 //! | transport | read | order | lost across a reconnect | presence ends |
 //! |---|---|---|---|---|
@@ -22,10 +23,13 @@ pub(crate) mod websocket;
 
 pub(crate) mod socketio;
 
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
+use futures_util::stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::hub::{Detach, Reader, Rejected};
 use crate::protocol::{Seq, whole};
 
 /// The query of a transport that pushes.
@@ -38,20 +42,8 @@ pub(crate) struct Opening {
     after: Option<Seq>,
 }
 
-/// Begins to read behind `after`, which that acknowledges; without it, with the first event that
-/// the mailbox still has.
-async fn take_up(reader: Reader, after: Option<Seq>) -> Result<(Reader, Seq), Rejected> {
-    let begun = match after {
-        // Somebody who pushes nothing back need not acknowledge ever: that is not said by this.
-        Some(Seq(0)) if reader.beginning().await == Ok(Seq(0)) => Ok(Seq(0)),
-        Some(after) => reader.acknowledge(after).await.map(|()| after),
-        None => reader.beginning().await,
-    };
-    match begun {
-        Ok(cursor) => Ok((reader, cursor)),
-        Err(rejected) => {
-            reader.finish(Detach::Answered).await;
-            Err(rejected)
-        }
-    }
+/// Body of an answer to HEAD. Its length is not known, so that nothing is said of the length that the
+/// answer to GET would have.
+fn no_body() -> Body {
+    Body::from_stream(stream::empty::<Result<Bytes, Infallible>>())
 }

@@ -16,18 +16,21 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{Query, State};
-use axum::http::StatusCode;
-use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
-use axum::response::IntoResponse;
+use axum::extract::{FromRequest, Query, Request, State};
+use axum::http::header::{CONTENT_TYPE, SET_COOKIE};
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
+use hyper::body::Body;
 use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use super::no_body;
 use super::who::{Who, set_cookie};
 use crate::error::HttpError;
-use crate::hub::{Detach, Hub, Reader, Rejected};
+use crate::hub::{Detach, Hub, Start};
 use crate::protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq, whole};
+use crate::source::Source;
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -61,9 +64,12 @@ pub(crate) struct Next {
         (status = 503, description = "The server is full or shuts down"),
     )
 )]
-pub(crate) async fn open(State(hub): State<Arc<Hub>>) -> Result<impl IntoResponse, HttpError> {
+pub(crate) async fn open(
+    State(hub): State<Arc<Hub>>,
+    source: Source,
+) -> Result<impl IntoResponse, HttpError> {
     let opened = hub.open().await?;
-    let cookie = set_cookie(&opened.token);
+    let cookie = set_cookie(&opened.token, source);
     Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], Json(opened)))
 }
 
@@ -82,19 +88,20 @@ pub(crate) async fn open(State(hub): State<Arc<Hub>>) -> Result<impl IntoRespons
 pub(crate) async fn events(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,
+    method: Method,
     poll: Result<Query<Poll>, QueryRejection>,
-) -> Result<impl IntoResponse, HttpError> {
+) -> Result<Response, HttpError> {
     let Query(poll) = poll?;
+    let start = Start::Polled(poll.after);
+    if method == Method::HEAD {
+        hub.check_start(session, start).await?;
+        return Ok(([(CONTENT_TYPE, "application/json")], no_body()).into_response());
+    }
     let wait = Duration::from_millis(poll.wait_ms).min(hub.config().poll_wait_max());
-    let mut reader = hub.attach(session).await?;
-    let batch = read_once(&mut reader, poll.after, Instant::now() + wait).await;
+    let (mut reader, after) = hub.attach_at(session, start).await?;
+    let batch = reader.receive(after, Some(Instant::now() + wait)).await;
     reader.finish(Detach::Answered).await;
-    Ok(([(CACHE_CONTROL, "no-store")], Json(batch?)))
-}
-
-async fn read_once(reader: &mut Reader, after: Seq, until: Instant) -> Result<Batch, Rejected> {
-    reader.acknowledge(after).await?;
-    reader.receive(after, Some(until)).await
+    Ok(Json(batch?).into_response())
 }
 
 /// `POST /api/messages`
@@ -135,9 +142,13 @@ pub(crate) async fn say(
 pub(crate) async fn next(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,
-    next: Result<Option<Json<Option<Next>>>, JsonRejection>,
+    request: Request,
 ) -> Result<StatusCode, HttpError> {
-    let Next { pair } = next?.and_then(|Json(next)| next).unwrap_or_default();
+    let next = match request.body().is_end_stream() {
+        true => None,
+        false => Json::<Option<Next>>::from_request(request, &()).await?.0,
+    };
+    let Next { pair } = next.unwrap_or_default();
     hub.send(session, ClientEvent::Next { pair }).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -27,18 +27,19 @@ use axum::body::{Body, Bytes};
 use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::{Query, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::IntoResponse;
 use futures_util::stream;
 use tokio::time::Instant;
 
 use super::who::Who;
-use super::{Opening, take_up};
+use super::{Opening, no_body};
 use crate::error::HttpError;
-use crate::hub::{Detach, Hub, Reader, Rejected};
+use crate::fields;
+use crate::hub::{Detach, Hub, Reader, Rejected, Start};
 use crate::protocol::{Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame, WHOLE_MAX};
 
-const LAST_EVENT_ID: &str = "last-event-id";
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// nginx collects an answer before it passes it on, unless it is told not to.
 const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 
@@ -58,12 +59,22 @@ const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 pub(crate) async fn stream(
     State(hub): State<Arc<Hub>>,
     Who(session): Who,
+    method: Method,
     headers: HeaderMap,
     opening: Result<Query<Opening>, QueryRejection>,
 ) -> Result<impl IntoResponse, HttpError> {
     let Query(Opening { after }) = opening?;
     let after = Resumed::read(&headers)?.last_event_id.or(after);
-    let (reader, cursor) = take_up(hub.attach(session).await?, after).await?;
+    let start = Start::Pushed(after);
+    let headers = (
+        [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store, no-transform")],
+        [UNBUFFERED],
+    );
+    if method == Method::HEAD {
+        hub.check_start(session, start).await?;
+        return Ok((headers.0, headers.1, no_body()));
+    }
+    let (reader, cursor) = hub.attach_at(session, start).await?;
     let comment_every = Duration::from_millis(hub.config().stream_comment_ms);
     let hello = Bytes::from(format!("retry: {}\n\n", hub.config().retry_after_ms));
     let events = stream::unfold(Some(Stream { reader, cursor, comment_every }), async |stream| {
@@ -72,8 +83,7 @@ pub(crate) async fn stream(
     });
     let hello = stream::iter([Ok(hello)]);
     let body = Body::from_stream(stream::StreamExt::chain(hello, events));
-    let headers = [(CONTENT_TYPE, "text/event-stream"), (CACHE_CONTROL, "no-store, no-transform")];
-    Ok((headers, [UNBUFFERED], body))
+    Ok((headers.0, headers.1, body))
 }
 
 /// `POST /api/ack`
@@ -108,11 +118,16 @@ struct Resumed {
 
 impl Resumed {
     fn read(headers: &HeaderMap) -> Result<Self, HttpError> {
-        let Some(id) = headers.get(LAST_EVENT_ID) else { return Ok(Self { last_event_id: None }) };
-        let seq = id.to_str().ok().and_then(|id| id.parse().ok()).filter(|seq| *seq <= WHOLE_MAX);
-        let seq =
-            seq.ok_or_else(|| HttpError::Malformed("Last-Event-ID is a number".to_owned()))?;
-        Ok(Self { last_event_id: Some(Seq(seq)) })
+        let wrong = || HttpError::Malformed("Last-Event-ID is a number".to_owned());
+        let id = fields::only(headers, LAST_EVENT_ID).map_err(|_| wrong())?;
+        let id = id.map(HeaderValue::as_bytes).unwrap_or_default();
+        // A browser has none until the first event; other clients send it empty then.
+        if id.is_empty() {
+            return Ok(Self { last_event_id: None });
+        }
+        let digits = std::str::from_utf8(id).ok().filter(|_| id.iter().all(u8::is_ascii_digit));
+        let seq = digits.and_then(|id| id.parse().ok()).filter(|seq| *seq <= WHOLE_MAX);
+        Ok(Self { last_event_id: Some(Seq(seq.ok_or_else(wrong)?)) })
     }
 }
 

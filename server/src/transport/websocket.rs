@@ -34,11 +34,12 @@
 //! The task is as large as its largest step, for every connection and all the time; so what is rare
 //! takes a box.
 
+mod handshake;
+
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, Request, State};
 use axum::http::HeaderValue;
@@ -52,20 +53,21 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
-use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
+use self::handshake::handshake;
+use super::Opening;
 use super::who::{Credential, SUBPROTOCOL, offers_subprotocol, set_cookie};
-use super::{Opening, take_up};
 use crate::config::Config;
 use crate::error::HttpError;
-use crate::hub::{Detach, Hub, Reader, Rejected};
+use crate::hub::{Detach, Hub, Reader, Rejected, Start};
 use crate::protocol::{
     Batch, ClientEvent, CloseReason, MessageId, Opened, Problem, Refusal, Seq, ServerEvent,
     ServerFrame,
 };
+use crate::source::Source;
 
 /// What one read takes from the network; larger frames are read in steps.
 const READ_BUFFER_BYTES: usize = 512;
@@ -104,30 +106,24 @@ type Socket = WebSocketStream<TokioIo<Upgraded>>;
 pub(crate) async fn upgrade(
     State(hub): State<Arc<Hub>>,
     opening: Result<Query<Opening>, QueryRejection>,
+    source: Source,
     mut request: Request,
 ) -> Result<Response, HttpError> {
     let Query(Opening { after }) = opening?;
-    let mut response = create_response_with_body(&request, Body::empty).map_err(not_websocket)?;
-    let admitted = admit(&hub, Credential::find(request.headers()), after).await;
+    let mut response = handshake(&request)?;
+    let admitted = match Credential::find(request.headers(), source) {
+        Ok(credential) => admit(&hub, credential, after).await,
+        Err(error) => Err(error),
+    };
     let headers = response.headers_mut();
     if offers_subprotocol(request.headers()) {
         headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
     }
     if let Ok(Admitted { opened, is_new: true, .. }) = &admitted {
-        headers.insert(SET_COOKIE, set_cookie(&opened.token));
+        headers.insert(SET_COOKIE, set_cookie(&opened.token, source));
     }
     tokio::spawn(serve(hub, hyper::upgrade::on(&mut request), admitted));
     Ok(response)
-}
-
-fn not_websocket(error: Error) -> HttpError {
-    HttpError::NotWebSocket(match error {
-        Error::Protocol(ProtocolError::MissingSecWebSocketVersionHeader) => "version 13 of it",
-        Error::Protocol(
-            ProtocolError::MissingSecWebSocketKey | ProtocolError::InvalidSecWebSocketKey,
-        ) => "the key is missing or not 16 bytes in base64",
-        _ => "ask for an upgrade, by GET and HTTP/1.1",
-    })
 }
 
 /// Who was let in.
@@ -155,7 +151,7 @@ async fn admit(
         }
         None => return Err(HttpError::NoSession),
     };
-    let (reader, next) = take_up(hub.attach(session).await?, after).await?;
+    let (reader, next) = hub.attach_at(session, Start::Pushed(after)).await?;
     Ok(Admitted { opened: Opened { session, token, next }, reader, is_new })
 }
 

@@ -11,7 +11,8 @@ const ASKED = {
   "POST /api/session": async (terminal) => {
     const { body } = await terminal.expect(201, "POST /api/session", "--include");
     const [, token] = /^set-cookie: racetrack_session=(\S+); Path=\/; HttpOnly/m.exec(body);
-    const cookie = ["--cookie", `racetrack_session=${token}`];
+    // A cookie alone does not say that no page of another site has sent it.
+    const cookie = ["--cookie", `racetrack_session=${token}`, "--header", "X-Requested-With: curl"];
     assert.deepEqual(kinds(await terminal.events(cookie, 0)), ["welcome", "waiting"]);
     await terminal.expect(204, "DELETE /api/session", ...cookie);
   },

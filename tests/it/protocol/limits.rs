@@ -55,6 +55,8 @@ async fn a_header_that_is_never_complete_is_408() {
         expect![[r#"
             HTTP/1.1 408 Request Timeout
             content-type: application/problem+json
+            x-content-type-options: nosniff
+            cache-control: no-store
             connection: close
             content-length: 124
 
@@ -100,6 +102,8 @@ async fn a_connection_without_a_request_is_closed_without_a_word() {
             HTTP/1.1 200 OK
             content-type: text/plain; charset=utf-8
             content-length: 3
+            x-content-type-options: nosniff
+            cache-control: no-store
 
             ok
         "#]],
@@ -121,6 +125,8 @@ async fn a_body_that_is_never_complete_is_408() {
         content-type: application/problem+json
         connection: close
         content-length: 153
+        x-content-type-options: nosniff
+        cache-control: no-store
 
         {"type":"/problems/slow-body","title":"The body took too long","status":408,"detail":"Failed to buffer the request body: the body took more than 200 ms"}
     "#]].assert_eq(&read_all(&mut stream).await);
@@ -209,6 +215,8 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
     check("", expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/problem+json
+        x-content-type-options: nosniff
+        cache-control: no-store
         connection: close
         content-length: 158
 
@@ -217,6 +225,8 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
     check("host: test\r\nhost: test\r\n", expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/problem+json
+        x-content-type-options: nosniff
+        cache-control: no-store
         connection: close
         content-length: 169
 
@@ -225,6 +235,8 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
     check("host: te st\r\n", expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/problem+json
+        x-content-type-options: nosniff
+        cache-control: no-store
         connection: close
         content-length: 157
 
@@ -233,6 +245,8 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
     check("host: me@test\r\n", expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/problem+json
+        x-content-type-options: nosniff
+        cache-control: no-store
         connection: close
         content-length: 157
 
@@ -249,6 +263,8 @@ async fn a_client_of_http_1_0_need_not_name_the_host() {
             HTTP/1.0 200 OK
             content-type: text/plain; charset=utf-8
             content-length: 3
+            x-content-type-options: nosniff
+            cache-control: no-store
 
             ok
         "#]],
@@ -302,6 +318,8 @@ async fn over_those_of_one_address_further_ones_are_429() {
     expect![[r#"
         HTTP/1.1 429 Too Many Requests
         content-type: application/problem+json
+        x-content-type-options: nosniff
+        cache-control: no-store
         retry-after: 1
         connection: close
         content-length: 162

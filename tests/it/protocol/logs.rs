@@ -57,7 +57,9 @@ async fn at_no_level_is_a_secret_or_a_message_logged() {
     let opened = ask("POST /api/session").of(addr).await.json();
     let token = opened["token"].as_str().expect("a token").to_owned();
     let cookie = format!("racetrack_session={token}");
-    assert_eq!(ask("GET /api/events").header("cookie", &cookie).of(addr).await.status, 200);
+    let ask_with =
+        ask("GET /api/events").header("cookie", &cookie).header("x-requested-with", "it");
+    assert_eq!(ask_with.of(addr).await.status, 200);
     let pid = server.id().expect("the server runs").to_string();
     let killed = Command::new("kill").args(["-INT", &pid]).status().await;
     assert!(killed.expect("kill is there").success());

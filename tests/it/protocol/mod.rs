@@ -6,6 +6,7 @@ mod conversation;
 mod drain;
 mod echo;
 mod engine;
+mod fields;
 mod golden;
 mod limits;
 mod logs;

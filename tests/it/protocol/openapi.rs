@@ -38,14 +38,14 @@ async fn every_route_is_described_with_every_status() {
         format!("{method} {path}: {}\n", statuses.join(" "))
     });
     expect![[r#"
-        POST /api/ack: 202 400 401 403 408 409 413 429
-        GET /api/events: 200 400 401 409 429
-        POST /api/messages: 202 400 401 403 408 409 413 429 503
-        POST /api/next: 202 400 401 403 408 409 413 429 503
+        POST /api/ack: 202 400 401 403 408 409 413 415 429
+        GET /api/events: 200 400 401 403 409 429
+        POST /api/messages: 202 400 401 403 408 409 413 415 429 503
+        POST /api/next: 202 400 401 403 408 409 413 415 429 503
         GET /api/openapi.json: 200 400 429
         DELETE /api/session: 204 400 401 403 429
         POST /api/session: 201 400 403 429 503
-        GET /api/stream: 200 400 401 409 429
+        GET /api/stream: 200 400 401 403 409 429
         GET /api/ws: 101 400 403 426 429
     "#]]
     .assert_eq(&lines.collect::<String>());

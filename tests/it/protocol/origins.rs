@@ -2,6 +2,7 @@
 
 use expect_test::{Expect, expect};
 use server::config::Config;
+use tokio::net::TcpStream;
 
 use crate::http::{Answer, Ask, ask};
 use crate::served::serve;
@@ -13,7 +14,8 @@ const UPGRADE: [(&str, &str); 3] = [
 ];
 
 /// Everything by which a page could make a browser act in its user's name.
-const ACTS: [(&str, bool); 7] = [
+const ACTS: [(&str, bool); 8] = [
+    ("GET /longpolling", false),
     ("POST /api/session", false),
     ("POST /api/messages", false),
     ("POST /announce", false),
@@ -52,7 +54,8 @@ async fn a_page_of_another_site_is_refused_whatever_it_does() {
 #[tokio::test]
 async fn own_pages_and_programs_without_pages_are_not_refused() {
     let served = serve(Config::default()).await;
-    for (act, upgrades) in ACTS.into_iter().filter(|(_, upgrades)| !upgrades) {
+    // What is parked is not answered soon.
+    for (act, upgrades) in ACTS.into_iter().skip(1).filter(|(_, upgrades)| !upgrades) {
         for origin in ["http://test", "http://TEST:80", "https://test"] {
             let answer = from(origin, act, upgrades).of(served.addr).await;
             assert_ne!(answer.status, 403, "{act} from {origin}");
@@ -67,7 +70,7 @@ async fn what_only_reads_is_answered_but_not_shown_to_the_page() {
     let answer = from("http://evil.example", "GET /healthz", false).of(served.addr).await;
     check(&answer, expect!["200 - -"]);
     let answer = from("http://evil.example", "OPTIONS /api/session", false).of(served.addr).await;
-    check(&answer, expect!["405 - -"]);
+    check(&answer, expect!["204 - -"]);
 }
 
 #[tokio::test]
@@ -83,13 +86,15 @@ async fn pages_of_a_listed_origin_may_do_everything_and_see_the_answer() {
     // What is refused for another reason is shown as well.
     check(&from_friend("DELETE /api/session").await, expect!["401 https://friend.example true"]);
     let evil = from("http://evil.example", "POST /api/session", false).of(served.addr).await;
-    check(&evil, expect!["403 - -"]);
+    check(&evil, expect!["403 - true"]);
 }
 
 #[tokio::test]
 async fn a_browser_that_asks_first_is_told_what_a_listed_page_may() {
     let friend = "https://friend.example".parse().expect("an origin");
-    let served = serve(Config { allowed_origins: vec![friend], ..Config::default() }).await;
+    let allowed_headers = vec!["X-Request-Id".parse().expect("a name")];
+    let config = Config { allowed_origins: vec![friend], allowed_headers, ..Config::default() };
+    let served = serve(config).await;
     let preflight = |origin| {
         let ask = from(origin, "OPTIONS /api/session", false);
         ask.header("access-control-request-method", "DELETE").of(served.addr)
@@ -98,7 +103,61 @@ async fn a_browser_that_asks_first_is_told_what_a_listed_page_may() {
     check(&answer, expect!["200 https://friend.example true"]);
     let told = ["methods", "headers"]
         .map(|what| answer.header(&format!("access-control-allow-{what}")).unwrap_or("-"));
-    expect!["GET,POST,DELETE | authorization,content-type,last-event-id"]
+    expect!["GET,POST,DELETE | authorization,content-type,last-event-id,x-requested-with,traceparent,tracestate,baggage,x-request-id"]
         .assert_eq(&told.join(" | "));
     check(&preflight("http://evil.example").await, expect![["200 - true"]]);
+}
+
+#[tokio::test]
+async fn page_of_a_listed_origin_reads_every_refusal_before_the_router() {
+    let friend = "https://friend.example".parse().expect("an origin");
+    let loopback = "127.0.0.0/8".parse().expect("a network");
+    let config = Config {
+        allowed_origins: vec![friend],
+        trusted_proxies: vec![loopback],
+        connections_per_address_max: 1,
+        ..Config::default()
+    };
+    let served = serve(config).await;
+    let from_friend = |act| from("https://friend.example", act, false);
+    let host = from_friend("GET /api/events").header("host", "again").of(served.addr).await;
+    check(&host, expect!["400 https://friend.example true"]);
+    let encoded = from_friend("POST /api/ack").header("content-encoding", "gzip").text("x");
+    check(&encoded.of(served.addr).await, expect!["415 https://friend.example true"]);
+    let behind = |act| from_friend(act).header("x-forwarded-for", "203.0.113.1");
+    let parked = tokio::spawn(behind("GET /longpolling").of(served.addr));
+    while !ask("GET /metrics").of(served.addr).await.body.contains("racetrack_parked 1") {}
+    let limited = behind("POST /api/session").of(served.addr).await;
+    check(&limited, expect!["429 https://friend.example true"]);
+    let evil = from("http://evil.example", "GET /healthz", false);
+    let evil = evil.header("x-forwarded-for", "203.0.113.1").of(served.addr).await;
+    check(&evil, expect!["429 - true"]);
+    let asks = behind("OPTIONS /api/session").header("access-control-request-method", "POST");
+    check(&asks.of(served.addr).await, expect!["200 https://friend.example true"]);
+    parked.abort();
+}
+
+#[tokio::test]
+async fn page_of_a_listed_origin_reads_when_a_refused_connection_may_come_back() {
+    let friend = "https://friend.example".parse().expect("an origin");
+    let config = Config {
+        allowed_origins: vec![friend],
+        connections_per_address_max: 1,
+        ..Config::default()
+    };
+    let served = serve(config).await;
+    let _only_one = TcpStream::connect(served.addr).await.expect("the server is there");
+    let refused = from("https://friend.example", "POST /api/session", false).of(served.addr).await;
+    check(&refused, expect!["429 https://friend.example true"]);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(refused.header("access-control-expose-headers"), Some("retry-after"));
+    assert_eq!(refused.header("x-content-type-options"), Some("nosniff"));
+    // Were the preflight refused, the page would never see why.
+    let asks = from("https://friend.example", "OPTIONS /api/session", false);
+    let asks = asks.header("access-control-request-method", "POST").of(served.addr).await;
+    check(&asks, expect!["200 https://friend.example true"]);
+    let evil = from("http://evil.example", "POST /api/session", false).of(served.addr).await;
+    check(&evil, expect!["429 - true"]);
+    let head = ask("HEAD /api/events").of(served.addr).await;
+    assert_eq!((head.status, head.body.as_str()), (429, ""));
 }

@@ -20,8 +20,10 @@ async fn the_cookie_is_secure_where_a_proxy_that_is_believed_speaks_tls() {
         let served = serve(config).await;
         let answer = ask("POST /api/session").header(name, value).of(served.addr).await;
         let cookie = answer.header("set-cookie").expect("a cookie");
-        assert!(cookie.contains("; HttpOnly; SameSite=Lax"), "{cookie}");
-        cookie.ends_with("; Secure")
+        assert!(cookie.contains("; Path=/; HttpOnly; SameSite=Strict"), "{cookie}");
+        let is_secure = cookie.ends_with("; Secure");
+        assert_eq!(cookie.starts_with("__Host-racetrack_session="), is_secure, "{cookie}");
+        is_secure
     };
     assert!(is_secure(trusting(), "x-forwarded-proto", "https").await);
     assert!(!is_secure(trusting(), "x-forwarded-proto", "http").await);
@@ -29,6 +31,27 @@ async fn the_cookie_is_secure_where_a_proxy_that_is_believed_speaks_tls() {
     assert!(!is_secure(trusting(), "forwarded", "for=1.2.3.4;proto=https").await, "not read");
     let config = Config { forwarded_by: ForwardedBy::Forwarded, ..trusting() };
     assert!(is_secure(config, "forwarded", "for=1.2.3.4;proto=https").await);
+}
+
+#[tokio::test]
+async fn cookie_without_the_prefix_does_not_count_with_tls() {
+    let served = serve(trusting()).await;
+    let (mine, planted) = served.couple().await;
+    let poll = |proto: &str, cookies: String| {
+        let ask = ask("GET /api/events").header("x-forwarded-proto", proto);
+        ask.header("cookie", &cookies).header("x-requested-with", "test").of(served.addr)
+    };
+    let own = format!("__Host-racetrack_session={mine}");
+    let other = format!("racetrack_session={planted}");
+    assert_eq!(poll("https", own.clone()).await.status, 200);
+    assert_eq!(poll("https", other.clone()).await.status, 401, "any host of the site can set it");
+    let both = poll("https", format!("{other}; {own}")).await;
+    assert_eq!(both.status, 200);
+    let (session, _) = mine.split_once('-').expect("a session and a secret");
+    let session = u64::from_str_radix(session, 16).expect("a number");
+    assert_eq!(both.json()["events"][0]["session"], session, "whichever stands first");
+    assert_eq!(poll("http", own).await.status, 401);
+    assert_eq!(poll("http", other).await.status, 200);
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::served::serve;
 /// The status, the headers that matter, the body.
 fn check(answer: &Answer, expected: Expect) {
     let mut text = format!("{}\n", answer.status);
-    for name in ["content-type", "retry-after", "allow", "cache-control"] {
+    for name in ["content-type", "retry-after", "allow", "www-authenticate", "accept"] {
         if let Some(value) = answer.header(name) {
             text += &format!("{name}: {value}\n");
         }
@@ -25,13 +25,14 @@ async fn a_session_is_opened_with_a_cookie_that_no_script_can_read() {
     assert_eq!(answer.status, 201);
     let token = answer.json()["token"].as_str().expect("a token").to_owned();
     let cookie = answer.header("set-cookie").expect("a cookie");
-    let expected = format!("racetrack_session={token}; Path=/; HttpOnly; SameSite=Lax");
+    let expected = format!("racetrack_session={token}; Path=/; HttpOnly; SameSite=Strict");
     assert_eq!(cookie, expected);
     let (_, secret) = token.split_once('-').expect("a session and a secret");
     assert_eq!(secret.len(), 32, "128 bits");
     // The cookie alone opens the mailbox, among other cookies too.
     let cookies = format!("theme=dark; racetrack_session={token}");
-    let answer = ask("GET /api/events").header("cookie", &cookies).of(served.addr).await;
+    let ask = ask("GET /api/events").header("cookie", &cookies);
+    let answer = ask.header("x-requested-with", "test").of(served.addr).await;
     assert_eq!((answer.status, answer.header("cache-control")), (200, Some("no-store")));
     assert_eq!(answer.json()["next"], 2);
 }
@@ -64,7 +65,7 @@ async fn commands_are_accepted_without_a_word() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_400() {
+async fn what_cannot_be_read_is_400_or_415() {
     let served = serve(Config::default()).await;
     let token = served.token().await;
     let post = || ask("POST /api/messages").bearer(&token);
@@ -87,10 +88,11 @@ async fn what_cannot_be_read_is_400() {
     check(
         &post().of(served.addr).await,
         expect![[r#"
-        400
-        content-type: application/problem+json
-        {"type":"/problems/bad-body","title":"The body is not understood","status":400,"detail":"Expected request with `Content-Type: application/json`"}
-    "#]],
+            415
+            content-type: application/problem+json
+            accept: application/json
+            {"type":"/problems/media-type","title":"The media type is not understood","status":415,"detail":"Expected request with `Content-Type: application/json`"}
+        "#]],
     );
     let query = ask("GET /api/events?after=soon").bearer(&token).of(served.addr).await;
     check(
@@ -109,10 +111,11 @@ async fn without_a_session_that_lives_it_is_401() {
     check(
         &ask("GET /api/events").of(served.addr).await,
         expect![[r#"
-        401
-        content-type: application/problem+json
-        {"type":"/problems/no-session","title":"No session","status":401,"detail":"send the token as `Authorization: Bearer TOKEN` or as the cookie racetrack_session"}
-    "#]],
+            401
+            content-type: application/problem+json
+            www-authenticate: Bearer realm="racetrack"
+            {"type":"/problems/no-session","title":"No session","status":401,"detail":"send the token as `Authorization: Bearer TOKEN` or as the cookie racetrack_session"}
+        "#]],
     );
     let token = served.token().await;
     let mut wrong = token.clone();
@@ -139,11 +142,11 @@ async fn what_is_not_there_is_404_and_what_cannot_be_done_there_405() {
     check(
         &ask("PUT /api/session").of(served.addr).await,
         expect![[r#"
-        405
-        content-type: application/problem+json
-        allow: POST,DELETE
-        {"type":"/problems/method-not-allowed","title":"Method not allowed","status":405,"detail":"this address does not take that method"}
-    "#]],
+            405
+            content-type: application/problem+json
+            allow: POST,DELETE,OPTIONS
+            {"type":"/problems/method-not-allowed","title":"Method not allowed","status":405,"detail":"this address does not take that method"}
+        "#]],
     );
 }
 

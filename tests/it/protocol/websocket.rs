@@ -40,7 +40,8 @@ async fn who_comes_without_a_token_is_given_a_session_a_cookie_and_the_first_eve
             "type": "opened", "session": opened["session"], "token": token, "next": 0
         })
     );
-    let cookie = format!("set-cookie: racetrack_session={token}; path=/; httponly; samesite=lax");
+    let cookie =
+        format!("set-cookie: racetrack_session={token}; path=/; httponly; samesite=strict");
     assert!(socket.head.contains(&cookie), "{}", socket.head);
     let welcome = socket.text().await;
     assert_eq!((&welcome["seq"], &welcome["type"]), (&json!(1), &json!("welcome")));

@@ -42,7 +42,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::get;
 use socketioxide::adapter::LocalAdapter;
 use socketioxide::extract::{SocketRef, TryData};
 use socketioxide::handler::{ConnectHandler, FromConnectParts};
@@ -58,9 +58,9 @@ use self::conversation::{Beginning, Conversation};
 use self::outbox::Outgoing;
 use self::polling::{Door, Presence};
 use crate::error::HttpError;
-use crate::hub::{Hub, Reader, Rejected};
+use crate::hub::{Hub, Reader, Rejected, Start};
 use crate::protocol::{Opened, Refusal};
-use crate::transport::take_up;
+use crate::router::not_allowed;
 
 const NAMESPACE: &str = "/chat";
 /// Why nobody is let in any more, where the server is being dropped.
@@ -132,7 +132,8 @@ pub(crate) fn mount(router: Router, hub: Arc<Hub>) -> (Router, Sockets) {
     io.ns("/", root.with(old_clients_only));
     echo::mount(&io, &hub);
     chat(&io, &hub, &door, &conversations);
-    let enter = any(Door::enter).with_state(door);
+    let enter = get(Door::enter).post(Door::enter).head(polling::head).fallback(not_allowed);
+    let enter = enter.with_state(door);
     (router.route_service(PATH, enter), Sockets { io, conversations, grace })
 }
 
@@ -210,7 +211,7 @@ async fn open_or_resume(hub: &Arc<Hub>, auth: Auth) -> Result<(Opened, Reader), 
         return Ok((opened, reader));
     };
     let session = hub.authenticate(&token).ok_or(Rejected::UnknownSession)?;
-    let (reader, next) = take_up(hub.attach(session).await?, auth.after).await?;
+    let (reader, next) = hub.attach_at(session, Start::Pushed(auth.after)).await?;
     Ok((Opened { session, token, next }, reader))
 }
 

@@ -39,6 +39,7 @@ use super::{NotSocketIo, version3};
 use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::Rejected;
+use crate::transport::no_body;
 use crate::transport::socketio::PATH;
 
 /// The headers that Engine.IO looks at.
@@ -212,6 +213,17 @@ impl Door {
         parts.uri = Uri::from_str(target).expect("it was a target before");
         Request::from_parts(parts, body)
     }
+}
+
+/// Answers HEAD as GET, without opening a connection or fetching what waits for one: what it would fetch
+/// is not known, but that it is text is.
+pub(super) async fn head(uri: Uri) -> Result<impl IntoResponse, HttpError> {
+    let query = uri.query().unwrap_or_default();
+    let is_known = matches!(field(query, "EIO"), Some("3" | VERSION_4));
+    if !is_known || field(query, "transport") != Some("polling") {
+        return Err(HttpError::Header("HEAD is answered for polling"));
+    }
+    Ok(([(CONTENT_TYPE, "text/plain; charset=UTF-8")], no_body()))
 }
 
 /// The first field of that name, as Engine.IO reads it.
