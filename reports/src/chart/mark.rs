@@ -107,21 +107,19 @@ impl Mark {
     }
 
     /// Its marker, centred there, of that radius.
+    ///
+    /// Every shape is one `path`, so a page has the same elements whatever its names hash to.
     #[must_use]
     pub fn marker(self, (x, y): (f64, f64), radius: f64) -> Markup {
-        let polygon = |corners: &[(f64, f64)]| {
-            let corners: Vec<(f64, f64)> =
-                corners.iter().map(|(dx, dy)| (x + dx * radius, y + dy * radius)).collect();
-            html! { polygon.dot points=(super::points(&corners)) {} }
+        let outline = match self.shape {
+            0 => circle((x, y), radius),
+            1 => polygon((x, y), radius, &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
+            2 => polygon((x, y), radius, &[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)]),
+            3 => polygon((x, y), radius, &[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]),
+            4 => polygon((x, y), radius, &[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)]),
+            _ => polygon((x, y), radius, &CROSS),
         };
-        match self.shape {
-            0 => html! { circle.dot cx=(px(x)) cy=(px(y)) r=(px(radius)) {} },
-            1 => polygon(&[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)]),
-            2 => polygon(&[(0.0, -1.2), (1.1, 0.8), (-1.1, 0.8)]),
-            3 => polygon(&[(0.0, -1.25), (1.25, 0.0), (0.0, 1.25), (-1.25, 0.0)]),
-            4 => polygon(&[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)]),
-            _ => polygon(&CROSS),
-        }
+        html! { path.dot d=(outline) {} }
     }
 
     /// The marker alone in a small picture, to stand before a name.
@@ -133,6 +131,19 @@ impl Mark {
             }
         }
     }
+}
+
+/// The outline of a circle, as two half circles.
+fn circle((x, y): (f64, f64), radius: f64) -> String {
+    let (left, right, y, r) = (px(x - radius), px(x + radius), px(y), px(radius));
+    format!("M{left},{y} A{r},{r} 0 0 1 {right},{y} A{r},{r} 0 0 1 {left},{y} Z")
+}
+
+/// The outline of a polygon whose corners are given in radii from its centre.
+fn polygon((x, y): (f64, f64), radius: f64, corners: &[(f64, f64)]) -> String {
+    let corners: Vec<(f64, f64)> =
+        corners.iter().map(|(dx, dy)| (x + dx * radius, y + dy * radius)).collect();
+    format!("M{} Z", super::points(&corners))
 }
 
 /// A plus with arms as thick as a third of it.
