@@ -31,13 +31,13 @@ pub(crate) enum HttpError {
     Query(#[from] QueryRejection),
     #[error("send the token as `Authorization: Bearer TOKEN` or as the cookie racetrack_session")]
     NoSession,
-    #[error("there is nothing here; see the README for what there is")]
+    #[error("there is nothing at this address; GET / and GET /api/openapi.json list what there is")]
     NotFound,
     #[error("{0}")]
     Malformed(String),
     #[error("more than {commands_max} commands are waiting; send slower")]
     Flood { commands_max: usize },
-    #[error("this address does not take that method")]
+    #[error("this address does not take that method; `Allow` lists those that it takes")]
     MethodNotAllowed,
     #[error("{0}; send one of them")]
     Header(&'static str),
@@ -142,6 +142,10 @@ impl HttpError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Reason(pub(crate) &'static str);
 
+/// The [`Problem::title`] of an answer: an extension, for those who read the answer as a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Title(pub(crate) &'static str);
+
 impl HttpError {
     /// The whole answer as it stands on the wire, for a connection that no HTTP library serves.
     pub(crate) fn to_wire(&self) -> Vec<u8> {
@@ -186,7 +190,7 @@ fn is_slow(error: &HttpError) -> bool {
 
 impl IntoResponse for HttpError {
     fn into_response(self) -> Response {
-        let (status, reason, _) = self.kind();
+        let (status, reason, title) = self.kind();
         let mut response = (status, Json(self.problem())).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
@@ -213,6 +217,7 @@ impl IntoResponse for HttpError {
             headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
             headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         }
+        response.extensions_mut().insert(Title(title));
         if !matches!(self, Self::Rejected(_)) {
             response.extensions_mut().insert(Reason(reason));
         }

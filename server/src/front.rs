@@ -32,7 +32,7 @@ use crate::error::{HttpError, Reason};
 use crate::forwarded::{self, Client};
 use crate::hub::Hub;
 use crate::source::{self, Source};
-use crate::{fields, host, origin};
+use crate::{fields, host, origin, problem_page};
 
 /// The rules and what stands behind them; the same for all connections.
 pub(crate) struct House {
@@ -62,21 +62,21 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         let (mut parts, body) = request.into_parts();
         let client = house.client(&peer, &parts.headers);
         let asked = Asked::of(&parts, &client);
+        let wants_page = problem_page::is_wanted(&parts.headers);
         let admitted = house.admit(&peer, &parts, &client).map(|(place, source)| {
             parts.extensions.insert(source);
             let request = Request::from_parts(parts, house.in_time(body));
             (place, house.router.clone().call(request))
         });
         Box::pin(async move {
-            let response = match admitted {
-                Err(refused) => house.noted(asked, refused.into_response()),
-                Ok((place, answer)) => {
-                    let response = house.noted(asked, answer.await?);
-                    match place {
-                        Some(place) => hold(place, &peer, response),
-                        None => response,
-                    }
-                }
+            let (place, response) = match admitted {
+                Err(refused) => (None, refused.into_response()),
+                Ok((place, answer)) => (place, answer.await?),
+            };
+            let response = problem_page::present(house.noted(asked, response), wants_page);
+            let response = match place {
+                Some(place) => hold(place, &peer, response),
+                None => response,
             };
             Ok(house.answers.finish(page, Some(response)).await)
         })

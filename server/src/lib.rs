@@ -29,6 +29,7 @@ mod transport;
 mod metrics;
 mod openapi;
 mod pages;
+mod problem_page;
 mod router;
 mod telemetry;
 

@@ -20,13 +20,13 @@ use tower_http::compression::CompressionLayer;
 use crate::fields;
 use crate::hub::Hub;
 
-const HTML: &str = "text/html; charset=utf-8";
+pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const MODULE: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// Only what came from here may run, be loaded or be spoken to, and text never becomes markup.
-const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
+pub(crate) const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; \
     trusted-types 'none'";
 
@@ -64,6 +64,8 @@ const PAGES: &[Page] = pages! {
     "/pages/log.js" MODULE "log.js"
     "/pages/wire.js" MODULE "wire.js"
     "/pages/conversation.js" MODULE "conversation.js"
+    "/pages/reasons.js" MODULE "reasons.js"
+    "/pages/backoff.js" MODULE "backoff.js"
     "/pages/keeping.js" MODULE "keeping.js"
     "/pages/transports.js" MODULE "transports.js"
     "/pages/transport.js" MODULE "transport.js"

@@ -1,4 +1,6 @@
-// The page of the random chat: what is seen of a conversation, and what is done in it.
+// The page of the random chat: what is seen of a conversation, and what is done in it. What is shown
+// as so is known to be so: while there is no connection there is no head count, and nobody to write to
+// where there is no conversation.
 
 import { Composer } from "/pages/composer.js";
 import { Conversation } from "/pages/conversation.js";
@@ -31,31 +33,54 @@ const composer = new Composer({
   text: at("text"),
   send: at("send"),
   length: at("length"),
+  hold: at("hold"),
+  holdText: at("hold-text"),
+  keep: at("keep"),
+  discard: at("discard"),
   say: (text) => conversation.say(text),
-  maySend: () => conversation.partner === "paired",
+  pair: () => (isTalking() ? conversation.pair : undefined),
 });
 
 let sureTimer;
 let phaseTimer;
 let unread = 0;
+/// Something else than a message has come since the page was looked at.
+let isNews = false;
+
+/// True while what is written has somebody to go to, at once or after the connection is back.
+function isTalking() {
+  return conversation.partner === "paired" && !conversation.isOver && conversation.phase !== "leaving";
+}
+
+/// What is known of the partner.
+function partnerState() {
+  const { phase, partner, isOver } = conversation;
+  if (isOver || partner === "nobody") return "idle";
+  return phase === "open" || phase === "leaving" ? partner : `${partner}_lost`;
+}
 
 function update() {
-  const { phase, partner, kind, online } = conversation;
+  const { phase, kind, online } = conversation;
   const { activeElement } = document;
-  at("partner").dataset.partner = partner;
-  show(at("partner-text"), `partner_${partner}`);
+  if (!partnerState().endsWith("_lost")) showPartner();
   at("transport").value = kind;
-  at("online").textContent = online === undefined || conversation.isOver ? "" : people(online);
-  at("next").disabled = partner !== "paired";
+  at("online").textContent = online === undefined || phase !== "open" ? "" : people(online);
+  at("next").disabled = !isTalking();
   at("leave").disabled = conversation.isOver || phase === "leaving";
   at("composer").dataset.idle = String(conversation.isOver);
   at("text").disabled = conversation.isOver;
-  if (partner !== "paired") unsure();
+  if (!isTalking()) unsure();
+  log.goesOn(conversation.pair, isTalking());
   composer.update();
   updateStart();
   updatePhase();
   // Where the focus was is no place for it any more.
   if (activeElement?.disabled) (conversation.isOver ? at("start-button") : at("text")).focus();
+}
+
+function showPartner() {
+  at("partner").dataset.partner = partnerState();
+  show(at("partner-text"), `partner_${partnerState()}`);
 }
 
 function updateStart() {
@@ -65,7 +90,7 @@ function updateStart() {
   at("start").classList.toggle("first", first);
   at("start-heading").hidden = !first;
   at("start-text").hidden = !first;
-  const words = { idle: "chat_start", elsewhere: "chat_take_back" };
+  const words = { idle: "chat_start", elsewhere: "chat_take_back", stopped: "chat_try_again" };
   show(at("start-button"), words[phase] ?? "chat_start_again");
 }
 
@@ -74,20 +99,23 @@ function updatePhase() {
   const { phase } = conversation;
   at("connection").dataset.phase = phase;
   clearTimeout(phaseTimer);
-  const calm = ["open", "idle", "ended", "elsewhere"].includes(phase);
-  phaseTimer = setTimeout(() => show(at("connection"), phaseWord()), calm ? 0 : FLICKER_MS);
+  const calm = ["open", "idle", "ended", "elsewhere", "stopped"].includes(phase);
+  phaseTimer = setTimeout(() => { show(at("connection"), phaseWord()); showPartner(); }, calm ? 0 : FLICKER_MS);
 }
 
 function phaseWord() {
   const { phase, reason } = conversation;
   if (["lost", "returning"].includes(phase) && !navigator.onLine) return "phase_offline";
-  if (phase === "returning" && reason !== "draining") return `phase_${reason}`;
+  if (phase === "returning") return `phase_${reason}`;
+  if (phase === "lost" && reason !== "unreachable") return `phase_${reason}`;
   return `phase_${phase}`;
 }
 
-async function start() {
+function start() {
   if (conversation.phase === "elsewhere") {
     conversation.takeBack();
+  } else if (conversation.phase === "stopped") {
+    conversation.tryAgain();
   } else {
     log.clear();
     conversation.lines = [];
@@ -105,7 +133,7 @@ function next() {
 /// Esc leaves a person for another, so it is asked for twice.
 function escape(event) {
   if (event.key !== "Escape" || event.isComposing || event.repeat) return;
-  if (conversation.partner !== "paired" || event.target === at("transport")) return;
+  if (!isTalking() || event.target === at("transport")) return;
   event.preventDefault();
   if (sureTimer) return next();
   sureTimer = setTimeout(unsure, SURE_MS_MAX);
@@ -136,17 +164,21 @@ function rememberedKind() {
 }
 
 function countUnread(line) {
-  if (document.hidden && line.kind === "partner") unread += 1;
+  if (!document.hidden) return;
+  if (line.kind === "partner") unread += 1;
+  if (line.kind === "word") isNews = true;
   showTitle();
 }
 
 function showTitle() {
-  document.title = (unread > 0 ? `(${unread}) ` : "") + word("chat_title");
+  const sign = unread > 0 ? `(${unread}) ` : isNews ? "• " : "";
+  document.title = sign + word("chat_title");
 }
 
 function seen() {
   if (document.hidden) return;
   unread = 0;
+  isNews = false;
   showTitle();
   conversation.hurry();
 }
@@ -165,6 +197,7 @@ onLanguage(() => { update(); showTitle(); });
 
 const kept = await keeping.find();
 if (kept && conversation.phase === "idle") {
+  log.goesOn(kept.pair, false);
   kept.lines.forEach((line) => log.add(line));
   conversation.restore(kept);
   composer.focus();

@@ -1,20 +1,29 @@
 // One person's session, whatever it is carried by: the cursor, what was said and not yet
 // acknowledged, and the way back after a connection is lost.
 //
-//   idle --start--> opening --> connecting <--> open
-//                                  ^   |          |
-//                                  |   v          |          ended      the session is over
-//                                  lost <---------+          elsewhere  something else reads it
-//                                                            returning  the server comes back
-//                                                            leaving    waits for its last word
+//   idle --start--> opening --> connecting <--> open         ended      the session is over
+//                    ^   |         ^   |          |          elsewhere  another connection reads it
+//                    |   v         |   v          |          leaving    waits for its last word
+//                  returning       lost <---------+          stopped    has tried often enough
+//                    ^                            |
+//                    +--- shutdown, unknown ------+
 //
 // Nothing is lost, because every connection begins at the cursor, and one that skips an event is
 // given up for another; nothing comes twice, because an event at or below the cursor is dropped;
 // what was said on a connection that is no more is said again under the same name, which the
-// server takes once. It draws nothing: `on.line(line)` is a new line of the conversation,
-// `on.changed(line)` and `on.dropped(line)` one that was there, `on.state()` everything else.
+// server takes once. Each line names the conversation that it belongs to in `pair`, and a
+// conversation is over when it is not `this.pair`.
+//
+// A session that the server has ended by a shutdown, or does not know any more, is replaced by a new one
+// while the page is looked at: a stranger is never paired with a page that nobody sees. Attempts are
+// bounded, and then there is a button.
+//
+// It draws nothing: `on.line(line)` is a new line of the conversation, `on.changed(line)` and
+// `on.dropped(line)` one that was there, `on.state()` everything else.
 
+import { BackOff } from "/pages/backoff.js";
 import { ask } from "/pages/http.js";
+import { endOf, isSuperseded, isTooFast, waitsFor } from "/pages/reasons.js";
 import { LAST_RESORT, TRANSPORTS } from "/pages/transports.js";
 
 /// Events after which the server is told that they have arrived.
@@ -22,16 +31,19 @@ const ACKNOWLEDGE_EVERY = 32;
 /// Lines that are kept, in the page and across a reload.
 const LINES_MAX = 300;
 const OPENING_MS_MAX = 15_000;
-const BACK_OFF_MS = 250;
-const BACK_OFF_MS_MAX = 5_000;
 /// How long to wait for the server's last word after leaving.
 const GOODBYE_MS_MAX = 1_500;
-/// Connections in a row that never stood before something simpler is tried.
+/// Connections in a row that never stood, though the server was there, before something simpler is
+/// tried.
 const FRUITLESS_MAX = 2;
-
-/// Problems after which this session cannot go on.
-const FINAL = ["/problems/no-session", "/problems/closed", "/problems/cursor"];
-const SUPERSEDED = "/problems/superseded";
+/// A session that lived as long as this was not in vain.
+const SETTLED_MS = 30_000;
+/// Sessions in a row that were lost sooner before the page waits for a button to be pressed.
+const SHORT_LIVED_MAX = 5;
+/// Who has not heard from the server for longer has probably been away, and is not paired unasked.
+const AWAY_MS_MAX = 300_000;
+/// When to ask again for another partner, where the server does not say.
+const TOO_FAST_MS = 1_000;
 
 export class Conversation {
   #keeping;
@@ -46,8 +58,18 @@ export class Conversation {
   #timer;
   /// Rises with everything that begins, so that an answer to what came before is known as such.
   #turn = 0;
-  #attempt = 0;
+  #backOff = new BackOff();
+  /// The connection that was lost last never stood.
+  #failed = false;
   #fruitless = 0;
+  /// Sessions in a row that were lost soon after they began.
+  #shortLived = 0;
+  #openedAt = 0;
+  /// When the server was last heard of, by the clock on the wall: other clocks stop while a machine sleeps.
+  #heardAt = 0;
+  /// The next session waits for the page to be looked at.
+  #isDue = false;
+  #nextTimer;
   /// The pair that was left for another and has not ended yet.
   #leaving;
 
@@ -60,12 +82,13 @@ export class Conversation {
     this.partner = "nobody";
     this.pair = undefined;
     this.online = undefined;
-    /// Why it ended, or why it cannot begin; the name of a word.
+    /// What is waited for, if anything is: see `reasons.js`.
     this.reason = undefined;
   }
 
+  /// True when nothing happens before the user begins it.
   get isOver() {
-    return ["idle", "ended", "elsewhere"].includes(this.phase);
+    return ["idle", "ended", "elsewhere", "stopped"].includes(this.phase);
   }
 
   /// Goes on where a reload ended it.
@@ -76,34 +99,29 @@ export class Conversation {
     this.#token = kept.token;
     this.#cursor = kept.cursor;
     this.#leaving = kept.leaving;
+    this.#heardAt = kept.heardAt;
     this.#connect();
   }
 
-  /// A new session.
-  async start() {
-    this.#reset("opening");
-    const turn = this.#turn;
-    try {
-      const response = await ask("POST", "/api/session");
-      const opened = await response.json();
-      if (turn !== this.#turn) return;
-      this.reason = undefined;
-      this.#session = opened.session;
-      this.#token = opened.token;
-      this.#cursor = opened.next;
-      this.#attempt = 0;
-      this.#connect();
-    } catch ({ problem, retryAfterMs }) {
-      if (turn !== this.#turn) return;
-      this.reason = problem?.type === "/problems/full" ? "full" : "unreachable";
-      this.#become("returning");
-      this.#later(retryAfterMs ?? 0, () => this.start());
-    }
+  /// A new session, because the user wants one.
+  start() {
+    this.#backOff.reset();
+    this.#shortLived = 0;
+    this.#open();
+  }
+
+  /// Goes on where the page has stopped trying.
+  tryAgain() {
+    if (this.phase !== "stopped") return;
+    this.#backOff.reset();
+    if (this.#token) this.#connect();
+    else this.#open();
   }
 
   /// The same session over another transport.
   switchTo(kind) {
     this.kind = kind;
+    this.#failed = false;
     this.#fruitless = 0;
     if (["connecting", "open", "lost"].includes(this.phase)) {
       this.#word("switched", { kind, seq: this.#cursor });
@@ -117,10 +135,13 @@ export class Conversation {
     if (this.phase === "elsewhere") this.#connect();
   }
 
-  /// Tries at once instead of later.
+  /// Tries at once instead of later, unless the server has said when.
   hurry() {
-    if (this.phase === "lost") this.#connect();
-    if (this.phase === "returning" && this.reason === "unreachable") this.start();
+    const isFree = this.#isDue || this.reason === "unreachable";
+    if (this.phase === "lost" && isFree) this.#connect();
+    if (document.hidden) return;
+    if (this.phase === "returning" && isFree) this.#open();
+    if (this.phase === "stopped") this.tryAgain();
   }
 
   /// The page is put aside with everything in it, and may be taken up again.
@@ -131,16 +152,20 @@ export class Conversation {
   say(text) {
     const line = { key: name(), kind: "me", text, at: new Date().toISOString(), state: "sending" };
     line.id = line.key;
-    line.pair = this.pair;
     this.#add(line);
     this.#transmit(line);
   }
 
-  /// Says once more what was refused, to whoever is there now.
+  /// Says once more what was not taken; in the conversation of today, if it was another one.
   sayAgain(key) {
     const line = this.lines.find((line) => line.key === key);
-    if (line?.state !== "refused" || this.partner !== "paired") return;
-    Object.assign(line, { id: name(), pair: this.pair, state: "sending", why: undefined });
+    if (!["refused", "unsure"].includes(line?.state) || this.partner !== "paired") return;
+    if (line.pair !== this.pair) {
+      line.isRepeated = true;
+      this.#changed(line);
+      return this.say(line.text);
+    }
+    Object.assign(line, { id: name(), state: "sending", why: undefined });
     this.#changed(line);
     this.#transmit(line);
   }
@@ -149,7 +174,7 @@ export class Conversation {
     if (this.partner !== "paired") return;
     this.#leaving = this.pair;
     this.#keep();
-    this.#send({ type: "next", pair: this.pair });
+    this.#sendNext();
   }
 
   leave() {
@@ -161,6 +186,53 @@ export class Conversation {
     const token = this.#token;
     if (token) ask("DELETE", "/api/session", { token, keepalive: true }).catch(() => {});
     this.#end("left");
+  }
+
+  // The session
+
+  async #open() {
+    this.#reset("opening");
+    const turn = this.#turn;
+    try {
+      const response = await ask("POST", "/api/session");
+      const opened = await response.json();
+      if (turn !== this.#turn) return;
+      this.#session = opened.session;
+      this.#token = opened.token;
+      this.#cursor = opened.next;
+      this.#openedAt = this.#heardAt = Date.now();
+      this.#connect();
+    } catch ({ problem, retryAfterMs }) {
+      if (turn !== this.#turn) return;
+      const reason = waitsFor(problem);
+      if (reason) this.#openLater(reason, retryAfterMs);
+      else this.#refuse(problem);
+    }
+  }
+
+  #openLater(reason, ms = 0) {
+    this.#reset("returning", reason);
+    this.#later(ms, () => {
+      this.#isDue = document.hidden;
+      if (!document.hidden) this.#open();
+    });
+  }
+
+  /// The session was lost through no fault of the user: another one follows, unless it would be lost as well.
+  #replace(reason, ms) {
+    const now = Date.now();
+    this.#shortLived = now - this.#openedAt < SETTLED_MS ? this.#shortLived + 1 : 0;
+    if (this.#shortLived > SHORT_LIVED_MAX) return this.#end("short_lived");
+    if (now - this.#heardAt > AWAY_MS_MAX) return this.#end(reason);
+    this.#word(`ended_${reason}`);
+    this.#backOff.reset(this.#shortLived);
+    this.#openLater(reason, ms);
+  }
+
+  /// What the server refuses now it refuses at the next attempt too.
+  #refuse({ status, title }) {
+    this.#word("ended_refused", { why: `${status} ${title}`.trim() });
+    this.#reset("ended");
   }
 
   // The connection
@@ -185,55 +257,72 @@ export class Conversation {
 
   #opened() {
     clearTimeout(this.#timer);
-    this.#attempt = 0;
+    this.#backOff.reset();
+    this.#failed = false;
     this.#fruitless = 0;
+    this.reason = undefined;
+    this.#heardAt = Date.now();
     this.#acknowledged = this.#cursor;
     this.#become("open");
-    if (this.#leaving !== undefined) this.#send({ type: "next", pair: this.#leaving });
+    this.#sendNext();
     for (const line of this.lines.filter(isUnacknowledged)) this.#transmit(line);
   }
 
   #lost(why) {
     if (this.phase === "leaving") return this.#end("left");
-    const { type } = why.problem ?? {};
-    if (FINAL.includes(type)) return this.#end("lost");
-    if (type === SUPERSEDED) {
+    const end = endOf(why.problem);
+    if (end === "unknown") return this.#replace(end, why.retryAfterMs);
+    if (end) return this.#end(end);
+    if (isSuperseded(why.problem)) {
       this.#halt();
       this.#become("elsewhere");
       return this.#word("elsewhere");
     }
-    if (this.phase === "connecting") this.#fruitless += 1;
+    if (!waitsFor(why.problem) && this.kind === LAST_RESORT) return this.#refuse(why.problem);
+    this.#failed = this.phase === "connecting";
     this.#dropped(why);
   }
 
-  #dropped({ retryAfterMs = 0 }) {
+  #dropped({ problem, retryAfterMs = 0 }) {
     this.#halt();
+    this.reason = waitsFor(problem) ?? "unreachable";
     this.#become("lost");
     this.#later(retryAfterMs, () => this.#reconnect());
   }
 
-  /// What has not stood a few times in a row may be something that does not get through here.
+  /// What does not stand a few times in a row, though the server is there, does not get through here.
   async #reconnect() {
     const turn = this.#turn;
-    if (this.#fruitless >= FRUITLESS_MAX && this.kind !== LAST_RESORT && (await isThere())) {
+    if (this.#failed && this.kind !== LAST_RESORT) {
+      const there = await isThere();
       if (turn !== this.#turn) return;
-      this.#word("fallen_back", { kind: this.kind, to: LAST_RESORT });
-      this.kind = LAST_RESORT;
+      this.#fruitless = there ? this.#fruitless + 1 : 0;
+      if (this.#fruitless >= FRUITLESS_MAX) {
+        this.#word("fallen_back", { kind: this.kind, to: LAST_RESORT });
+        this.kind = LAST_RESORT;
+      }
     }
-    if (turn === this.#turn) this.#connect();
+    this.#connect();
   }
 
-  /// Later, but at different times for everybody who lost the same server.
   #later(ms, then) {
-    const backOff = Math.min(BACK_OFF_MS * 2 ** this.#attempt, BACK_OFF_MS_MAX);
-    this.#attempt += 1;
+    const pauseMs = this.#backOff.next();
+    if (pauseMs === undefined) return this.#stop();
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(then, ms + backOff * (0.5 + Math.random() / 2));
+    this.#timer = setTimeout(then, ms + pauseMs);
+  }
+
+  #stop() {
+    this.#halt();
+    this.#become("stopped");
+    this.#word("stopped");
   }
 
   #halt() {
     this.#turn += 1;
+    this.#isDue = false;
     clearTimeout(this.#timer);
+    clearTimeout(this.#nextTimer);
     this.#transport?.close();
     this.#transport = undefined;
   }
@@ -248,7 +337,16 @@ export class Conversation {
     this.#send({ type: "say", id, text, pair });
   }
 
-  #refused({ id, problem }) {
+  /// It names the conversation to leave, so that it may be said more than once.
+  #sendNext() {
+    if (this.#leaving !== undefined) this.#send({ type: "next", pair: this.#leaving });
+  }
+
+  #refused({ id, problem, retryAfterMs = TOO_FAST_MS }) {
+    if (id === undefined && isTooFast(problem)) {
+      clearTimeout(this.#nextTimer);
+      this.#nextTimer = setTimeout(() => this.#sendNext(), retryAfterMs);
+    }
     const line = this.lines.find((line) => line.id === id && isUnacknowledged(line));
     if (!line) return;
     Object.assign(line, { state: "refused", why: problem.type });
@@ -261,6 +359,7 @@ export class Conversation {
     if (event.seq <= this.#cursor) return;
     if (this.#isEarly(event.seq)) return this.#connect();
     this.#cursor = event.seq;
+    this.#heardAt = Date.now();
     this.#heard(event);
     if (this.#cursor - this.#acknowledged >= ACKNOWLEDGE_EVERY && this.#transport) {
       this.#acknowledged = this.#cursor;
@@ -293,7 +392,7 @@ export class Conversation {
         this.online = Math.max(this.online ?? 0, 2);
         this.#meet("paired", event.pair);
         this.#forgetTheWait();
-        return this.#word("paired");
+        return this.#word(this.lines.some(isOfAConversation) ? "paired_anew" : "paired");
       case "partner_left":
         return this.#parted(event.reason);
       case "message":
@@ -333,33 +432,33 @@ export class Conversation {
   }
 
   #closing({ reason, retry_after_ms: retryAfterMs }) {
-    if (reason !== "draining") return this.#end(reason);
-    this.#word("draining");
-    this.#reset("returning", "draining");
-    this.#later(retryAfterMs ?? 0, () => this.start());
+    if (reason === "draining") this.#replace(reason, retryAfterMs);
+    else this.#end(reason);
   }
 
   // Its state
 
   #end(reason) {
-    const was = this.phase;
+    if (this.phase === "ended") return;
+    this.#word(`ended_${reason}`);
     this.#reset("ended", reason);
-    if (was !== "ended") this.#word(`ended_${reason}`);
   }
 
-  /// No session any more; its lines stay, and what nobody acknowledged was not delivered.
-  #reset(phase, reason = this.reason) {
+  /// No session any more; its lines stay. What was accepted was acknowledged before a last event, and
+  /// may have arrived where there was no last event.
+  #reset(phase, reason) {
     this.#halt();
     this.#keeping.forget();
+    const state = reason === "unknown" || reason === "short_lived" ? "unsure" : "refused";
+    for (const line of this.lines.filter(isUnacknowledged)) {
+      Object.assign(line, { state, why: "/problems/closed" });
+      this.#on.changed(line);
+    }
     this.#session = undefined;
     this.#token = undefined;
     this.#leaving = undefined;
     this.reason = reason;
-    Object.assign(this, { partner: "nobody", pair: undefined });
-    for (const line of this.lines.filter(isUnacknowledged)) {
-      Object.assign(line, { state: "refused", why: "/problems/closed" });
-      this.#on.changed(line);
-    }
+    Object.assign(this, { partner: "nobody", pair: undefined, online: undefined });
     this.#become(phase);
   }
 
@@ -374,6 +473,7 @@ export class Conversation {
   }
 
   #add(line) {
+    line.pair = this.pair;
     this.lines.push(line);
     if (this.lines.length > LINES_MAX) this.#on.dropped(this.lines.shift());
     this.#keep();
@@ -389,12 +489,17 @@ export class Conversation {
     if (!this.#token) return;
     const { kind, lines, partner, pair, online } = this;
     const [session, token, cursor, leaving] = [this.#session, this.#token, this.#cursor, this.#leaving];
-    this.#keeping.keep({ session, token, cursor, leaving, kind, lines, partner, pair, online });
+    const heardAt = this.#heardAt;
+    this.#keeping.keep({ session, token, cursor, leaving, heardAt, kind, lines, partner, pair, online });
   }
 }
 
 function isUnacknowledged(line) {
   return line.state === "sending";
+}
+
+function isOfAConversation(line) {
+  return line.pair !== undefined;
 }
 
 /// A name that no other message has; `randomUUID` is not there without TLS.

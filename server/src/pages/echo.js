@@ -62,7 +62,7 @@ function say() {
 function lost(which) {
   if (which !== socket) return;
   disconnect();
-  again = setTimeout(connect, BACK_OFF_MS);
+  again = setTimeout(connect, BACK_OFF_MS * (0.5 + Math.random()));
 }
 
 function disconnect() {

@@ -35,8 +35,13 @@ export async function ask(method, path, { token, body, signal, keepalive, accept
 async function refusal(response) {
   const plain = { type: "about:blank", title: response.statusText, status: response.status, detail: "" };
   const problem = await response.json().catch(() => plain);
+  return new Refused({ ...plain, ...problem }, retryAfter(response));
+}
+
+/// When to ask again, in milliseconds, where the answer says so in seconds.
+export function retryAfter(response) {
   const seconds = Number(response.headers.get("Retry-After"));
-  return new Refused({ ...plain, ...problem }, seconds > 0 ? seconds * 1000 : undefined);
+  return seconds > 0 ? seconds * 1000 : undefined;
 }
 
 /// Resolves after `ms`, or at once when `signal` is aborted.

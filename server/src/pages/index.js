@@ -6,23 +6,29 @@ import { onLanguage, people, word } from "/pages/page.js";
 const EVERY_MS = 10_000;
 
 const strip = document.getElementById("live");
-let online;
+/// How many, or the word for why that is not known.
+let online = "index_online_unknown";
+let looking = new AbortController();
 
-onLanguage(() => {
-  strip.textContent = online === undefined ? word("index_online_unknown") : people(online);
-});
+onLanguage(show);
+document.addEventListener("visibilitychange", () => looking.abort());
 
 for (;;) {
   if (!document.hidden) await count();
-  await pause(EVERY_MS);
+  looking = new AbortController();
+  await pause(EVERY_MS, looking.signal);
 }
 
 async function count() {
   try {
     const response = await ask("GET", "/pages/online");
     ({ online } = await response.json());
-    strip.textContent = people(online);
   } catch {
-    // The server is away for a moment; the last count stands.
+    online = "index_online_away";
   }
+  show();
+}
+
+function show() {
+  strip.textContent = typeof online === "string" ? word(online) : people(online);
 }

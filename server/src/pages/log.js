@@ -1,6 +1,7 @@
-// The lines of a conversation as they are seen. Text is inserted as text.
+// The lines of the conversations as they are seen, each conversation in a group of its own, which is
+// marked when it is over. Text is inserted as text.
 
-import { clock, onLanguage, show, word } from "/pages/page.js";
+import { clock, describe, onLanguage, show, word } from "/pages/page.js";
 
 /// Closer to the end than this, one reads along.
 const AT_END_PX = 48;
@@ -9,9 +10,13 @@ export class Log {
   #box;
   #newer;
   #rows = new Map();
+  /// The groups by their pairs.
+  #talks = new Map();
+  #pair;
+  #maySend = false;
   #again;
 
-  /// `again(key)` is called when somebody wants to say a refused message once more.
+  /// `again(key)` is called to say once more what was not taken.
   constructor({ box, newer, again }) {
     this.#box = box;
     this.#newer = newer;
@@ -30,7 +35,7 @@ export class Log {
     this.#rows.set(line.key, { row, line });
     this.change(line);
     const follow = this.#follow || line.kind === "me";
-    this.#box.append(row);
+    (line.pair === undefined ? this.#box : this.#talkOf(line.pair)).append(row);
     if (follow) this.toEnd();
     else if (line.kind === "partner") this.#newer.hidden = false;
   }
@@ -53,10 +58,25 @@ export class Log {
   drop(line) {
     this.#rows.get(line.key)?.row.remove();
     this.#rows.delete(line.key);
+    const talk = this.#talks.get(line.pair);
+    if (!talk || talk.querySelector(".line")) return;
+    talk.remove();
+    this.#talks.delete(line.pair);
+  }
+
+  /// The conversation with this pair goes on, and every other one is over.
+  goesOn(pair, maySend) {
+    if (pair === this.#pair && maySend === this.#maySend) return;
+    this.#pair = pair;
+    this.#maySend = maySend;
+    this.#talks.forEach((talk, pair) => this.#markTalk(talk, pair));
+    this.#rows.forEach(({ row, line }) => this.#markAgain(row, line));
+    if (this.#follow) this.toEnd();
   }
 
   clear() {
     this.#rows.clear();
+    this.#talks.clear();
     this.#box.replaceChildren();
     this.#seen();
   }
@@ -77,6 +97,27 @@ export class Log {
     this.#newer.hidden = true;
   }
 
+  #talkOf(pair) {
+    if (this.#talks.has(pair)) return this.#talks.get(pair);
+    const talk = element("div", "talk");
+    talk.setAttribute("role", "group");
+    describe(talk, "label", "chat_log");
+    this.#talks.set(pair, talk);
+    this.#markTalk(talk, pair);
+    this.#box.append(talk);
+    return talk;
+  }
+
+  /// What is over stays so: a pair is never used again.
+  #markTalk(talk, pair) {
+    if (pair === this.#pair || "over" in talk.dataset) return;
+    talk.dataset.over = "";
+    describe(talk, "label", "chat_log_over");
+    const end = element("p", "over");
+    show(end, "chat_over");
+    talk.append(end);
+  }
+
   #message(line) {
     const row = document.createElement("div");
     const bubble = element("p", "bubble");
@@ -94,23 +135,33 @@ export class Log {
     row.dataset.state = line.state;
     show(row.querySelector(".state"), `chat_${line.state}`);
     row.querySelector(".why")?.remove();
-    if (line.state === "refused") row.append(this.#why(line));
+    if (["refused", "unsure"].includes(line.state)) row.append(this.#why(line));
+    this.#markAgain(row, line);
   }
 
   #why(line) {
-    const why = element("p", "why", `${whyText(line.why)} `);
-    const again = element("button", "link", word("chat_again"));
+    const text = line.state === "unsure" ? word("chat_unsure_why") : whyText(line.why);
+    const why = element("p", "why", `${text} `);
+    const again = element("button", "link");
     again.type = "button";
     again.addEventListener("click", () => this.#again(line.key));
     why.append(again);
     return why;
+  }
+
+  /// Whether and to whom it can be said once more: to somebody else, where its conversation is over.
+  #markAgain(row, line) {
+    const again = row.querySelector(".why button");
+    if (!again) return;
+    again.hidden = !this.#maySend || line.isRepeated === true;
+    show(again, line.pair === this.#pair ? "chat_again" : "chat_again_here");
   }
 }
 
 function lineText({ word: name, values }) {
   const transport = (kind) => kind && word(kind.replaceAll("-", "_"));
   const { kind, to } = values;
-  return word(`line_${name}`, { from: transport(kind), transport: transport(to ?? kind) });
+  return word(`line_${name}`, { ...values, from: transport(kind), transport: transport(to ?? kind) });
 }
 
 /// A type of problem in words.

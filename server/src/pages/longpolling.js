@@ -1,14 +1,16 @@
-// Long polling by hand: requests that are parked until there is something to say, with every
-// request and its answer to be seen.
+// Long polling by hand: requests that wait for an announcement, with every request and its answer to be
+// seen.
 
+import { pause, retryAfter } from "/pages/http.js";
 import { onLanguage, show, word } from "/pages/page.js";
 import { seconds, Wire } from "/pages/wire.js";
 
 const PATH = "/longpolling";
 /// A browser opens six connections to a host; some are left for the rest.
 const PARKED_MAX = 3;
+/// Between attempts where the server does not say how long.
 const BACK_OFF_MS = 2_000;
-/// An answer without news that comes sooner means that the server parks nobody now.
+/// An answer without news that comes sooner means that the server lets no request wait now.
 const PARKED_MS_MIN = 500;
 const NO_NEWS = "End/\n";
 /// How often the age of a parked request is drawn.
@@ -30,11 +32,12 @@ async function begin() {
   const { signal } = loop;
   update();
   while (!signal.aborted) {
-    const { ok, text, tookMs } = await request("GET", PATH, { signal });
+    const { ok, text, tookMs, retryAfterMs } = await request("GET", PATH, { signal });
     const isTurnedAway = text === NO_NEWS && tookMs < PARKED_MS_MIN;
     if ((ok && !isTurnedAway) || signal.aborted) continue;
-    wire.add("note", word("wire_failed", { seconds: seconds(BACK_OFF_MS) }));
-    await new Promise((resolve) => setTimeout(resolve, BACK_OFF_MS));
+    const pauseMs = Math.max(retryAfterMs ?? 0, BACK_OFF_MS);
+    wire.add("note", word("wire_failed", { seconds: seconds(pauseMs) }));
+    await pause(pauseMs, signal);
   }
 }
 
@@ -56,7 +59,7 @@ async function request(method, path, { signal, body } = {}) {
     const text = await response.text();
     wire.remark(asked.row, word("wire_answered", { seconds: seconds(age()) }));
     wire.add("received", `${response.status} ${text === "" ? "" : JSON.stringify(text)}`);
-    return { ok: response.ok, text, tookMs: age() };
+    return { ok: response.ok, text, tookMs: age(), retryAfterMs: retryAfter(response) };
   } catch {
     wire.remark(asked.row, word(signal?.aborted ? "wire_given_up" : "wire_unanswered"));
     return { ok: false };

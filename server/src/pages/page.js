@@ -1,4 +1,5 @@
-// What all pages share: the language, and the words of it.
+// What all pages share: the language, and the words of it. `?lang=ko` in the address chooses the
+// language, and the button on each page does; both are remembered.
 //
 // An element says with `data-word` which word it shows, with `data-word-label`, `-placeholder` and
 // `-title` which ones it is described by. Everything is inserted as text.
@@ -6,9 +7,10 @@
 import { WORDS } from "/pages/words.js";
 
 const KEY = "racetrack.language";
+const PARAMETER = "lang";
 const ATTRIBUTES = { label: "aria-label", placeholder: "placeholder", title: "title" };
 const listeners = [];
-let language = remembered() ?? preferred();
+let language = asked() ?? remembered() ?? preferred();
 
 /// The word of this name, with its values put in.
 export function word(name, values = {}) {
@@ -26,11 +28,19 @@ export function clock(at, options = { hour: "numeric", minute: "2-digit" }) {
   return new Intl.DateTimeFormat(language, options).format(new Date(at));
 }
 
-/// Shows this word now, and in whatever language comes later.
+/// Shows this word now, and in whatever language comes later; without a name, nothing.
 export function show(element, name) {
   if (element.dataset.word === name) return;
-  element.dataset.word = name;
-  element.textContent = word(name);
+  if (name === undefined) delete element.dataset.word;
+  else element.dataset.word = name;
+  element.textContent = name === undefined ? "" : word(name);
+}
+
+/// Describes the element by this word, now and in whatever language comes later; `kind` as in the
+/// names of its attributes.
+export function describe(element, kind, name) {
+  element.setAttribute(`data-word-${kind}`, name);
+  element.setAttribute(ATTRIBUTES[kind], word(name));
 }
 
 /// Called now and whenever the language has changed.
@@ -58,6 +68,21 @@ function other() {
   return language === "ko" ? "en" : "ko";
 }
 
+/// The language that the address names, as "ko" or "ko-KR"; links lead on without it, so it is remembered.
+function asked() {
+  const [tag] = new URLSearchParams(location.search).get(PARAMETER)?.toLowerCase().split("-") ?? [];
+  if (!Object.hasOwn(WORDS, tag)) return undefined;
+  localStorage.setItem(KEY, tag);
+  return tag;
+}
+
+/// What the address says is over once the button has been pressed.
+function forgetAsked() {
+  const address = new URL(location.href);
+  address.searchParams.delete(PARAMETER);
+  history.replaceState(history.state, "", address);
+}
+
 function remembered() {
   const known = localStorage.getItem(KEY);
   return known in WORDS ? known : undefined;
@@ -70,6 +95,7 @@ function preferred() {
 document.getElementById("language").addEventListener("click", () => {
   language = other();
   localStorage.setItem(KEY, language);
+  forgetAsked();
   for (const listener of listeners) listener();
 });
 onLanguage(translate);

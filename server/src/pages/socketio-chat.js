@@ -1,6 +1,7 @@
 // The chat over Socket.IO, namespace `/chat`: the same client twice, over a WebSocket and over
 // HTTP long-polling.
 
+import { isTooFast } from "/pages/reasons.js";
 import { Socket } from "/pages/socketio.js";
 import { Transport } from "/pages/transport.js";
 
@@ -48,7 +49,8 @@ class SocketioChat extends Transport {
       // The first argument is the event in words, for the clients of the original chat.
       case "msg": return this.event(args[1]);
       case "refused":
-        if (!args[0].id) this.#problem = args[0].problem;
+        // After this one the connection goes on.
+        if (!args[0].id && !isTooFast(args[0].problem)) this.#problem = args[0].problem;
         return this.refused(args[0]);
     }
   }

@@ -62,7 +62,9 @@ export class Websocket extends Transport {
     this.#silence = setTimeout(() => this.lost(), SILENCE_MS_MAX);
   }
 
+  /// A refusal that came before counts only when it is what the connection was closed for.
   #over(code) {
-    this.lost(code > STATUS_BASE ? { problem: this.#problem } : {});
+    const problem = this.#problem;
+    this.lost(problem && code === STATUS_BASE + problem.status ? { problem } : {});
   }
 }
