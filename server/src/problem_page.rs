@@ -122,7 +122,8 @@ mod tests {
         check(&[chromium], true);
         check(&["application/xml", "Text/HTML; charset=utf-8"], true);
         check(&["text/html;q=0.9, application/json;q=0.5"], true);
-        for programs in ["*/*", "application/json, text/plain, */*", "text/event-stream", "text/*"] {
+        for programs in ["*/*", "application/json, text/plain, */*", "text/event-stream", "text/*"]
+        {
             check(&[programs], false);
         }
         check(&["application/json, text/html;q=0.9"], false);

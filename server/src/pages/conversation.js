@@ -40,7 +40,7 @@ const FRUITLESS_MAX = 2;
 const SETTLED_MS = 30_000;
 /// Sessions in a row that were lost sooner before the page waits for a button to be pressed.
 const SHORT_LIVED_MAX = 5;
-/// Who has not heard from the server for longer has probably been away, and is not paired unasked.
+/// Where nothing was heard for longer the user has probably been away, and is not paired unasked.
 const AWAY_MS_MAX = 300_000;
 /// When to ask again for another partner, where the server does not say.
 const TOO_FAST_MS = 1_000;
@@ -65,7 +65,8 @@ export class Conversation {
   /// Sessions in a row that were lost soon after they began.
   #shortLived = 0;
   #openedAt = 0;
-  /// When the server was last heard of, by the clock on the wall: other clocks stop while a machine sleeps.
+  /// When the server or the user was last heard of, by the clock on the wall: other clocks stop while a
+  /// machine sleeps.
   #heardAt = 0;
   /// The next session waits for the page to be looked at.
   #isDue = false;
@@ -113,6 +114,7 @@ export class Conversation {
   /// Goes on where the page has stopped trying.
   tryAgain() {
     if (this.phase !== "stopped") return;
+    this.#heardAt = Date.now();
     this.#backOff.reset();
     if (this.#token) this.#connect();
     else this.#open();
@@ -224,6 +226,7 @@ export class Conversation {
     this.#shortLived = now - this.#openedAt < SETTLED_MS ? this.#shortLived + 1 : 0;
     if (this.#shortLived > SHORT_LIVED_MAX) return this.#end("short_lived");
     if (now - this.#heardAt > AWAY_MS_MAX) return this.#end(reason);
+    this.#forgetTheWait();
     this.#word(`ended_${reason}`);
     this.#backOff.reset(this.#shortLived);
     this.#openLater(reason, ms);
@@ -231,6 +234,7 @@ export class Conversation {
 
   /// What the server refuses now it refuses at the next attempt too.
   #refuse({ status, title }) {
+    this.#forgetTheWait();
     this.#word("ended_refused", { why: `${status} ${title}`.trim() });
     this.#reset("ended");
   }
@@ -408,7 +412,7 @@ export class Conversation {
     this.#on.state();
   }
 
-  /// That one waited says nothing any more once somebody is there.
+  /// That one waits is no longer so once somebody is there, or the session is over.
   #forgetTheWait() {
     if (this.lines.at(-1)?.word === "waiting") this.#on.dropped(this.lines.pop());
   }
@@ -440,6 +444,7 @@ export class Conversation {
 
   #end(reason) {
     if (this.phase === "ended") return;
+    this.#forgetTheWait();
     this.#word(`ended_${reason}`);
     this.#reset("ended", reason);
   }

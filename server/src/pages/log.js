@@ -23,11 +23,12 @@ export class Log {
     this.#again = again;
     newer.addEventListener("click", () => this.toEnd());
     box.addEventListener("scroll", () => this.#atEnd() && this.#seen(), { passive: true });
-    new ResizeObserver(() => this.#follow && this.toEnd()).observe(box);
+    new ResizeObserver(() => this.#resized()).observe(box);
     onLanguage(() => this.#rows.forEach(({ line }) => this.change(line)));
   }
 
   #follow = true;
+  #height;
 
   add(line) {
     const row = line.kind === "word" ? document.createElement("p") : this.#message(line);
@@ -86,8 +87,15 @@ export class Log {
     this.#seen();
   }
 
+  #resized() {
+    this.#height = this.#box.clientHeight;
+    if (this.#follow) this.toEnd();
+  }
+
+  /// True when the reader is at the end. A log that has become smaller has not been scrolled by its reader.
   #atEnd() {
     const { scrollHeight, scrollTop, clientHeight } = this.#box;
+    if (clientHeight !== this.#height) return false;
     this.#follow = scrollHeight - scrollTop - clientHeight < AT_END_PX;
     return this.#follow;
   }

@@ -14,6 +14,7 @@ export class Person {
   static async arrive(stage, { relay, ...options } = {}) {
     const origin = relay?.url ?? stage.server.url;
     const person = new Person(await stage.page({ origins: [origin], ...options }), origin);
+    person.isOnPhone = options.hasTouch === true;
     await person.visit();
     return person;
   }
@@ -48,7 +49,8 @@ export class Person {
   async say(...texts) {
     for (const text of texts) {
       await this.field.fill(text);
-      await this.field.press("Enter");
+      if (this.isOnPhone) await this.button("Send").tap();
+      else await this.field.press("Enter");
     }
   }
 
@@ -58,6 +60,27 @@ export class Person {
 
   async meets() {
     await this.page.getByText("Talking with a stranger").waitFor();
+  }
+
+  /// Waits for this word on how the connection is.
+  async isConnectedAs(words) {
+    await this.page.locator("#connection").getByText(words).waitFor();
+  }
+
+  /// The conversations in the log: those that are over, and the one that goes on.
+  get over() {
+    return this.page.getByRole("group", { name: "Conversation, over", exact: true });
+  }
+
+  get going() {
+    return this.page.getByRole("group", { name: "Conversation", exact: true });
+  }
+
+  /// Does this in Korean, and goes back to English.
+  async inKorean(does) {
+    await this.button("한국어").click();
+    await does();
+    await this.button("English").click();
   }
 
   async connected() {

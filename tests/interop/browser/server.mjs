@@ -1,4 +1,5 @@
-// The server under test, and a relay in front of it whose connections can be cut.
+// The server under test, which can be ended and started again at its port, and a relay in front of it
+// whose connections can be cut.
 
 import { spawn } from "node:child_process";
 import net from "node:net";
@@ -7,9 +8,11 @@ import { createInterface } from "node:readline";
 const READY_MS_MAX = 20_000;
 const STOP_MS_MAX = 15_000;
 
-/// Starts the server at a free port; resolves when it listens. `stop` gives what it has complained of.
-export async function start(binary, options = []) {
-  const args = ["serve", "--addr", "127.0.0.1:0", "--drain-ms-max", "0", ...options];
+/// Starts the server, at a free port unless one is given; resolves when it listens. `stop` gives what it
+/// has complained of.
+export async function start(binary, options = [], port = 0) {
+  const drain = options.includes("--drain-ms-max") ? [] : ["--drain-ms-max", "0"];
+  const args = ["serve", "--addr", `127.0.0.1:${port}`, ...drain, ...options];
   const child = spawn(binary, args, {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, RUST_LOG: "warn" },
@@ -30,19 +33,21 @@ export async function start(binary, options = []) {
     });
     ended.then((why) => { clearTimeout(late); reject(new Error(`the server has ended: ${why}`)); });
   });
-  const stop = async () => {
-    child.kill("SIGTERM");
+  const stop = async (signal = "SIGTERM") => {
+    child.kill(signal);
     const late = setTimeout(kill, STOP_MS_MAX);
     await ended;
     clearTimeout(late);
     process.off("exit", kill);
     return complaints;
   };
-  return { url, stop };
+  return { url, stop, options, port: Number(new URL(url).port) };
 }
 
-/// A way to the server that can be cut: all connections that stand are reset, new ones are let through.
+/// A way to the server that can be cut: all connections that stand are reset, new ones are let through
+/// unless the way is blocked.
 export class Relay {
+  isBlocked = false;
   #pairs = new Set();
   #listener;
 
@@ -62,12 +67,19 @@ export class Relay {
     return size;
   }
 
+  /// Cuts all connections, and every new one.
+  block() {
+    this.isBlocked = true;
+    this.cut();
+  }
+
   close() {
     this.#listener.close();
     this.cut();
   }
 
   #connect(near, port) {
+    if (this.isBlocked) return near.resetAndDestroy();
     const far = net.connect(port, "127.0.0.1");
     const pair = [near, far];
     this.#pairs.add(pair);

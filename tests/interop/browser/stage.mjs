@@ -30,13 +30,23 @@ export class Stage {
   }
 
   /// One more server, which ends with the row.
-  async serve(options) {
-    const server = await start(this.binary, options);
-    this.onEnd(async () => {
-      const complaints = await server.stop();
-      this.#faults.push(...complaints.map((line) => `the server: ${line}`));
-    });
+  async serve(options, port) {
+    const server = await start(this.binary, options, port);
+    const { stop } = server;
+    let stopped;
+    server.stop = (signal) => {
+      stopped ??= stop(signal).then((complaints) => {
+        this.#faults.push(...complaints.map((line) => `the server: ${line}`));
+      });
+      return stopped;
+    };
+    this.onEnd(() => server.stop());
     return server;
+  }
+
+  /// A new process with the options of one that has ended, at the same address.
+  serveAgain({ options, port }) {
+    return this.serve(options, port);
   }
 
   /// A page of somebody with a browser of their own. `allowed` are the complaints that are part of

@@ -186,6 +186,62 @@ async fn whatever_a_page_names_is_there_and_whatever_is_there_is_named() {
     assert_eq!(orphans, [""; 0], "nobody leads there");
 }
 
+/// What Chromium accepts when it navigates.
+const NAVIGATION: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+
+#[tokio::test]
+async fn a_navigation_that_fails_is_answered_with_a_page_in_both_languages() {
+    let served = serve(Config::default()).await;
+    let refused = [
+        ("GET /nothing", 404, "not-found"),
+        ("GET /chat/", 404, "not-found"),
+        ("GET /announce", 405, "method-not-allowed"),
+        ("GET /api/session", 405, "method-not-allowed"),
+        ("GET /api/events", 401, "no-session"),
+        ("GET /api/ws", 426, "not-websocket"),
+        ("GET /api/events?after=%3Cb%3E", 401, "no-session"),
+    ];
+    for (request, status, problem) in refused {
+        let program = ask(request).header("accept", "*/*").of(served.addr).await;
+        assert_eq!(program.status, status, "{request}");
+        assert_eq!(program.header("content-type"), Some("application/problem+json"), "{request}");
+        assert_eq!(program.json()["type"], format!("/problems/{problem}"), "{request}");
+        let page = ask(request).header("accept", NAVIGATION).of(served.addr).await;
+        assert_eq!(page.status, status, "{request}");
+        assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"), "{request}");
+        assert_eq!(page.header("x-content-type-options"), Some("nosniff"), "{request}");
+        let policy = page.header("content-security-policy").expect("a policy");
+        assert!(policy.starts_with("default-src 'self'; "), "{request}: {policy}");
+        for name in ["allow", "retry-after"] {
+            assert_eq!(page.header(name), program.header(name), "{request}: {name}");
+        }
+        for answer in [&program, &page] {
+            assert_eq!(answer.header("vary"), Some("accept"), "{request}");
+        }
+        for expected in
+            [&format!("<h1>{status} "), "href=\"/\"", "lang=\"ko\"", "href=\"/chat?lang=ko\""]
+        {
+            assert!(page.body.contains(expected), "{request}: no {expected} in {}", page.body);
+        }
+        for unwanted in ["<script", "<b>", "{status}", "{title}", "{english}", "{korean}", "://"] {
+            assert!(!page.body.contains(unwanted), "{request}: {unwanted} in {}", page.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_before_the_router_is_a_page_for_a_navigation_too() {
+    let served = serve(Config::default()).await;
+    let refused = || ask("POST /api/session").header("origin", "https://elsewhere.example");
+    let page = refused().header("accept", NAVIGATION).of(served.addr).await;
+    assert_eq!((page.status, page.header("content-type")), (403, Some("text/html; charset=utf-8")));
+    let program = refused().of(served.addr).await;
+    assert_eq!(program.header("content-type"), Some("application/problem+json"));
+    let head = ask("HEAD /nothing").header("accept", NAVIGATION).of(served.addr).await;
+    assert_eq!((head.status, head.body.as_str()), (404, ""));
+    assert_eq!(head.header("content-type"), Some("text/html; charset=utf-8"));
+}
+
 /// The words of one language, as `words.js` has them: a line a word.
 fn words(language: &str) -> BTreeMap<String, String> {
     let files = files();

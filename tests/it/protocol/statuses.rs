@@ -136,7 +136,7 @@ async fn what_is_not_there_is_404_and_what_cannot_be_done_there_405() {
         expect![[r#"
         404
         content-type: application/problem+json
-        {"type":"/problems/not-found","title":"Not found","status":404,"detail":"there is nothing here; see the README for what there is"}
+        {"type":"/problems/not-found","title":"Not found","status":404,"detail":"there is nothing at this address; GET / and GET /api/openapi.json list what there is"}
     "#]],
     );
     check(
@@ -145,7 +145,7 @@ async fn what_is_not_there_is_404_and_what_cannot_be_done_there_405() {
             405
             content-type: application/problem+json
             allow: POST,DELETE,OPTIONS
-            {"type":"/problems/method-not-allowed","title":"Method not allowed","status":405,"detail":"this address does not take that method"}
+            {"type":"/problems/method-not-allowed","title":"Method not allowed","status":405,"detail":"this address does not take that method; `Allow` lists those that it takes"}
         "#]],
     );
 }

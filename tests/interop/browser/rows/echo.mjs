@@ -45,10 +45,10 @@ export const echo = [
     const [announcing, parked] = [await stage.page(), await stage.page()];
     for (const page of [announcing, parked]) {
       await page.goto(`${stage.server.url}/longpolling.html`);
-      await page.getByText("Requests parked: 1").waitFor();
+      await page.getByText("Requests without an answer yet: 1").waitFor();
     }
     await parked.getByRole("button", { name: "One more request" }).click();
-    await parked.getByText("Requests parked: 2").waitFor();
+    await parked.getByText("Requests without an answer yet: 2").waitFor();
     for (const text of ["Lunch is ready", "점심이 식었습니다"]) {
       // A request is parked when the server has it, which the page cannot know.
       await until(announcing, "all requests are parked", async (count) => {
@@ -59,11 +59,11 @@ export const echo = [
       await announcing.getByRole("button", { name: "Announce" }).click();
       for (const page of [announcing, parked]) {
         await page.getByText(`200 ${JSON.stringify(`${text}\n`)}`).first().waitFor();
-        await page.getByText("Requests parked: 1").waitFor();
+        await page.getByText("Requests without an answer yet: 1").waitFor();
       }
     }
     await parked.getByRole("button", { name: "Stop" }).click();
-    await parked.getByText("Requests parked: 0").waitFor();
+    await parked.getByText("Requests without an answer yet: 0").waitFor();
     await parked.getByRole("button", { name: "Ask for the delayed hello" }).click();
     await parked.getByText('200 "Hello World\\n"').waitFor();
   }),

@@ -46,7 +46,7 @@ export const keyboard = [
     await cyd.start();
     await cyd.waits();
     await keyboard.press("Escape");
-    await ann.isTold("You went on to somebody else.");
+    await ann.isTold("You skipped to the next person.");
     await Promise.all([bob.meets(), cyd.meets()]);
     await isAt(ann, "Message");
     const dan = await Person.arrive(stage);

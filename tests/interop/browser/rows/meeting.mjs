@@ -77,8 +77,8 @@ export const meeting = [
     await cyd.start();
     await cyd.waits();
     await ann.button("Next person").click();
-    await ann.isTold("You went on to somebody else.");
-    await bob.isTold("The stranger went on to somebody else.");
+    await ann.isTold("You skipped to the next person.");
+    await bob.isTold("The stranger skipped to the next person.");
     // Who was left is the first to meet somebody.
     await Promise.all([bob.meets(), cyd.meets()]);
     await ann.waits();
