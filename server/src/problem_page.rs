@@ -58,7 +58,8 @@ fn quality(headers: &HeaderMap, media_types: &[&str]) -> f32 {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next()?;
         media_types.iter().find(|known| known.eq_ignore_ascii_case(name))?;
-        let weight = parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q=")));
+        let weight =
+            parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
         Some(weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
     });
     named.fold(0.0, f32::max)

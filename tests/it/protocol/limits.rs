@@ -125,6 +125,7 @@ async fn a_body_that_is_never_complete_is_408() {
         content-type: application/problem+json
         connection: close
         content-length: 153
+        vary: accept
         x-content-type-options: nosniff
         cache-control: no-store
 
@@ -215,6 +216,7 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
     check("", expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/problem+json
+        vary: accept
         x-content-type-options: nosniff
         cache-control: no-store
         connection: close
@@ -225,6 +227,7 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
     check("host: test\r\nhost: test\r\n", expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/problem+json
+        vary: accept
         x-content-type-options: nosniff
         cache-control: no-store
         connection: close
@@ -235,6 +238,7 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
     check("host: te st\r\n", expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/problem+json
+        vary: accept
         x-content-type-options: nosniff
         cache-control: no-store
         connection: close
@@ -245,6 +249,7 @@ async fn a_host_that_is_missing_doubled_or_none_is_400() {
     check("host: me@test\r\n", expect![[r#"
         HTTP/1.1 400 Bad Request
         content-type: application/problem+json
+        vary: accept
         x-content-type-options: nosniff
         cache-control: no-store
         connection: close
