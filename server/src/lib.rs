@@ -41,6 +41,7 @@ mod fields;
 mod forwarded;
 mod front;
 mod host;
+mod media;
 mod origin;
 mod source;
 

@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
 };
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -26,9 +26,13 @@ const MODULE: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 /// Only what came from here may run, be loaded or be spoken to, and text never becomes markup.
-pub(crate) const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
+const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'none'; \
     frame-ancestors 'none'; object-src 'none'; require-trusted-types-for 'script'; \
     trusted-types 'none'";
+
+/// What guards every page, beside what [every answer](crate::answers) has.
+pub(crate) const GUARDS: [(HeaderName, &str); 2] =
+    [(CONTENT_SECURITY_POLICY, POLICY), (REFERRER_POLICY, "no-referrer")];
 
 /// One embedded file: where it is asked for, what it is, and what is in it.
 struct Page {
@@ -97,16 +101,11 @@ async fn online(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
 /// The page, or that it is still the one which the browser has.
 fn answer(page: &Page, asked: &HeaderMap) -> Response {
     let tag = tag(page.content);
-    let headers = [
-        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (ETAG, tag.clone()),
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
-        (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
+    let cached = [(CACHE_CONTROL, HeaderValue::from_static("no-cache")), (ETAG, tag.clone())];
     if fields::none_match_names(asked, &tag) {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
+        return (StatusCode::NOT_MODIFIED, cached, GUARDS).into_response();
     }
-    (headers, [(CONTENT_TYPE, page.content_type)], page.content).into_response()
+    (cached, GUARDS, [(CONTENT_TYPE, page.content_type)], page.content).into_response()
 }
 
 /// Weak, because the same content goes out compressed and plain.

@@ -6,15 +6,13 @@
 //! nothing that the request contained.
 
 use axum::body::Body;
-use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY,
-    VARY, X_CONTENT_TYPE_OPTIONS,
-};
+use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 
 use crate::error::Title;
-use crate::pages::{HTML, POLICY};
+use crate::media;
+use crate::pages::{self, HTML};
 
 const TEMPLATE: &str = include_str!("problem_page.html");
 const HTML_TYPES: [&str; 2] = ["text/html", "application/xhtml+xml"];
@@ -38,31 +36,17 @@ pub(crate) fn present(mut response: Response, is_wanted: bool) -> Response {
     let page = page(response.status(), title);
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
-    for (name, value) in [
-        (CONTENT_TYPE, HTML),
-        (CACHE_CONTROL, "no-store"),
-        (CONTENT_SECURITY_POLICY, POLICY),
-        (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (REFERRER_POLICY, "no-referrer"),
-    ] {
-        headers.insert(name, HeaderValue::from_static(value));
-    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(HTML));
+    headers.extend(pages::GUARDS.map(|(name, value)| (name, HeaderValue::from_static(value))));
     response.map(|_| Body::from(page))
 }
 
-/// The highest quality (RFC 9110, 12.4.2) of these media types, of which wildcards name none.
+/// The highest quality of these media types, of which wildcards name none.
 fn quality(headers: &HeaderMap, media_types: &[&str]) -> f32 {
-    let lines = headers.get_all(ACCEPT).iter().filter_map(|line| line.to_str().ok());
-    let ranges = lines.flat_map(|line| line.split(','));
-    let named = ranges.filter_map(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let name = parts.next()?;
-        media_types.iter().find(|known| known.eq_ignore_ascii_case(name))?;
-        let weight =
-            parts.find_map(|part| part.strip_prefix("q=").or_else(|| part.strip_prefix("Q=")));
-        Some(weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0)))
-    });
-    named.fold(0.0, f32::max)
+    let is_one =
+        |name: &[u8]| media_types.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    let named = media::ranges(headers).filter(|(name, _)| is_one(name));
+    named.map(|(_, quality)| quality).fold(0.0, f32::max)
 }
 
 fn page(status: StatusCode, title: &str) -> String {
@@ -113,7 +97,8 @@ mod tests {
 
     #[track_caller]
     fn check(accept: &[&'static str], is_page: bool) {
-        let values = accept.iter().map(|&line| (ACCEPT, HeaderValue::from_static(line)));
+        let value = |line: &str| HeaderValue::from_bytes(line.as_bytes()).expect("a value");
+        let values = accept.iter().map(|line| (ACCEPT, value(line)));
         assert_eq!(is_wanted(&values.collect()), is_page, "{accept:?}");
     }
 
@@ -123,6 +108,8 @@ mod tests {
         check(&[chromium], true);
         check(&["application/xml", "Text/HTML; charset=utf-8"], true);
         check(&["text/html;q=0.9, application/json;q=0.5"], true);
+        // An element that is not understood hides no other.
+        check(&["\u{e9}, text/html"], true);
         for programs in ["*/*", "application/json, text/plain, */*", "text/event-stream", "text/*"]
         {
             check(&[programs], false);

@@ -21,13 +21,13 @@
 use std::convert::Infallible;
 
 use axum::extract::FromRequestParts;
-use axum::http::header::{ACCEPT, COOKIE, ORIGIN, REFERER, SEC_WEBSOCKET_KEY, UPGRADE};
+use axum::http::header::{COOKIE, ORIGIN, REFERER, SEC_WEBSOCKET_KEY, UPGRADE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::config::Config;
 use crate::forwarded::Client;
-use crate::{fields, origin};
+use crate::{fields, media, origin};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -115,10 +115,7 @@ fn origin_of(referer: &HeaderValue) -> Option<&str> {
 
 /// True for a navigation of a browser that does not send `Sec-Fetch-Mode`.
 fn asks_for_page(headers: &HeaderMap) -> bool {
-    fields::elements(headers, ACCEPT).any(|range| {
-        let range = range.split(|byte| *byte == b';').next().unwrap_or_default();
-        range.trim_ascii().eq_ignore_ascii_case(b"text/html")
-    })
+    media::ranges(headers).any(|(name, _)| name.eq_ignore_ascii_case(b"text/html"))
 }
 
 /// True for the handshake of a WebSocket; no page can set `Sec-WebSocket-Key` on another request.
