@@ -99,7 +99,7 @@ function updatePhase() {
   const { phase } = conversation;
   at("connection").dataset.phase = phase;
   clearTimeout(phaseTimer);
-  const calm = ["open", "idle", "ended", "elsewhere", "stopped"].includes(phase);
+  const calm = phase === "open" || conversation.isOver;
   phaseTimer = setTimeout(() => { show(at("connection"), phaseWord()); showPartner(); }, calm ? 0 : FLICKER_MS);
 }
 

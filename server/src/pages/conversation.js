@@ -226,17 +226,14 @@ export class Conversation {
     this.#shortLived = now - this.#openedAt < SETTLED_MS ? this.#shortLived + 1 : 0;
     if (this.#shortLived > SHORT_LIVED_MAX) return this.#end("short_lived");
     if (now - this.#heardAt > AWAY_MS_MAX) return this.#end(reason);
-    this.#forgetTheWait();
-    this.#word(`ended_${reason}`);
+    this.#tellEnd(reason);
     this.#backOff.reset(this.#shortLived);
     this.#openLater(reason, ms);
   }
 
   /// What the server refuses now it refuses at the next attempt too.
   #refuse({ status, title }) {
-    this.#forgetTheWait();
-    this.#word("ended_refused", { why: `${status} ${title}`.trim() });
-    this.#reset("ended");
+    this.#end("refused", { why: `${status} ${title}`.trim() });
   }
 
   // The connection
@@ -442,11 +439,15 @@ export class Conversation {
 
   // Its state
 
-  #end(reason) {
+  #end(reason, values) {
     if (this.phase === "ended") return;
-    this.#forgetTheWait();
-    this.#word(`ended_${reason}`);
+    this.#tellEnd(reason, values);
     this.#reset("ended", reason);
+  }
+
+  #tellEnd(reason, values) {
+    this.#forgetTheWait();
+    this.#word(`ended_${reason}`, values);
   }
 
   /// No session any more; its lines stay. What was accepted was acknowledged before a last event, and

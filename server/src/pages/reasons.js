@@ -2,6 +2,9 @@
 // end of a word's name: `line_ended_..` for a session that is over, `phase_..` for what is waited
 // for. It decides nothing else.
 
+const SUPERSEDED = "/problems/superseded";
+const TOO_FAST = "/problems/too-fast";
+
 /// Problems after which a session cannot go on.
 const ENDS = {
   "/problems/no-session": "unknown",
@@ -15,16 +18,13 @@ const PASSES = {
   "/problems/draining": "draining",
   "/problems/too-many-connections": "many_connections",
   "/problems/too-many-sessions": "many_sessions",
-  "/problems/too-fast": "too_fast",
+  [TOO_FAST]: "too_fast",
 };
 
 /// Statuses that a server or a proxy answers with for a while: Request Timeout, Too Early.
 const PASSING = [408, 425];
 const TOO_MANY_REQUESTS = 429;
 const SERVER_ERROR = 500;
-
-const SUPERSEDED = "/problems/superseded";
-const TOO_FAST = "/problems/too-fast";
 
 /// Why the session is over; undefined when it is not.
 export function endOf(problem) {
