@@ -249,7 +249,11 @@ fn steps(
         while let Some((_, trouble)) = troubles.next_if(|(at, _)| *at <= sim.elapsed()) {
             struck.extend(trouble.strike(sim, network));
         }
-        if sim.step()? {
+        let is_over = sim.step()?;
+        if determinism::has_escaped() {
+            return Err("the run has left the simulation".into());
+        }
+        if is_over {
             let missed = troubles.filter(|(_, trouble)| !matches!(trouble, Trouble::Start(_)));
             struck.extend(missed.map(|_| 0));
             return Ok(struck);

@@ -1,77 +1,39 @@
-//! What is left when simulated code has reached past its seed: the way that it took, and who took
-//! it where that can be told.
+//! What is left when simulated code has reached past its seed: what it reached for, who did, and
+//! what to do instead.
 
 use std::backtrace::Backtrace;
 
-/// Code that is never the reason, by what its name begins with or its place contains: it carries
-/// a call from its maker to the system, or takes it down.
-const CARRIERS: [&str; 4] = ["std::", "<std::", "core::", "<core::"];
-const PLACES_OF_CARRIERS: [&str; 4] = [
-    "/rustc/",
-    "src/determinism/escape.rs",
-    "src/determinism/state.rs",
-    "src/determinism/tripwire.rs",
-];
+use super::callers::Callers;
+use super::outside::{Outside, remedy};
 
 /// The first call of a run that the simulation does not serve.
 #[derive(Debug)]
 pub(super) struct Escape {
-    /// What was asked for.
+    /// What was asked for: a function of the C library, a system call.
     way: &'static str,
-    /// The calls under way, if the C library was asked.
+    outside: Outside,
+    /// The calls under way, if they could be taken down.
     calls: Option<Backtrace>,
 }
 
 impl Escape {
-    /// Through a function of the C library. Takes down who calls; puts nothing into words yet,
-    /// which needs files.
-    pub(super) fn through(function: &'static str) -> Self {
-        Self { way: function, calls: Some(Backtrace::force_capture()) }
+    /// Takes down who calls; puts nothing into words yet, which needs files.
+    pub(super) fn through(way: &'static str, outside: Outside) -> Self {
+        Self { way, outside, calls: Some(Backtrace::force_capture()) }
     }
 
-    /// Past the C library, where a handler of signals noted it.
-    pub(super) fn past(way: &'static str) -> Self {
-        Self { way, calls: None }
+    /// Where the calls under way could not be taken down.
+    pub(super) fn past(way: &'static str, outside: Outside) -> Self {
+        Self { way, outside, calls: None }
     }
 
-    /// One line. To be called on an ordinary thread.
+    /// One line: what was asked for, by which function of std or tokio, by whom, and what to do
+    /// instead. To be called on an ordinary thread.
     pub(super) fn describe(&self) -> String {
-        let way = self.way;
-        let caller = self.calls.as_ref().and_then(|calls| caller(&calls.to_string(), way));
-        let caller = caller.map(|caller| format!(", called by {caller}")).unwrap_or_default();
-        format!("simulated code reached past its seed: {way}{caller}")
-    }
-}
-
-/// The nearest call that is neither the function itself nor a carrier, from the text of a
-/// backtrace: a number, a colon and a name a line, with the place on the line below where it is
-/// known.
-fn caller(calls: &str, function: &str) -> Option<String> {
-    let mut lines = calls.lines().map(str::trim_start).peekable();
-    while let Some(line) = lines.next() {
-        let Some((_number, name)) = line.split_once(": ") else { continue };
-        let place = lines.next_if(|line| line.starts_with("at ")).unwrap_or_default();
-        let is_carrier = CARRIERS.iter().any(|carrier| name.starts_with(carrier))
-            || PLACES_OF_CARRIERS.iter().any(|carrier| place.contains(carrier));
-        if name != function && !is_carrier {
-            return Some(format!("{name} {place}").trim_end().to_owned());
-        }
-    }
-    None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_caller_is_the_nearest_code_that_is_not_a_carrier() {
-        let calls = "   0: std::backtrace::Backtrace::create\n   1: trip\n             at \
-                     ./sim/src/determinism/state.rs:9:1\n   2: gettimeofday\n             at ./x.rs:1:1\n   \
-                     3: now\n             at /rustc/abc/library/std/src/time.rs:1:1\n   4: today\n             \
-                     at ./clock.rs:7:5\n   5: main\n";
-        assert_eq!(caller(calls, "gettimeofday").as_deref(), Some("today at ./clock.rs:7:5"));
-        assert_eq!(caller("   0: <unknown>\n", "time").as_deref(), Some("<unknown>"));
-        assert_eq!(caller("", "time"), None);
+        let Self { way, outside, calls } = self;
+        let callers = calls.as_ref().map(|calls| Callers::of(&calls.to_string(), way));
+        let callers = callers.unwrap_or_default();
+        let remedy = remedy(*outside, callers.function.as_deref());
+        format!("simulated code reached past its seed: {way}{callers}; {remedy}")
     }
 }

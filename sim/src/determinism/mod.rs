@@ -11,23 +11,33 @@
 //! thread and steps them with each map: on a used thread the first map of a
 //! run would hash differently from the first map of the run before it.
 //!
-//! Whoever asks for entropy, the time or a thread in any other way trips a wire: the run goes on
-//! and has failed, with [`TraceReport::escape`] to say why. `tripwire` watches the other functions
-//! of the GNU C library, `trap` system calls and the time stamp counter. Neither sees random numbers
-//! of the processor (`rdrand`), addresses of memory, process and thread ids, the auxiliary vector
-//! or what is in files: who lets them decide anything is found by comparing traces only.
+//! Code that asks for entropy or the time in any other way, or for anything outside of the simulation
+//! (a socket, a change of a file, a wait in real time, a thread, a process), trips a wire: the run has
+//! failed, with [`TraceReport::escape`] to say why. `tripwire` watches functions of the GNU C library,
+//! `trap` system calls (`calls` lists them) and the time stamp counter, and `panics` the ones of
+//! tokio that give the wrong advice here. None of them sees random numbers of the processor
+//! (`rdrand`), addresses of memory, process and thread ids, the auxiliary vector or what is in files:
+//! code that lets them decide anything is found by comparing traces only.
 
 pub mod clock;
-mod escape;
 mod interpose;
 mod panics;
 mod standstill;
 mod state;
 pub mod trace;
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod calls;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod filter;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod trap;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod tripwire;
+
+mod callers;
+mod escape;
+mod outside;
 
 #[cfg(test)]
 mod tests;
@@ -35,12 +45,14 @@ mod tests;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Once, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use escape::Escape;
 use standstill::{LOOKS_MAX, Watched};
+use state::Progress;
 pub use trace::{Counts, Divergence, Entry, Kind, TraceReport};
 
 /// Simulated programs nest deeply in unoptimised builds.
@@ -94,29 +106,34 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let (steps, (running, over)) = (Arc::<AtomicU64>::default(), mpsc::channel());
-    let stepped = Arc::clone(&steps);
+    let (progress, (running, over)) = (Arc::<Progress>::default(), mpsc::channel());
+    let shown = Arc::clone(&progress);
     let thread = thread::Builder::new()
         .name(format!("seed-{seed}"))
         .stack_size(STACK_BYTES)
         .spawn(move || {
             set_traps(true);
-            state::begin(seed, epoch_ms, record_entries, stepped);
+            state::begin(seed, epoch_ms, record_entries, shown);
             let outcome = catch_unwind(AssertUnwindSafe(body));
-            let (report, escape) = state::end();
+            let report = state::end();
             set_traps(false);
             let outcome = outcome.map_err(|payload| panics::describe(&report.panics, &*payload));
             drop(running);
-            (outcome, report, escape)
+            (outcome, report)
         })
         .expect("the system can start one more thread");
-    let Some((outcome, mut report, escape)) = Watched { thread, steps, over }.wait(looks_max)
-    else {
-        let why = "nothing waits for anything any more, so simulated time stands still";
-        return (Err(why.to_owned()), TraceReport::of_a_standstill());
-    };
-    report.escape = escape.map(|escape| escape.describe());
+    let ended = Watched { thread, progress: Arc::clone(&progress), over }.wait(looks_max);
+    let (outcome, mut report) = ended.unwrap_or_else(|| {
+        (Err(standstill::STANDS_STILL.to_owned()), TraceReport::of_a_standstill())
+    });
+    report.escape = progress.escape.get().map(Escape::describe);
     (outcome, report)
+}
+
+/// True on a simulated thread whose run has left the simulation, and so has failed: there is no use
+/// in going on.
+pub(crate) fn has_escaped() -> bool {
+    state::has_escaped()
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]

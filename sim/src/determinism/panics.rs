@@ -7,13 +7,21 @@
 use std::any::Any;
 use std::panic;
 
+use super::outside::Outside;
 use super::state;
+
+/// How the panic of tokio begins that its sockets and signals raise on a simulated host, whose
+/// runtime has no driver for either. Its advice, to enable I/O, cannot be followed there.
+const NO_DRIVER: &str = "A Tokio 1.x context was found, but IO is disabled";
 
 /// Puts a hook before the present one. To be called once a process.
 pub(super) fn install_hook() {
     let previous = panic::take_hook();
     panic::set_hook(Box::new(move |info| {
         let text = text_of(info.payload());
+        if text.starts_with(NO_DRIVER) {
+            let _is_simulated = state::trip("tokio's I/O driver", Outside::Driver);
+        }
         let line = match info.location() {
             Some(place) => format!("{text} (at {place})"),
             None => text.to_owned(),

@@ -1,11 +1,11 @@
 //! The state of one simulated thread: its entropy, its clock, its trace.
 //!
-//! Reached from inside the C library's functions, so it never blocks, never
+//! Outside from inside the C library's functions, so it never blocks, never
 //! panics, and allocates only while the entries of a trace are listed and when the run has failed.
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
@@ -13,6 +13,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::clock::Clock;
 use super::escape::Escape;
+use super::outside::Outside;
 use super::trace::{self, Kind, Trace, TraceReport};
 
 /// Keeps what the simulated programs draw apart from what a plan draws when
@@ -24,8 +25,17 @@ thread_local! {
     // time of the thread's life. The others are touched on simulated threads only, and the next
     // one by handlers of signals too.
     static IS_SIMULATED: Cell<bool> = const { Cell::new(false) };
-    static TRAPPED: Cell<Option<&'static str>> = const { Cell::new(None) };
+    static TRAPPED: Cell<Option<(&'static str, Outside)>> = const { Cell::new(None) };
     static STATE: RefCell<Option<Box<State>>> = const { RefCell::new(None) };
+}
+
+/// What other threads may see of a run that is under way.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    /// How often simulated time was moved.
+    pub(super) steps: AtomicU64,
+    /// The first call of the run that the simulation does not serve.
+    pub(super) escape: OnceLock<Escape>,
 }
 
 /// Everything that is simulated on this thread.
@@ -36,8 +46,7 @@ pub(super) struct State {
     /// Readings that are not in the trace yet.
     reading: Option<Reading>,
     pub(super) panics: Vec<String>,
-    escape: Option<Escape>,
-    steps: Arc<AtomicU64>,
+    progress: Arc<Progress>,
 }
 
 /// The same clock read again and again with nothing in between: one entry of the trace. Tokio
@@ -48,10 +57,8 @@ struct Reading {
     count: u64,
 }
 
-/// Makes the calling thread a simulated one.
-///
-/// `steps` counts how often the clock is set.
-pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool, steps: Arc<AtomicU64>) {
+/// Makes the calling thread a simulated one, which shows its `progress` to others.
+pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool, progress: Arc<Progress>) {
     let mut entropy = ChaCha8Rng::seed_from_u64(seed);
     entropy.set_stream(ENTROPY_STREAM);
     let state = State {
@@ -60,21 +67,22 @@ pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool, steps: Arc<A
         trace: Trace::new(record_entries),
         reading: None,
         panics: Vec::new(),
-        escape: None,
-        steps,
+        progress,
     };
     STATE.with_borrow_mut(|slot| *slot = Some(Box::new(state)));
     TRAPPED.set(None);
     IS_SIMULATED.set(true);
 }
 
-/// Makes the calling thread an ordinary one again; says how the run left the simulation, if it did.
-pub(super) fn end() -> (TraceReport, Option<Escape>) {
+/// Makes the calling thread an ordinary one again.
+pub(super) fn end() -> TraceReport {
     IS_SIMULATED.set(false);
     let mut state = STATE.take().expect("`begin` came before `end` on this thread");
     state.note_reading();
-    let escape = state.escape.or_else(|| TRAPPED.take().map(Escape::past));
-    (state.trace.into_report(state.panics), escape)
+    if let Some((way, outside)) = TRAPPED.take() {
+        state.note_escape(Escape::past(way, outside));
+    }
+    state.trace.into_report(state.panics)
 }
 
 /// True between [`begin`] and [`end`].
@@ -82,27 +90,32 @@ pub(super) fn is_simulated() -> bool {
     IS_SIMULATED.try_with(Cell::get).unwrap_or(false)
 }
 
-/// Notes that a function of the C library was called that is not served; false on an ordinary
-/// thread, where it may be.
-pub(super) fn trip(function: &'static str) -> bool {
+/// Notes that something was asked for that is not served; false on an ordinary thread, where it
+/// may be.
+pub(super) fn trip(way: &'static str, outside: Outside) -> bool {
     if !is_simulated() {
         return false;
     }
-    let is_first = with(|state| state.escape.is_none()).unwrap_or(false);
-    if is_first {
+    if !has_escaped() {
         // Made outside, because it allocates a lot.
-        let escape = Escape::through(function);
-        with(|state| state.escape = Some(escape));
+        let escape = Escape::through(way, outside);
+        with(|state| state.note_escape(escape));
     }
     true
 }
 
-/// As [`trip`], for a handler of signals: nothing is allocated.
-pub(super) fn trap(way: &'static str) -> bool {
-    if is_simulated() && TRAPPED.get().is_none() {
-        TRAPPED.set(Some(way));
+/// As [`trip`], where nothing may be allocated.
+pub(super) fn trap(way: &'static str, outside: Outside) -> bool {
+    if is_simulated() && !has_escaped() {
+        TRAPPED.set(Some((way, outside)));
     }
     is_simulated()
+}
+
+/// True on a simulated thread whose run has left the simulation.
+pub(super) fn has_escaped() -> bool {
+    let is_noted = with(|state| state.has_escaped()).unwrap_or(false);
+    is_noted || is_simulated() && TRAPPED.get().is_some()
 }
 
 /// Runs `f` on the state of this thread, or returns `None` on an ordinary
@@ -129,6 +142,11 @@ impl State {
     /// Reads `clock` in (seconds, nanoseconds), or `None` for a clock that is
     /// not simulated.
     pub(super) fn read_clock(&mut self, clock: libc::clockid_t) -> Option<(i64, i64)> {
+        if self.has_escaped() {
+            // The run has failed: what waits for real time, which it never gets, comes to its end.
+            self.note_reading();
+            self.clock.hurry();
+        }
         if let Some(reading) = self.reading.as_mut().filter(|reading| reading.clock == clock) {
             reading.count += 1;
             return Some(reading.shown);
@@ -142,8 +160,17 @@ impl State {
     /// Changes the clocks, which show something new from then on.
     pub(super) fn set_clock<R>(&mut self, change: impl FnOnce(&mut Clock) -> R) -> R {
         self.note_reading();
-        self.steps.fetch_add(1, Ordering::Relaxed);
+        self.progress.steps.fetch_add(1, Ordering::Relaxed);
         change(&mut self.clock)
+    }
+
+    fn note_escape(&self, escape: Escape) {
+        // Only the first one is told.
+        let _other_than_the_first = self.progress.escape.set(escape);
+    }
+
+    fn has_escaped(&self) -> bool {
+        self.progress.escape.get().is_some()
     }
 
     /// The time since the start of the simulation.

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "real clocks and real entropy are the subject")]
 
 mod escapes;
+mod outside;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,12 +1,12 @@
-//! What a simulated thread asks of the kernel or of the processor without the C library: a system
-//! call for entropy, the time or a thread, and the time stamp counter, which is also what the
-//! kernel's own clock functions in user space (vDSO) read.
+//! What a simulated thread asks of the kernel or of the processor: system calls that leave the
+//! simulation (`calls`), and the time stamp counter, which is also what the kernel's own clock
+//! functions in user space (vDSO) read.
 //!
-//! A filter of system calls (seccomp) and a flag of the thread (`PR_SET_TSC`) turn each into a
-//! signal on that thread and on no other. The handler notes it; then the call is made after all,
-//! and the counter shows nothing, because by then the run has failed. Threads and processes are
-//! refused without a signal, which the C library blocks while it starts them: they would inherit
-//! the filter, and run beside the simulation.
+//! A filter of system calls (`filter`) and a flag of the thread (`PR_SET_TSC`) turn each into a
+//! signal on that thread and on no other. The handler notes it and gives the caller what `calls`
+//! says: entropy and the time as asked, because by then the run has failed, and an error for what
+//! would reach outside. Threads and processes are refused without a signal, which the C library
+//! blocks while it starts them: they would inherit the filter, and run beside the simulation.
 //!
 //! A filter lasts as long as its thread, and a simulated thread lives for one run. What the
 //! thread's destructors ask for after the run is let through by the same handler without a note.
@@ -17,26 +17,17 @@
 #![allow(unsafe_code, reason = "signals, filters and registers are unsafe")]
 
 use std::cell::Cell;
-use std::ffi::{c_int, c_long, c_uint, c_void};
+use std::ffi::{c_int, c_long, c_void};
 use std::mem;
 use std::ptr;
 use std::sync::OnceLock;
 
-use libc::{SIGSEGV, SIGSYS, sigaction, siginfo_t, sock_filter, sock_fprog, ucontext_t};
+use libc::{SIGSEGV, SIGSYS, sigaction, siginfo_t, sock_fprog, ucontext_t};
 
+use super::calls::{self, Answer, Group, When};
+use super::filter;
+use super::outside::Outside;
 use super::state;
-
-/// The sixth argument of a system call that is none of the simulation's; no call that is filtered
-/// has so many.
-const LET_THROUGH: u32 = 0x7261_636b;
-/// `AUDIT_ARCH_X86_64`: the filter leaves the calls of other processors' programs alone.
-const X86_64: u32 = 0xc000_003e;
-/// Calls that give entropy or the time.
-const ASKING: [c_long; 3] = [libc::SYS_getrandom, libc::SYS_gettimeofday, libc::SYS_time];
-/// Calls that start a thread or a process.
-const STARTING: [c_long; 4] = [libc::SYS_clone, libc::SYS_clone3, libc::SYS_fork, libc::SYS_vfork];
-/// Clocks from this one on belong to processes.
-const CLOCKS: u32 = 12;
 
 /// `rdtsc` and `rdtscp`.
 const READ_COUNTER: [&[u8]; 2] = [&[0x0f, 0x31], &[0x0f, 0x01, 0xf9]];
@@ -73,7 +64,7 @@ fn show_counter(is_shown: bool) -> bool {
 }
 
 fn filter_calls() -> bool {
-    let mut filter = filter();
+    let mut filter = filter::program(after_own_call());
     let Ok(len) = filter.len().try_into() else { return false };
     let program = sock_fprog { len, filter: filter.as_mut_ptr() };
     // SAFETY: prctl(2) takes integers here; seccomp(2) reads the program, which lives until after
@@ -90,69 +81,17 @@ fn filter_calls() -> bool {
     }
 }
 
-/// The program that the kernel runs before each system call of the thread (BPF, see seccomp(2)).
-///
-/// ```text
-///   another architecture            -> allow
-///   clone, fork, ...                -> refuse
-///   clock_gettime of a process      -> allow
-///   clock_gettime, getrandom, ...   -> allow if the sixth argument is ours, else trap
-///   anything else                   -> allow
-/// ```
-fn filter() -> Vec<sock_filter> {
-    let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
-    let answer = |action| step(libc::BPF_RET | libc::BPF_K, 0, 0, action);
-    let equal = |value, yes, no| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, yes, no, value);
-    let at_least =
-        |value, yes, no| step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, yes, no, value);
-    let tail = [
-        // clock_gettime: whose clock?
-        load(argument(0)),
-        equal(libc::CLOCK_PROCESS_CPUTIME_ID as u32, 4, 0),
-        equal(libc::CLOCK_THREAD_CPUTIME_ID as u32, 3, 0),
-        at_least(CLOCKS, 2, 0),
-        // Whose call?
-        load(argument(5)),
-        equal(LET_THROUGH, 0, 1),
-        answer(libc::SECCOMP_RET_ALLOW),
-        answer(libc::SECCOMP_RET_TRAP),
-        answer(libc::SECCOMP_RET_ERRNO | libc::EAGAIN as u32),
-    ];
-    let (whose_clock, whose_call, allow, refuse) = (0, 4, 6, 8);
-    let mut jumps = vec![(libc::SYS_clock_gettime, whose_clock)];
-    jumps.extend(ASKING.map(|call| (call, whose_call)));
-    jumps.extend(STARTING.map(|call| (call, refuse)));
-    let arch = mem::offset_of!(libc::seccomp_data, arch) as u32;
-    let number = mem::offset_of!(libc::seccomp_data, nr) as u32;
-    // Behind the jumps stands one more step, which allows what none of them took.
-    let distance = |from_end: usize, target: usize| (from_end + 1 + target) as u8;
-    let mut filter =
-        vec![load(arch), equal(X86_64, 0, distance(jumps.len() + 1, allow)), load(number)];
-    for (index, (call, target)) in jumps.iter().enumerate() {
-        filter.push(equal(*call as u32, distance(jumps.len() - 1 - index, *target), 0));
-    }
-    filter.push(answer(libc::SECCOMP_RET_ALLOW));
-    filter.extend(tail);
-    filter
-}
-
-fn step(code: u32, yes: u8, no: u8, value: u32) -> sock_filter {
-    // Every code of BPF fits: the largest is 0xb1.
-    sock_filter { code: code as u16, jt: yes, jf: no, k: value }
-}
-
-/// Where the lower half of an argument stands in what a filter may look at.
-fn argument(index: usize) -> u32 {
-    (mem::offset_of!(libc::seccomp_data, args) + index * size_of::<u64>()) as u32
-}
-
 type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
 
+/// Handles a signal. A system call is stopped between two instructions of ordinary code, so its
+/// handler may take what is left of the thread's own stack, which walking the stack needs; a stack
+/// that is full raises the other signal.
 fn handle((signal, handler): (c_int, Handler)) -> Before {
     // SAFETY: all zeroes is a valid `sigaction`: the default action, no flags, an empty mask.
     let (mut ours, mut before) = unsafe { mem::zeroed::<(sigaction, sigaction)>() };
     ours.sa_sigaction = handler as *const c_void as usize;
-    ours.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    ours.sa_flags =
+        if signal == SIGSYS { libc::SA_SIGINFO } else { libc::SA_SIGINFO | libc::SA_ONSTACK };
     // SAFETY: both point to a `sigaction`; the handler has the type that SA_SIGINFO asks for.
     unsafe { sigaction(signal, &raw const ours, &raw mut before) };
     Before(before)
@@ -167,49 +106,98 @@ fn give_back(signal: c_int) {
     unsafe { sigaction(signal, before, ptr::null_mut()) };
 }
 
-/// SIGSYS: the filter stopped a system call. Allocates nothing and takes no lock.
+/// SIGSYS: the filter stopped a system call.
 extern "C" fn on_call(signal: c_int, _: *mut siginfo_t, context: *mut c_void) {
     if !IS_FILTERED.get() {
         give_back(signal);
         return;
     }
     // SAFETY: the kernel passes the registers of the thread that was interrupted, which nobody
-    // else looks at while the handler runs.
-    let registers = unsafe { &mut (*context.cast::<ucontext_t>()).uc_mcontext.gregs };
-    let call = registers[libc::REG_RAX as usize];
-    let name = match call {
-        libc::SYS_getrandom => "a system call for entropy",
-        _ => "a system call for the time",
+    // else looks at while the handler runs; the C library's `errno` of this thread is always there.
+    let (registers, errno) = unsafe {
+        (&mut (*context.cast::<ucontext_t>()).uc_mcontext.gregs, libc::__errno_location())
     };
-    let _is_simulated = state::trap(name);
-    let arguments = [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX];
-    let arguments = arguments.map(|register| registers[register as usize]);
-    registers[libc::REG_RAX as usize] = let_through(call, arguments);
+    // SAFETY: as above.
+    let before = unsafe { *errno };
+    let number = registers[libc::REG_RAX as usize];
+    let arguments = ARGUMENTS.map(|register| registers[register as usize]);
+    let answer = leave(number, &arguments).unwrap_or_else(|| {
+        let [one, two, three, four, five, six] = arguments;
+        // SAFETY: the arguments are those that the call's maker made it with.
+        unsafe { racetrack_call(number, one, two, three, four, five, six) }
+    });
+    registers[libc::REG_RAX as usize] = answer;
+    // SAFETY: as above.
+    unsafe { *errno = before };
 }
 
-/// Makes the call in the name of the code that was interrupted.
-fn let_through(call: c_long, [one, two, three]: [i64; 3]) -> i64 {
-    let unused: c_long = 0;
-    // SAFETY: the C library's `errno` of this thread is always there. The call is one of `ASKING`
-    // or `clock_gettime`, and its arguments are those that its caller made it with.
-    unsafe {
-        let errno = libc::__errno_location();
-        let before = *errno;
-        let mut result = libc::syscall(
-            call,
-            one,
-            two,
-            three,
-            unused,
-            unused,
-            c_long::from(LET_THROUGH as c_uint),
-        );
-        if result == -1 {
-            result = -i64::from(*errno);
-        }
-        *errno = before;
-        result
+/// Notes a call that leaves the simulation, and says what its caller gets instead; nothing if the
+/// call is to be made.
+fn leave(number: c_long, arguments: &[i64; 6]) -> Option<i64> {
+    let (Group { outside, when, answer, .. }, name) = calls::find(number)?;
+    // SAFETY: the caller's promise to the kernel: the third argument of `openat2` points to a
+    // structure that begins with the flags.
+    let only_reads = matches!(when, When::OpensForWriting)
+        && unsafe { ptr::read_unaligned(arguments[2] as *const u64) }
+            & u64::from(calls::OPENS_FOR_WRITING)
+            == 0;
+    if only_reads {
+        return None;
     }
+    let is_simulated = match outside {
+        // An allocator may ask for these, so nothing is allocated.
+        Outside::Entropy => state::trap("a system call for entropy", Outside::Entropy),
+        Outside::Clock => state::trap("a system call for the time", Outside::Clock),
+        _ => state::trip(name, *outside),
+    };
+    match answer {
+        Answer::Instead(result) if is_simulated => Some(*result),
+        _ => None,
+    }
+}
+
+/// The arguments of a system call, in order.
+const ARGUMENTS: [c_int; 6] =
+    [libc::REG_RDI, libc::REG_RSI, libc::REG_RDX, libc::REG_R10, libc::REG_R8, libc::REG_R9];
+
+unsafe extern "C" {
+    /// Makes a system call with the one instruction that the filter lets through.
+    fn racetrack_call(
+        number: i64,
+        one: i64,
+        two: i64,
+        three: i64,
+        four: i64,
+        five: i64,
+        six: i64,
+    ) -> i64;
+    /// What stands behind that instruction.
+    fn racetrack_after_call();
+}
+
+std::arch::global_asm!(
+    ".hidden racetrack_call",
+    ".globl racetrack_call",
+    ".hidden racetrack_after_call",
+    ".globl racetrack_after_call",
+    ".type racetrack_call, @function",
+    "racetrack_call:",
+    "mov rax, rdi",
+    "mov rdi, rsi",
+    "mov rsi, rdx",
+    "mov rdx, rcx",
+    "mov r10, r8",
+    "mov r8, r9",
+    "mov r9, [rsp + 8]",
+    "syscall",
+    "racetrack_after_call:",
+    "ret",
+    ".size racetrack_call, . - racetrack_call",
+);
+
+/// Where the kernel says that a call comes from which [`racetrack_call`] makes.
+fn after_own_call() -> usize {
+    racetrack_after_call as unsafe extern "C" fn() as usize
 }
 
 /// SIGSEGV: perhaps the time stamp counter was read. Allocates nothing and takes no lock.
@@ -232,7 +220,7 @@ extern "C" fn on_counter(signal: c_int, info: *mut siginfo_t, context: *mut c_vo
     };
     match READ_COUNTER.iter().filter(|_| is_ours).find(is_instruction) {
         Some(instruction) => {
-            let _is_simulated = state::trap("the processor's time stamp counter");
+            let _is_simulated = state::trap("the processor's time stamp counter", Outside::Clock);
             registers[libc::REG_RAX as usize] = 0;
             registers[libc::REG_RDX as usize] = 0;
             registers[libc::REG_RIP as usize] += instruction.len() as i64;

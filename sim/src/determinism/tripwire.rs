@@ -1,20 +1,24 @@
-//! Functions of the C library that give a clock, entropy or a thread and that the simulation does
-//! not serve: whoever calls one on a simulated thread has left it.
+//! Functions of the C library that give a clock, entropy, a thread or an address and that the
+//! simulation does not serve: code that calls one on a simulated thread has left it.
 //!
 //! Nothing that runs in the simulation calls them today. A dependency that begins to would make
-//! runs differ from time to time and nobody would know why; so each call is noted, and the run
+//! runs differ from time to time without a reason to be seen; so each call is noted, and the run
 //! fails with the name of the function and of its caller. What they do is left as it is, except
-//! that no thread is started: it would run beside the simulation. What does without the C library
-//! is caught by `trap`. Nothing here panics or keeps a pointer that it was given.
+//! that no thread is started, which would run beside the simulation, and no name is looked up. What
+//! does without the C library is caught by `trap`. Nothing here panics or keeps a pointer that it
+//! was given.
 
 #![allow(unsafe_code, reason = "defining and calling the C library's functions is unsafe")]
 
 use std::ffi::{CStr, c_char, c_int, c_long, c_uint, c_void};
 use std::mem;
 
-use libc::{FILE, mode_t, pid_t, pthread_attr_t, pthread_t, size_t, time_t, timespec, timeval};
+use libc::{
+    FILE, addrinfo, mode_t, pid_t, pthread_attr_t, pthread_t, size_t, time_t, timespec, timeval,
+};
 
 use super::interpose::Real;
+use super::outside::Outside;
 use super::state;
 
 /// Files that are nothing but entropy.
@@ -23,7 +27,7 @@ const ENTROPY_FILES: [&[u8]; 3] = [b"/dev/urandom", b"/dev/random", b"/dev/hwrng
 /// Keeps the functions of this file in the executable, where the linker finds them before the C
 /// library's; a number so that nobody can leave it out.
 pub(super) fn count() -> usize {
-    let threads = [pthread_create as *const c_void];
+    let refused = [pthread_create as *const c_void, getaddrinfo as *const c_void];
     let files = [
         open as *const c_void,
         open64 as *const c_void,
@@ -33,13 +37,13 @@ pub(super) fn count() -> usize {
         fopen64 as *const c_void,
     ];
     let noted = noted();
-    let all = threads.iter().chain(&files).chain(&noted);
+    let all = refused.iter().chain(&files).chain(&noted);
     all.filter(|address| !std::hint::black_box(**address).is_null()).count()
 }
 
 /// Functions that do what they always did, and are noted.
 macro_rules! noted {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+    ($($outside:ident: fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
         fn noted() -> [*const c_void; [$(stringify!($name)),*].len()] {
             [$($name as *const c_void),*]
         }
@@ -58,7 +62,7 @@ macro_rules! noted {
                     Ok(name) => name,
                     Err(_) => panic!("a name that ends in a zero byte"),
                 });
-                let _is_simulated = state::trip(stringify!($name));
+                let _is_simulated = state::trip(stringify!($name), Outside::$outside);
                 // SAFETY: the C library's function of this name has this type.
                 let real = unsafe {
                     mem::transmute::<*mut c_void, unsafe extern "C" fn($($type),*) $(-> $result)?>(
@@ -73,20 +77,20 @@ macro_rules! noted {
 }
 
 noted! {
-    fn gettimeofday(now: *mut timeval, zone: *mut c_void) -> c_int;
-    fn time(now: *mut time_t) -> time_t;
-    fn timespec_get(now: *mut timespec, base: c_int) -> c_int;
-    fn rand() -> c_int;
-    fn random() -> c_long;
-    fn arc4random() -> c_uint;
-    fn arc4random_buf(buffer: *mut c_void, length: size_t);
-    fn arc4random_uniform(bound: c_uint) -> c_uint;
-    fn fork() -> pid_t;
-    fn posix_spawn(
+    Clock: fn gettimeofday(now: *mut timeval, zone: *mut c_void) -> c_int;
+    Clock: fn time(now: *mut time_t) -> time_t;
+    Clock: fn timespec_get(now: *mut timespec, base: c_int) -> c_int;
+    Entropy: fn rand() -> c_int;
+    Entropy: fn random() -> c_long;
+    Entropy: fn arc4random() -> c_uint;
+    Entropy: fn arc4random_buf(buffer: *mut c_void, length: size_t);
+    Entropy: fn arc4random_uniform(bound: c_uint) -> c_uint;
+    Process: fn fork() -> pid_t;
+    Process: fn posix_spawn(
         process: *mut pid_t, path: *const c_char, actions: *const c_void,
         attributes: *const c_void, arguments: *const *mut c_char, environment: *const *mut c_char
     ) -> c_int;
-    fn posix_spawnp(
+    Process: fn posix_spawnp(
         process: *mut pid_t, path: *const c_char, actions: *const c_void,
         attributes: *const c_void, arguments: *const *mut c_char, environment: *const *mut c_char
     ) -> c_int;
@@ -112,13 +116,42 @@ unsafe extern "C" fn pthread_create(
     argument: *mut c_void,
 ) -> c_int {
     static REAL: Real = Real::named(c"pthread_create");
-    if state::trip("pthread_create") {
+    if state::trip("pthread_create", Outside::Thread) {
         return libc::EAGAIN;
     }
     // SAFETY: the C library's function of this name has this type.
     let real = unsafe { mem::transmute::<*mut c_void, PthreadCreate>(REAL.address_or_abort()) };
     // SAFETY: the caller's promise is passed on.
     unsafe { real(thread, attributes, start, argument) }
+}
+
+type GetAddrInfo = unsafe extern "C" fn(
+    *const c_char,
+    *const c_char,
+    *const addrinfo,
+    *mut *mut addrinfo,
+) -> c_int;
+
+/// getaddrinfo(3): on a simulated thread no name is known.
+///
+/// # Safety
+///
+/// As the C library's.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn getaddrinfo(
+    name: *const c_char,
+    service: *const c_char,
+    hints: *const addrinfo,
+    found: *mut *mut addrinfo,
+) -> c_int {
+    static REAL: Real = Real::named(c"getaddrinfo");
+    if state::trip("getaddrinfo", Outside::Lookup) {
+        return libc::EAI_FAIL;
+    }
+    // SAFETY: the C library's function of this name has this type.
+    let real = unsafe { mem::transmute::<*mut c_void, GetAddrInfo>(REAL.address_or_abort()) };
+    // SAFETY: the caller's promise is passed on.
+    unsafe { real(name, service, hints, found) }
 }
 
 type Open = unsafe extern "C" fn(*const c_char, c_int, ...) -> c_int;
@@ -171,6 +204,6 @@ unsafe fn note_opening(path: *const c_char) {
     // SAFETY: not null, hence ended by a zero byte by the caller's promise.
     let path = unsafe { CStr::from_ptr(path) }.to_bytes();
     if ENTROPY_FILES.contains(&path) {
-        let _is_simulated = state::trip("open of a random device");
+        let _is_simulated = state::trip("open of a random device", Outside::Entropy);
     }
 }

@@ -10,7 +10,7 @@ use std::thread;
 use super::super::{run, simulated, watches_system_calls};
 
 /// How the run of `body` reached past its seed.
-fn escape(body: impl FnOnce() + Send + 'static) -> Option<String> {
+pub(super) fn escape(body: impl FnOnce() + Send + 'static) -> Option<String> {
     simulated(0, 0, false, body).1.escape
 }
 

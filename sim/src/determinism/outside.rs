@@ -1,0 +1,70 @@
+//! The kinds of what a run must not do, and what to do instead.
+
+/// What simulated code reached for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outside {
+    /// A clock of the machine.
+    Clock,
+    /// Entropy of the machine.
+    Entropy,
+    /// Another thread.
+    Thread,
+    /// Another process.
+    Process,
+    /// A socket of the machine.
+    Socket,
+    /// A pipe, an event queue or shared memory.
+    Descriptor,
+    /// The address of a name.
+    Lookup,
+    /// A change of a file.
+    File,
+    /// Standard input.
+    Input,
+    /// Real time that passes.
+    Wait,
+    /// tokio's driver for sockets and signals, which simulated hosts do not have.
+    Driver,
+}
+
+/// Functions whose remedy is another one than that of what they reached for, by a part of their
+/// path.
+const FUNCTIONS: [(&str, &str); 6] = [
+    ("::spawn_blocking", "do the work in the task itself: spawn_blocking starts threads"),
+    (
+        "tokio::fs",
+        "read files with std::fs and keep what changes in memory: tokio::fs starts threads",
+    ),
+    ("lookup_host", LOOKUP),
+    ("ToSocketAddrs", LOOKUP),
+    ("tokio::signal", "pass in what ends the service, as a channel: no signal arrives here"),
+    ("tokio::io::std", "use std's println! or eprintln!: tokio's standard streams start threads"),
+];
+
+const LOOKUP: &str = "connect by the host's name with the connector that the simulation gives to clients: \
+                      its names are known to no resolver";
+
+/// What to do instead, in words that follow a semicolon. `function` is the path of the function of
+/// std or tokio that was called, if it is known.
+pub(super) fn remedy(outside: Outside, function: Option<&str>) -> &'static str {
+    let is_of = |part: &str| function.is_some_and(|path| path.contains(part));
+    if let Some((_, remedy)) = FUNCTIONS.iter().find(|(part, _)| is_of(part)) {
+        return remedy;
+    }
+    match outside {
+        Outside::Clock => "use std::time or tokio::time, whose clocks are simulated",
+        Outside::Entropy => "use the crates rand or getrandom, which follow the seed",
+        // It looks names up on threads.
+        Outside::Thread if is_of("tokio::net") => LOOKUP,
+        Outside::Thread => "use tokio::spawn: a simulation has one thread",
+        Outside::Process => "pass in what starts processes, and give the simulation a stand-in",
+        Outside::Socket | Outside::Driver => {
+            "serve the listener that the simulation passes in, and connect with its connector"
+        }
+        Outside::Descriptor => "use tokio::sync, or tokio::io::duplex",
+        Outside::Lookup => LOOKUP,
+        Outside::File => "keep what changes in memory, or pass in what stores it",
+        Outside::Input => "pass in what is read",
+        Outside::Wait => "use tokio::time and tokio::sync, whose waits end in simulated time",
+    }
+}
