@@ -1,6 +1,6 @@
 //! The state of one simulated thread: its entropy, its clock, its trace.
 //!
-//! Outside from inside the C library's functions, so it never blocks, never
+//! Reached from inside the C library's functions, so it never blocks, never
 //! panics, and allocates only while the entries of a trace are listed and when the run has failed.
 
 use std::cell::{Cell, RefCell};
