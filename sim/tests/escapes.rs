@@ -18,7 +18,7 @@ fn error_of<H: Future<Output = ()> + Send + 'static>(
         .server("shop", move |listener| {
             let handle = handle.clone();
             async move {
-                let router = axum::Router::new().route("/", get(move || handle()));
+                let router = axum::Router::new().route("/", get(handle));
                 axum::serve(listener, router).await
             }
         })
