@@ -102,7 +102,9 @@ fn check(run: &Run) -> Result<(), TestCaseError> {
         "achieved",
         "max",
         "delivered",
+        "missing",
         "lost",
+        "failed",
         "server memory",
         "requests",
         "bytes",
@@ -172,4 +174,43 @@ fn two_transports_within_their_intervals_are_close_and_neither_is_bold() {
     }
     assert!(check(&run).is_ok());
     assert_eq!(bold(&html::page(&crate::sample::run(3, 8, 400)).into_string(), "p50"), [0]);
+}
+
+#[test]
+fn lowest_cost_is_bold_and_told_without_messages_enough_for_a_median() {
+    let run = crate::sample::run(2, 6, 3);
+    let headline = verdict(&run).headline;
+    assert!(headline.starts_with("Too few messages"), "{headline}");
+    assert!(headline.contains("websocket had the lowest server CPU"), "{headline}");
+    assert_eq!(bold(&html::page(&run).into_string(), "server CPU"), [0]);
+    assert!(check(&run).is_ok());
+}
+
+/// A percentile is the same in every file and table, whether it is known, a lower bound or absent.
+#[test]
+fn short_run_shows_p99_everywhere_once_ten_messages_lie_beyond_it() {
+    for (rate, shown) in [(900, false), (1_100, true)] {
+        let run = crate::sample::run(1, 1, rate);
+        let p99 = crate::Percentiles::from(run.series[0].latencies()).p99;
+        assert_eq!(p99.is_some(), shown, "{rate} messages");
+        let page = html::page(&run).into_string();
+        let row = page.split(" role=\"rowheader\">p99 <small>").nth(1).expect("the row of p99");
+        let cell = row.split("<td ").nth(1).and_then(|it| it.split("</td>").next());
+        let text = crate::units::or_absent(p99, crate::units::latency_us);
+        assert!(cell.is_some_and(|it| it.contains(&format!(">{text}"))), "{text}: {cell:?}");
+    }
+}
+
+#[test]
+fn percentile_among_missing_messages_is_a_bound_in_table_text_and_csv() {
+    let mut run = crate::sample::run(2, 5, 400);
+    let series = &mut run.series[0];
+    series.missing_us = HistogramDump(vec![(3_000_000, 3_000)]);
+    (series.messages.lost, series.messages.sent) = (3_000, series.messages.sent + 3_000);
+    let page = html::page(&run).into_string();
+    let row = page.split(" role=\"rowheader\">p50 <small>").nth(1).expect("the row of p50");
+    assert!(row.split("</tr>").next().expect("it ends").contains("&gt; 3.00 s"), "{row}");
+    assert!(crate::comparison_table(&run).contains("> 3 s"));
+    let missing = page.split(" role=\"rowheader\">missing <small>").nth(1).expect("their row");
+    assert!(missing.split("</tr>").next().expect("it ends").contains("3,000"));
 }

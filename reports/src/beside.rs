@@ -1,55 +1,61 @@
-//! One server beside another under the same load, as a sentence: how many times its figures are ours.
+//! One server beside another under the same load, as sentences: how many times its figures are ours.
 //!
 //! Only figures that may be trusted are held beside each other.
 
+use crate::confidence::is_clear;
+use crate::figure::{COST, Figure, Kind, P50, P99, Row};
 use crate::run::{Run, Series};
-use crate::summary::Summary;
-use crate::units::{bytes, duration_us, number};
+use crate::units::number;
+use crate::verdict::listed;
 
-/// A figure that is compared: what it is called, its value, how a value is told.
-type Figure = (&'static str, fn(&Summary) -> Option<f64>, fn(f64) -> String);
+/// The figures that are compared, and what each is called in a sentence.
+const FIGURES: [(&str, Figure); 6] = {
+    let [cpu, memory, requests, bytes] = COST;
+    [
+        ("the server CPU per message", cpu),
+        ("the memory per connection", memory),
+        ("the requests per message", requests),
+        ("the bytes per message", bytes),
+        ("the median latency", P50),
+        ("the p99", P99),
+    ]
+};
 
-const FIGURES: [Figure; 6] = [
-    ("the server CPU a message", |row| row.server_cpu_us_per_message, duration_us),
-    ("the memory a connection", |row| row.server_rss_bytes_per_connection, bytes),
-    ("the requests a message", |row| row.requests_per_message, number),
-    ("the bytes a message", |row| row.bytes_per_message, bytes),
-    ("the median latency", |row| row.latency_us.p50.map(|us| us as f64), duration_us),
-    ("the p99", |row| row.latency_us.p99.map(|us| us as f64), duration_us),
-];
-
-/// One sentence for each series that stands beside another.
+/// The sentences on each series that stands beside another.
 pub(crate) fn sentences(run: &Run) -> impl Iterator<Item = String> {
-    run.series.iter().filter_map(|theirs| {
-        let ours = theirs.beside.as_ref()?;
-        let ours = run.series.iter().find(|series| series.transport == *ours)?;
-        sentence(ours, theirs)
+    run.series.iter().flat_map(|theirs| {
+        let ours = theirs.beside.as_ref();
+        let ours = ours.and_then(|name| run.series.iter().find(|it| it.transport == *name));
+        ours.map(|ours| compared(ours, theirs)).unwrap_or_default()
     })
 }
 
-fn sentence(ours: &Series, theirs: &Series) -> Option<String> {
-    let (ours, theirs) = (Summary::from(ours), Summary::from(theirs));
-    let may_be_trusted = |row: &Summary| row.valid && row.accounted;
-    if !may_be_trusted(&ours) || !may_be_trusted(&theirs) {
-        return None;
+/// How many times ours each of their figures is, and which are too close to tell apart: the same
+/// decision as in the table.
+fn compared(ours: &Series, theirs: &Series) -> Vec<String> {
+    let (ours, theirs) = (Row::of(ours), Row::of(theirs));
+    if !ours.may_be_compared() || !theirs.may_be_compared() {
+        return Vec::new();
     }
-    let told: Vec<String> = FIGURES
-        .iter()
-        .filter_map(|(name, value, tell)| {
-            let (our, their) = (value(&ours)?, value(&theirs)?);
-            (our > 0.0).then(|| {
-                format!("{} times {name} ({} to {})", number(their / our), tell(their), tell(our))
-            })
-        })
-        .collect();
-    let (last, others) = told.split_last()?;
-    let and = if others.is_empty() { "" } else { " and " };
-    Some(format!(
-        "Beside {} under the same load, {} took {}{and}{last}.",
-        ours.transport,
-        theirs.transport,
-        others.join(", "),
-    ))
+    let (mut multiples, mut close) = (Vec::new(), Vec::new());
+    for (name, figure) in &FIGURES {
+        let (Some(our), Some(their)) = ((figure.measured)(&ours), (figure.measured)(&theirs)) else {
+            continue;
+        };
+        let values = format!("({} to {})", (figure.show)(their.value), (figure.show)(our.value));
+        if figure.kind == Kind::Lowest && !is_clear(&our, &their) && !is_clear(&their, &our) {
+            close.push(format!("{name} {values}"));
+        } else if our.value > 0.0 {
+            let times = number(their.value / our.value);
+            multiples.push(format!("{times} times {name} {values}"));
+        }
+    }
+    let (ours, theirs) = (ours.name(), theirs.name());
+    let beside = format!("Beside {ours} under the same load, {theirs}");
+    let took = |told: &[String]| format!("{beside} took {}.", listed(told));
+    let tied = |told: &[String]| format!("{beside} is too close to tell apart in {}.", listed(told));
+    let both = [(&multiples, &took as &dyn Fn(&[String]) -> String), (&close, &tied)];
+    both.into_iter().filter(|(told, _)| !told.is_empty()).map(|(told, tell)| tell(told)).collect()
 }
 
 #[cfg(test)]
@@ -72,7 +78,8 @@ mod tests {
     #[test]
     fn each_figure_is_told_as_a_multiple_of_ours_with_both_values() {
         expect![[r#"
-            Beside websocket under the same load, node-websocket took 4 times the server CPU a message (96 µs to 24 µs), 1.55 times the memory a connection (14.8 KiB to 9.57 KiB), 2.94 times the requests a message (3 to 1.02), 7.79 times the bytes a message (1.45 KiB to 190 B), 2.17 times the median latency (1.12 ms to 516 µs) and 2.09 times the p99 (7.57 ms to 3.62 ms).
+            Beside websocket under the same load, node-websocket took 4 times the server CPU per message (96.0 µs to 24.0 µs), 1.55 times the memory per connection (14.8 KiB to 9.57 KiB), 2.94 times the requests per message (3.00 to 1.02) and 7.79 times the bytes per message (1.45 KiB to 190 B).
+            Beside websocket under the same load, node-websocket is too close to tell apart in the median latency (1.12 ms to 516 µs) and the p99 (7.57 ms to 3.62 ms).
         "#]]
         .assert_eq(&format!("{}\n", told(&sample()).join("\n")));
     }

@@ -5,7 +5,7 @@ use crate::bootstrap::{blocks_of, deviation, student_95};
 use crate::confidence::ROUNDS_MIN;
 use crate::quantile::{Estimate, Quantile};
 use crate::run::{Interval, Run, Series};
-use crate::summary::Summary;
+use crate::summary::{Percentiles, Summary};
 use crate::units::{count, latency_us, mean_us, number, ratio, size};
 
 /// One transport: its summary, and the intervals of what has one.
@@ -17,7 +17,7 @@ pub(crate) struct Row {
     cpu_half_width: Option<f64>,
 }
 
-const LADDER: [Quantile; 3] = [Quantile::P50, Quantile::P99, Quantile::P999];
+const LADDER: [Quantile; 4] = [Quantile::P50, Quantile::P95, Quantile::P99, Quantile::P999];
 
 /// A value with its 95 % interval, where it has one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -31,6 +31,8 @@ pub(crate) struct Figure {
     pub(crate) name: &'static str,
     pub(crate) hint: &'static str,
     pub(crate) measured: fn(&Row) -> Option<Measured>,
+    /// What the value exceeds, where it is not known because messages are missing.
+    pub(crate) more_than: fn(&Row) -> Option<u64>,
     pub(crate) show: fn(f64) -> String,
     pub(crate) kind: Kind,
     /// The percentile that it is, which takes a number of messages.
@@ -74,7 +76,8 @@ impl Row {
 
     /// Seconds that the window lacks for a percentile; none where it has enough, or nothing arrives.
     pub(crate) fn seconds_lacking(&self, quantile: Quantile) -> Option<u64> {
-        let lacking = quantile.samples_min().checked_sub(self.summary.latency_us.samples)?;
+        let Percentiles { samples, missing, .. } = self.summary.latency_us;
+        let lacking = quantile.samples_min().checked_sub(samples + missing)?;
         let per_s = self.summary.achieved_per_s;
         (lacking > 0 && per_s > 0.0).then(|| (lacking as f64 / per_s).ceil() as u64)
     }
@@ -86,9 +89,12 @@ impl Measured {
     }
 }
 
-impl From<Estimate> for Measured {
-    fn from(it: Estimate) -> Self {
-        Self { value: it.value as f64, interval: Some((it.low as f64, it.high as f64)) }
+impl Row {
+    /// A percentile, with its interval where that is known too.
+    fn percentile(&self, value_us: Option<u64>, quantile: Quantile) -> Option<Measured> {
+        let place = LADDER.iter().position(|it| *it == quantile)?;
+        let interval = self.percentiles[place].map(|it| (it.low as f64, it.high as f64));
+        Some(Measured { value: value_us? as f64, interval })
     }
 }
 
@@ -156,17 +162,19 @@ const fn plain(
     measured: fn(&Row) -> Option<Measured>,
     show: fn(f64) -> String,
 ) -> Figure {
-    Figure { name, hint, measured, show, kind: Kind::Plain, quantile: None }
+    let more_than = never;
+    Figure { name, hint, measured, more_than, show, kind: Kind::Plain, quantile: None }
 }
 
 const fn percentile(
     name: &'static str,
     hint: &'static str,
     measured: fn(&Row) -> Option<Measured>,
+    more_than: fn(&Row) -> Option<u64>,
     quantile: Quantile,
 ) -> Figure {
     let (kind, quantile) = (Kind::Lowest, Some(quantile));
-    Figure { name, hint, measured, show: latency, kind, quantile }
+    Figure { name, hint, measured, more_than, show: latency, kind, quantile }
 }
 
 const fn fault(
@@ -174,7 +182,13 @@ const fn fault(
     hint: &'static str,
     measured: fn(&Row) -> Option<Measured>,
 ) -> Figure {
-    Figure { name, hint, measured, show: whole, kind: Kind::Zero, quantile: None }
+    let more_than = never;
+    Figure { name, hint, measured, more_than, show: whole, kind: Kind::Zero, quantile: None }
+}
+
+/// The value is known, or absent for another reason than missing messages.
+fn never(_: &Row) -> Option<u64> {
+    None
 }
 
 fn exact(value: u64) -> Option<Measured> {
@@ -206,32 +220,52 @@ pub(crate) const LOAD: [Figure; 4] = [
 pub(crate) const P50: Figure = percentile(
     "p50",
     "half arrive within",
-    |row| row.percentiles[0].map(Measured::from),
+    |row| row.percentile(row.summary.latency_us.p50, Quantile::P50),
+    |row| row.summary.latency_us.more_than.p50,
     Quantile::P50,
+);
+
+const P95: Figure = percentile(
+    "p95",
+    "95 of 100 arrive within",
+    |row| row.percentile(row.summary.latency_us.p95, Quantile::P95),
+    |row| row.summary.latency_us.more_than.p95,
+    Quantile::P95,
 );
 
 pub(crate) const P99: Figure = percentile(
     "p99",
     "99 of 100 arrive within",
-    |row| row.percentiles[1].map(Measured::from),
+    |row| row.percentile(row.summary.latency_us.p99, Quantile::P99),
+    |row| row.summary.latency_us.more_than.p99,
     Quantile::P99,
 );
 
 const P999: Figure = percentile(
     "p99.9",
     "999 of 1,000 arrive within",
-    |row| row.percentiles[2].map(Measured::from),
+    |row| row.percentile(row.summary.latency_us.p999, Quantile::P999),
+    |row| row.summary.latency_us.more_than.p999,
     Quantile::P999,
 );
 
-pub(crate) const LATENCY: [Figure; 4] = [
+const MAX: Figure = Figure {
+    more_than: |row| row.summary.latency_us.more_than.max,
+    ..plain("max", "slowest message, one sample", |row| exact(row.summary.latency_us.max?), latency)
+};
+
+pub(crate) const LATENCY: [Figure; 6] = [
     P50,
+    P95,
     P99,
     P999,
-    plain("max", "slowest message, one sample", |row| exact(row.summary.latency_us.max?), latency),
+    MAX,
+    fault("missing", "never arrived; each counts as slower", |row| {
+        exact(row.summary.latency_us.missing)
+    }),
 ];
 
-pub(crate) const MESSAGES: [Figure; 5] = [
+pub(crate) const MESSAGES: [Figure; 6] = [
     plain(
         "delivered",
         "accepted, arrived once",
@@ -239,6 +273,7 @@ pub(crate) const MESSAGES: [Figure; 5] = [
         whole,
     ),
     fault("lost", "accepted, never arrived", |row| exact(row.summary.messages.lost)),
+    fault("failed", "due, not taken by the server", |row| exact(row.summary.messages.failed)),
     fault("duplicated", "arrived more than once", |row| exact(row.summary.messages.duplicated)),
     fault("misdelivered", "arrived at another user", |row| {
         exact(row.summary.messages.misdelivered)
@@ -256,6 +291,7 @@ pub(crate) const SERVER_CPU: Figure = Figure {
         let bounds = |half: f64| (value * (-half).exp(), value * half.exp());
         Some(Measured { value, interval: row.cpu_half_width.map(bounds) })
     },
+    more_than: never,
     show: mean_us,
     kind: Kind::Lowest,
     quantile: None,

@@ -13,6 +13,7 @@
 //! - [`summary`]: one transport as one row; the shape of the JSON that the command line prints.
 //! - [`slo`]: objectives, and whether the run kept them.
 //! - [`mod@verdict`]: the whole run in one honest sentence.
+//! - `headline`: what was measured, in a line.
 //! - `beside`: one server beside another under the same load, as a sentence.
 //! - [`compare`]: one run beside another, with what chance alone would do (`confidence`, which takes
 //!   the wider of two intervals, and `bootstrap`).
@@ -43,6 +44,7 @@ pub mod compare;
 mod confidence;
 pub mod counts;
 mod figure;
+mod headline;
 pub mod knee;
 pub mod merge;
 pub mod missing;

@@ -45,7 +45,7 @@ pub fn comparison_table(run: &Run) -> String {
         text.push_str(&wrap(&judgement.to_string()));
     }
     let verdict = verdict(run);
-    for sentence in verdict.warnings.iter().chain([&verdict.headline]).chain(&verdict.notes) {
+    for sentence in verdict.sentences() {
         text.push_str(&wrap(sentence));
     }
     text

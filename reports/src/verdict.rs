@@ -41,18 +41,23 @@ pub struct Verdict {
     pub warnings: Vec<String>,
     /// Which transport delivered fastest, at what cost, as one sentence.
     pub headline: String,
+    /// What to do about figures that are not valid because of the generator or its machine; said once,
+    /// absent where that is not the case.
+    pub advice: Option<String>,
     /// How the figures came about, where that is not obvious; one sentence each.
     pub notes: Vec<String>,
 }
 
 impl Verdict {
-    /// The warnings, the headline and the notes as one paragraph.
+    /// Every sentence, in the order in which it is read.
+    pub fn sentences(&self) -> impl Iterator<Item = &String> {
+        self.warnings.iter().chain([&self.headline]).chain(&self.advice).chain(&self.notes)
+    }
+
+    /// All sentences as one paragraph.
     #[must_use]
     pub fn text(&self) -> String {
-        let mut sentences = self.warnings.clone();
-        sentences.push(self.headline.clone());
-        sentences.extend(self.notes.iter().cloned());
-        sentences.join(" ")
+        self.sentences().map(String::as_str).collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -97,6 +102,7 @@ pub fn verdict(run: &Run) -> Verdict {
         standing,
         warnings,
         headline,
+        advice: advice(run),
         notes: rows
             .iter()
             .filter_map(measured_again)
@@ -155,6 +161,21 @@ pub(crate) fn not_valid(row: &Summary) -> Option<String> {
     (!row.valid).then(|| format!("The figures of {} are not valid: {reasons}.", row.transport))
 }
 
+/// What to do where the generator, or something else on its machine, decided the figures.
+fn advice(run: &Run) -> Option<String> {
+    let is_disturbed = run.series.iter().any(|it| !it.invalid.is_empty());
+    let elsewhere = match run.target {
+        Some(_) => "run the load test on a machine of its own",
+        None => "run the server on another machine (--target)",
+    };
+    is_disturbed.then(|| {
+        format!(
+            "To get valid figures: close other programs, {elsewhere}, use fewer users or a lower \
+             rate (--users, --rate), or a longer run (--duration)."
+        )
+    })
+}
+
 fn interrupted(run: &Run) -> Option<String> {
     let last = run.series.last().filter(|_| run.interrupted)?;
     Some(format!(
@@ -209,13 +230,16 @@ fn compared(rows: &[Row]) -> String {
         trusted.iter().copied().filter(|row| row.summary.latency_us.p50.is_some()).collect();
     match known[..] {
         [] if trusted.is_empty() => "No transport has figures that may be compared.".to_owned(),
-        [] => format!(
-            "Too few messages were delivered for a median (it needs {}), so no transport is called \
-             the fastest.",
-            count(Quantile::P50.samples_min()),
+        [] => with_cheapest(
+            rows,
+            format!(
+                "Too few messages were delivered for a median (it needs {}), so no transport is \
+                 called the fastest.",
+                count(Quantile::P50.samples_min()),
+            ),
         ),
         [row] if rows.len() == 1 => format!("{}: {}.", row.name(), speed_and_cost(row)),
-        [row] => format!(
+        [row] if trusted.len() == 1 => format!(
             "Only {} has figures that may be compared: {}.",
             row.name(),
             speed_and_cost(row)
@@ -223,8 +247,22 @@ fn compared(rows: &[Row]) -> String {
         _ if !are_loaded_alike(rows) => {
             "The transports carried different loads, so none is called the fastest.".to_owned()
         }
+        [row] => with_cheapest(
+            rows,
+            format!(
+                "Only {} has messages enough for a median: {}.",
+                row.name(),
+                speed_and_cost(row)
+            ),
+        ),
         _ => ranked(rows, known.len() == rows.len()),
     }
+}
+
+/// The sentence, and behind it the transport of the lowest cost, which needs no median.
+fn with_cheapest(rows: &[Row], sentence: String) -> String {
+    let cheapest = cheapest(rows, &Ranking::default(), &rank(&SERVER_CPU, rows));
+    [sentence].into_iter().chain(cheapest).collect::<Vec<_>>().join(" ")
 }
 
 /// Who leads by the median, who by the cost, and who comes last, as far as intervals can tell.

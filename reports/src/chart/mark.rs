@@ -55,7 +55,10 @@ impl Marks {
     #[must_use]
     pub fn of_run(run: &Run) -> Self {
         let series = run.series.iter().map(|it| it.transport.as_str());
-        Self::of(series.chain(run.knees.iter().map(|it| it.transport.as_str())))
+        let readers = run.series.iter().flat_map(|it| &it.by_reader);
+        let readers = readers.map(|it| it.transport.as_str());
+        let knees = run.knees.iter().map(|it| it.transport.as_str());
+        Self::of(series.chain(readers).chain(knees))
     }
 
     /// The look of a transport.

@@ -24,7 +24,7 @@
 use csv::Writer;
 
 use crate::error::ReportError;
-use crate::export::{Artifact, Exporter};
+use crate::export::{Artifact, Exporter, File};
 use crate::knee::Knee;
 use crate::missing::{Latencies, Latency};
 use crate::quantile::{Estimate, Quantile};
@@ -139,6 +139,21 @@ pub struct Csv;
 impl Exporter for Csv {
     fn name(&self) -> &'static str {
         "csv"
+    }
+
+    fn files(&self, run: &Run) -> Vec<File> {
+        let mut files = vec![
+            File::new("summary.csv", "a row a transport"),
+            File::new("percentiles.csv", "latency, service time and send lag by percentile"),
+            File::new("intervals.csv", "a row a second"),
+        ];
+        if run.series.iter().any(|it| !it.rounds.is_empty()) {
+            files.push(File::new("rounds.csv", "latency of each round"));
+        }
+        if !run.knees.is_empty() {
+            files.push(File::new("knees.csv", "every probe of the search"));
+        }
+        files
     }
 
     fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {

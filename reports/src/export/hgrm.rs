@@ -8,7 +8,7 @@ use std::fmt::{self, Write};
 use hdrhistogram::Histogram;
 
 use crate::error::ReportError;
-use crate::export::{Artifact, Exporter, file_stem};
+use crate::export::{Artifact, Exporter, File, file_stem};
 use crate::run::{LATENCY_DIGITS, Run, Series};
 
 /// Steps of the distribution for each halving of what is left.
@@ -22,6 +22,11 @@ pub struct Hgrm;
 impl Exporter for Hgrm {
     fn name(&self) -> &'static str {
         "hgrm"
+    }
+
+    fn files(&self, run: &Run) -> Vec<File> {
+        let what = "the distribution of the latency, for HdrHistogram's plotters";
+        run.series.iter().map(|it| File::new(name(it), what)).collect()
     }
 
     fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {
@@ -38,7 +43,11 @@ fn artifact(series: &Series) -> Artifact {
         writeln!(text, "# This is the distribution of the messages that arrived. {left_out}.")
             .expect("a String can be written");
     }
-    Artifact { name: format!("{}.hgrm", file_stem(&series.transport)), bytes: text.into_bytes() }
+    Artifact { name: name(series), bytes: text.into_bytes() }
+}
+
+fn name(series: &Series) -> String {
+    format!("{}.hgrm", file_stem(&series.transport))
 }
 
 fn write_distribution(histogram: &Histogram<u64>, text: &mut String) -> fmt::Result {

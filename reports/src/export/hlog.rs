@@ -13,7 +13,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use jiff::Timestamp;
 
 use crate::error::ReportError;
-use crate::export::{Artifact, Exporter, file_stem};
+use crate::export::{Artifact, Exporter, File, file_stem};
 use crate::run::{Run, Series};
 
 /// The exporter.
@@ -23,6 +23,11 @@ pub struct Hlog;
 impl Exporter for Hlog {
     fn name(&self) -> &'static str {
         "hlog"
+    }
+
+    fn files(&self, run: &Run) -> Vec<File> {
+        let what = "latency second by second, as an HdrHistogram log";
+        run.series.iter().map(|it| File::new(name(it), what)).collect()
     }
 
     fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {
@@ -40,7 +45,11 @@ fn log(series: &Series, started: SystemTime) -> Result<Artifact, ReportError> {
     let stem = file_stem(&series.transport);
     let bytes = write_log(series, &stem, started)
         .map_err(|reason| ReportError::Export { format: Hlog.name(), reason })?;
-    Ok(Artifact { name: format!("{stem}.hlog"), bytes })
+    Ok(Artifact { name: name(series), bytes })
+}
+
+fn name(series: &Series) -> String {
+    format!("{}.hlog", file_stem(&series.transport))
 }
 
 fn write_log(series: &Series, tag: &str, started: SystemTime) -> Result<Vec<u8>, String> {

@@ -7,11 +7,13 @@ use maud::{Markup, html};
 
 use crate::chart::mark::Marks;
 use crate::error::ReportError;
-use crate::export::{Artifact, Exporter};
+use crate::export::{Artifact, Exporter, File};
 use crate::figure;
+use crate::headline::headline;
 use crate::page;
 use crate::run::Run;
 use crate::summary::Summary;
+use crate::units::plural;
 use crate::verdict::{Standing, Verdict, verdict};
 
 mod background;
@@ -34,6 +36,10 @@ impl Exporter for Html {
         "html"
     }
 
+    fn files(&self, _: &Run) -> Vec<File> {
+        vec![File::new(FILE, "this page")]
+    }
+
     fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {
         let bytes = page(run).into_string().into_bytes();
         Ok(vec![Artifact { name: FILE.to_owned(), bytes }])
@@ -43,15 +49,8 @@ impl Exporter for Html {
 /// The page, from `<!DOCTYPE html>` to its end.
 #[must_use]
 pub fn page(run: &Run) -> Markup {
-    page::page(&title(run), STYLE, None, &content(run))
-}
-
-fn title(run: &Run) -> String {
-    let transports: Vec<&str> = run.series.iter().map(|it| it.transport.as_str()).collect();
-    match transports.as_slice() {
-        [] => "racetrack report".to_owned(),
-        names => format!("racetrack report: {}", names.join(", ")),
-    }
+    let title = format!("{}, {} - racetrack", headline(run), run.started_at);
+    page::page(&title, STYLE, None, &content(run))
 }
 
 fn content(run: &Run) -> Markup {
@@ -59,8 +58,12 @@ fn content(run: &Run) -> Markup {
     let summaries: Vec<Summary> = rows.iter().map(|row| row.summary.clone()).collect();
     html! {
         header {
-            h1 { "racetrack report" }
-            p.when { (run.started_at) " · " (run.environment.os) }
+            h1 { (headline(run)) }
+            p.when {
+                "racetrack report · " (run.started_at) " · "
+                (plural(run.environment.cores as u64, "core")) ", " (run.environment.os)
+                @if let Some(target) = &run.target { " · against " (target) }
+            }
         }
         (verdict_box(&verdict(run)))
         (tables::objectives(run))
@@ -71,13 +74,14 @@ fn content(run: &Run) -> Markup {
             (figures::spectrum(run, &marks))
             (figures::over_time(run, &marks))
             (tables::rounds(run))
-            (crowd::readers(run))
+            (crowd::readers(run, &marks))
             (crowd::pairing(run))
-            (tables::honesty(&summaries))
+            (tables::honesty(&rows, &marks))
             (tables::errors(run))
         }
         (background::simulation(run))
         (background::environment(run))
+        (background::files(run))
         (background::glossary())
     }
 }
@@ -94,6 +98,7 @@ fn verdict_box(verdict: &Verdict) -> Markup {
             h2 id="verdict" { "Verdict: " (word) }
             @for warning in &verdict.warnings { p { strong { (warning) } } }
             p { (verdict.headline) }
+            @if let Some(advice) = &verdict.advice { p { (advice) } }
             @for note in &verdict.notes { p { small { (note) } } }
         }
     }

@@ -1,7 +1,7 @@
 //! `run.json`: the run itself, the file from which all others can be made again.
 
 use crate::error::ReportError;
-use crate::export::{Artifact, Exporter};
+use crate::export::{Artifact, Exporter, File};
 use crate::run::Run;
 
 /// The file's name in a run directory.
@@ -14,6 +14,10 @@ pub struct Json;
 impl Exporter for Json {
     fn name(&self) -> &'static str {
         "json"
+    }
+
+    fn files(&self, _: &Run) -> Vec<File> {
+        vec![File::new(FILE, "everything that was measured; all other files can be made from it")]
     }
 
     fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {

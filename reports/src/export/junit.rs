@@ -7,7 +7,7 @@
 use maud::{Markup, PreEscaped, html};
 
 use crate::error::ReportError;
-use crate::export::{Artifact, Exporter};
+use crate::export::{Artifact, Exporter, File};
 use crate::run::{Failure, Run};
 use crate::slo::{Standing, judge};
 use crate::summary::{Summary, summaries};
@@ -36,6 +36,10 @@ enum Wrong {
 impl Exporter for Junit {
     fn name(&self) -> &'static str {
         "junit"
+    }
+
+    fn files(&self, _: &Run) -> Vec<File> {
+        vec![File::new(FILE, "the objectives as tests, for a continuous integration server")]
     }
 
     fn export(&self, run: &Run) -> Result<Vec<Artifact>, ReportError> {

@@ -204,3 +204,19 @@ fn a_failing_seed_fails_the_run() {
         "#]],
     );
 }
+
+#[test]
+fn what_to_do_about_a_disturbed_run_is_said_once_and_never_for_the_servers_faults() {
+    let mut run = sample(6);
+    run.series[0].messages.lost = 1;
+    run.series[0].missing_us = crate::HistogramDump(vec![(3_000_000, 1)]);
+    assert_eq!(verdict(&run).advice, None, "a lost message is the server's");
+    run.series.iter_mut().for_each(|it| it.invalid.push("the generator was late".to_owned()));
+    let advice = verdict(&run).advice.expect("six transports were disturbed");
+    assert!(advice.contains("close other programs") && advice.contains("--target"), "{advice}");
+    for text in [verdict(&run).text(), crate::export::html::page(&run).into_string()] {
+        assert_eq!(text.matches("To get valid figures").count(), 1, "{text}");
+    }
+    run.target = Some("http://192.0.2.1".to_owned());
+    assert!(!verdict(&run).text().contains("--target"), "it is on another machine");
+}

@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::tables::{headings, scrolling};
+use crate::export;
 use crate::run::{Run, SimulationSummary};
 use crate::units::{bytes, count, number, plural};
 
@@ -141,6 +142,22 @@ fn generators(run: &Run) -> Markup {
         p.note {
             "Several generators shared the people. What a person of one said to a person of another \
              was sent by one clock and received by another."
+        }
+    }
+}
+
+/// The files that lie beside the page, as links.
+pub(super) fn files(run: &Run) -> Markup {
+    let all = export::all().into_iter().flat_map(|exporter| exporter.files(run));
+    html! {
+        section aria-labelledby="files" {
+            h2 id="files" { "The raw figures" }
+            p { "They lie in the folder of this page." }
+            ul.files {
+                @for file in all.filter(|it| it.name != super::FILE) {
+                    li { a href=(file.name) { (file.name) } ": " (file.what) }
+                }
+            }
         }
     }
 }

@@ -65,6 +65,10 @@ fn note(rows: &[Row]) -> Markup {
                 "The transports carried different loads, so none is marked as the best. "
             }
             "A dash: not measured, or fewer than ten messages lie beyond that percentile."
+            @if rows.iter().any(|row| row.summary.latency_us.missing > 0) {
+                " The sign >: the percentile lies among messages that never arrived, each of which took \
+                 longer than the wait for it."
+            }
         }
     }
 }
@@ -102,6 +106,10 @@ fn figure_row(figure: &Figure, rows: &[Row], marks: &Marks) -> Markup {
 
 fn cell(figure: &Figure, row: &Row, is_best: bool) -> Cell {
     let Some(Measured { value, interval: bounds }) = (figure.measured)(row) else {
+        if let Some(us) = (figure.more_than)(row) {
+            let value = format!("> {}", (figure.show)(us as f64));
+            return Cell { class: None, value, small: None };
+        }
         let lacks_s = figure.quantile.and_then(|quantile| row.seconds_lacking(quantile));
         return Cell { class: None, value: ABSENT.to_owned(), small: lacks_s.map(lacking) };
     };

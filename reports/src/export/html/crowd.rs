@@ -4,12 +4,13 @@
 use maud::{Markup, html};
 
 use super::tables::{percentile_cells, scrolling};
+use crate::chart::mark::Marks;
 use crate::run::Run;
 use crate::summary::Percentiles;
 use crate::units::count;
 
 /// Latency by what the reader uses.
-pub(super) fn readers(run: &Run) -> Markup {
+pub(super) fn readers(run: &Run, marks: &Marks) -> Markup {
     let mixed: Vec<_> = run.series.iter().filter(|series| !series.by_reader.is_empty()).collect();
     if mixed.is_empty() {
         return html! {};
@@ -20,7 +21,7 @@ pub(super) fn readers(run: &Run) -> Markup {
                 tr {
                     th scope="col" { "crowd" }
                     th.text scope="col" { "read over" }
-                    @for heading in ["users", "messages", "p50", "p99", "max"] {
+                    @for heading in ["users", "arrived", "missing", "p50", "p99", "max"] {
                         th scope="col" { (heading) }
                     }
                 }
@@ -31,9 +32,10 @@ pub(super) fn readers(run: &Run) -> Markup {
                         @let latency = Percentiles::from(readers.latencies());
                         tr {
                             th scope="row" { (series.transport) }
-                            td.text { (readers.transport) }
+                            td.text { (marks.get(&readers.transport).key()) (readers.transport) }
                             td { (count(readers.users)) }
                             td { (count(latency.samples)) }
+                            td { (count(latency.missing)) }
                             (percentile_cells(&latency))
                         }
                     }
@@ -104,7 +106,7 @@ mod tests {
     #[test]
     fn nothing_is_said_where_nobody_moves_and_all_use_the_same() {
         let run = sample();
-        assert_eq!(readers(&run).into_string() + &pairing(&run).into_string(), "");
+        assert_eq!(readers(&run, &Marks::of_run(&run)).into_string() + &pairing(&run).into_string(), "");
     }
 
     #[test]
@@ -117,8 +119,8 @@ mod tests {
             latency_us: HistogramDump(vec![(1_500, 2_000)]),
             ..Readers::default()
         }];
-        let html = readers(&run).into_string();
-        for part in ["mix", ">sse</td>", "1,234", "2,000", "1.5 ms"] {
+        let html = readers(&run, &Marks::of_run(&run)).into_string();
+        for part in ["mix", "</svg>sse</td>", "1,234", "2,000", "1.5 ms"] {
             assert!(html.contains(part), "{part} is missing in {html}");
         }
         assert!(!html.contains("websocket"), "{html}");

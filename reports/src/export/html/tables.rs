@@ -3,12 +3,15 @@
 
 use maud::{Markup, html};
 
+use crate::chart::mark::Marks;
+use crate::figure::Row;
 use crate::knee::{Knee, Outcome};
+use crate::missing::Latency;
 use crate::quantile::{Estimate, Quantile};
 use crate::run::{Run, Series, Used};
 use crate::slo::{Standing, judge};
 use crate::summary::{Percentiles, Summary};
-use crate::units::{bytes, count, duration_us, number, or_absent, plural};
+use crate::units::{bytes, count, duration_us, latency, number, or_absent, plural};
 
 /// A table in a box that scrolls.
 pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
@@ -42,7 +45,10 @@ pub(super) fn objectives(run: &Run) -> Markup {
                     tr {
                         th scope="row" { (it.transport) }
                         td.text { (it.slo) }
-                        td { (it.told) }
+                        td {
+                            (it.told)
+                            @if let Some(note) = &it.note { " " small { (note) } }
+                        }
                         @match it.standing {
                             Standing::Held => td.best { "yes" },
                             Standing::Broken => td.bad { "NO" },
@@ -106,7 +112,7 @@ pub(super) fn rounds(run: &Run) -> Markup {
         table {
             thead {
                 tr {
-                    (headings(["transport", "round", "messages", "p50", "p99", "max"]))
+                    (headings(["transport", "round", "arrived", "missing", "p50", "p99", "max"]))
                 }
             }
             tbody {
@@ -117,6 +123,7 @@ pub(super) fn rounds(run: &Run) -> Markup {
                             th scope="row" { (series.transport) }
                             td { (number) }
                             td { (count(percentiles.samples)) }
+                            td { (count(percentiles.missing)) }
                             (percentile_cells(&percentiles))
                         }
                     }
@@ -136,30 +143,26 @@ pub(super) fn rounds(run: &Run) -> Markup {
     }
 }
 
-/// Latency beside what it is made of, so that nobody need take it on trust.
-pub(super) fn honesty(rows: &[Summary]) -> Markup {
+/// Latency beside what it is made of, so that nobody need take it on trust: the transports one below
+/// the other, because twelve columns beside a name are wider than most screens.
+pub(super) fn honesty(rows: &[Row], marks: &Marks) -> Markup {
     let table = html! {
-        table {
-            thead {
-                tr {
-                    th scope="col" rowspan="2" { "transport" }
-                    @for group in ["latency", "service time", "send lag", "hiccups"] {
-                        th.group scope="colgroup" colspan="3" { (group) }
-                    }
-                }
-                tr {
-                    @for _ in 0..4 {
-                        th scope="col" { "p50" } th scope="col" { "p99" } th scope="col" { "max" }
-                    }
-                }
-            }
-            tbody {
-                @for row in rows {
-                    tr {
-                        th scope="row" { (row.transport) }
-                        @for it in [&row.latency_us, &row.service_us, &row.send_lag_us, &row.hiccups_us] {
-                            (percentile_cells(it))
+        table.honesty {
+            thead { tr { (headings(["", "p50", "p99", "max"])) } }
+            @for Row { summary, .. } in rows {
+                tbody {
+                    tr.group {
+                        th scope="rowgroup" colspan="4" {
+                            (marks.get(&summary.transport).key()) (summary.transport)
                         }
+                    }
+                    @for (name, it) in [
+                        ("latency", &summary.latency_us),
+                        ("service time", &summary.service_us),
+                        ("send lag", &summary.send_lag_us),
+                        ("hiccups", &summary.hiccups_us),
+                    ] {
+                        tr { th scope="row" { (name) } (percentile_cells(it)) }
                     }
                 }
             }
@@ -171,7 +174,8 @@ pub(super) fn honesty(rows: &[Summary]) -> Markup {
             p {
                 "Latency counts from the moment at which a message was meant to be sent, so the \
                  wait that a slow server causes for the next message is counted too; service time \
-                 counts only from the moment at which it really was sent. Send lag is the \
+                 counts only from the moment at which it really was sent, and only of messages that \
+                 arrived. Send lag is the \
                  difference that the measuring program itself adds: it must stay small beside the \
                  latency, or the figures are not valid. Hiccups are how late the machine woke a \
                  thread of that program which does nothing but sleep for a millisecond at a time: \
@@ -230,16 +234,19 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
                 tr {
                     th scope="col" { "transport" }
                     @for quantile in ladder { th scope="col" { "p" (quantile.percent()) } }
-                    (headings(["max", "messages"]))
+                    (headings(["max", "arrived", "missing"]))
                 }
             }
             tbody {
                 @for series in series {
                     tr {
                         th scope="row" { (series.transport) }
-                        @for estimate in series.estimates(&ladder) { (estimate_cell(estimate)) }
+                        @for (quantile, estimate) in ladder.iter().zip(series.estimates(&ladder)) {
+                            (estimate_cell(series.latencies().at(*quantile), estimate))
+                        }
                         td { (Percentiles::from(series.latencies()).max_text()) }
                         td { (count(series.latency_us.count())) }
+                        td { (count(series.missing_us.count())) }
                     }
                 }
             }
@@ -248,10 +255,11 @@ pub(super) fn percentiles(series: &[Series]) -> Markup {
     scrolling("Latency by percentile", &table)
 }
 
-fn estimate_cell(estimate: Option<Estimate>) -> Markup {
+fn estimate_cell(value: Option<Latency>, estimate: Option<Estimate>) -> Markup {
+    let (known, more_than) = (value.and_then(Latency::known), value.and_then(Latency::more_than));
     html! {
         td {
-            (time(estimate.map(|it| it.value)))
+            (latency(known, more_than))
             @if let Some(it) = estimate {
                 br; small { (time(Some(it.low))) " to " (time(Some(it.high))) }
             }
@@ -304,7 +312,8 @@ pub(super) fn intervals(series: &Series) -> Markup {
         table {
             thead {
                 tr {
-                    (headings(["from second", "sent", "received", "p50", "p99", "max", "send lag p99"]))
+                    (headings(["from second", "sent", "received", "missing", "p50", "p99", "max"]))
+                    (headings(["send lag p99"]))
                     @if is_read { (headings(USED)) }
                 }
             }
@@ -314,6 +323,7 @@ pub(super) fn intervals(series: &Series) -> Markup {
                         th scope="row" { (interval.second) }
                         td { (count(interval.sent)) }
                         td { (count(interval.received)) }
+                        td { (count(interval.missing_us.count())) }
                         (percentile_cells(&Percentiles::from(interval.latencies())))
                         td { (or_absent(interval.send_lag_us_p99, |us| duration_us(us as f64))) }
                         @if is_read { (used_cells(interval.used.as_ref())) }

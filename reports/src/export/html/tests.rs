@@ -17,8 +17,30 @@ fn check_self_contained(page: &str) {
     for forbidden in ["http://", "https://", "<script", "@import", "url(", " src=", "onclick"] {
         assert!(!page.contains(forbidden), "{forbidden} in the page");
     }
-    let links = page.matches(" href=").count();
-    assert_eq!(links, page.matches(" href=\"data:,\"").count(), "a link that leads out");
+    let links = page.split(" href=\"").skip(1).map(|it| it.split('"').next().unwrap_or_default());
+    let leads_out = |link: &&str| *link != "data:," && link.contains([':', '/', '?', '#', '%']);
+    assert_eq!(links.filter(leads_out).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
+fn raw_files_beside_the_page_are_links_whatever_transports_are_called() {
+    let mut run = sample();
+    run.series[0].transport = "../of \"mine\"".to_owned();
+    let page = text(&run);
+    check_self_contained(&page);
+    for exporter in crate::export::all() {
+        for file in exporter.files(&run).into_iter().filter(|it| it.name != FILE) {
+            assert!(page.contains(&format!("<a href=\"{}\">", file.name)), "{}", file.name);
+        }
+    }
+}
+
+#[test]
+fn page_and_its_title_say_what_was_measured() {
+    let page = text(&sample());
+    let told = "websocket, long-poll and short-poll: 1,000 users, 400 messages/s, 5 s each";
+    assert!(page.contains(&format!("<h1>{told}</h1>")));
+    assert!(page.contains(&format!("<title>{told}, 2026-03-01T09:30:00Z - racetrack</title>")));
 }
 
 #[test]
