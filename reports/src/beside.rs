@@ -39,7 +39,8 @@ fn compared(ours: &Series, theirs: &Series) -> Vec<String> {
     }
     let (mut multiples, mut close) = (Vec::new(), Vec::new());
     for (name, figure) in &FIGURES {
-        let (Some(our), Some(their)) = ((figure.measured)(&ours), (figure.measured)(&theirs)) else {
+        let (Some(our), Some(their)) = ((figure.measured)(&ours), (figure.measured)(&theirs))
+        else {
             continue;
         };
         let values = format!("({} to {})", (figure.show)(their.value), (figure.show)(our.value));
@@ -53,7 +54,8 @@ fn compared(ours: &Series, theirs: &Series) -> Vec<String> {
     let (ours, theirs) = (ours.name(), theirs.name());
     let beside = format!("Beside {ours} under the same load, {theirs}");
     let took = |told: &[String]| format!("{beside} took {}.", listed(told));
-    let tied = |told: &[String]| format!("{beside} is too close to tell apart in {}.", listed(told));
+    let tied =
+        |told: &[String]| format!("{beside} is too close to tell apart in {}.", listed(told));
     let both = [(&multiples, &took as &dyn Fn(&[String]) -> String), (&close, &tied)];
     both.into_iter().filter(|(told, _)| !told.is_empty()).map(|(told, tell)| tell(told)).collect()
 }

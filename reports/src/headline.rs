@@ -62,9 +62,8 @@ fn window(series: &[Series]) -> String {
 
 /// One value, where all are alike within that share of the highest, or the lowest and the highest.
 fn span(values: impl Iterator<Item = f64>, share: f64, show: impl Fn(f64) -> String) -> String {
-    let (low, high) = values.fold((f64::INFINITY, 0.0_f64), |(low, high), value| {
-        (low.min(value), high.max(value))
-    });
+    let (low, high) = values
+        .fold((f64::INFINITY, 0.0_f64), |(low, high), value| (low.min(value), high.max(value)));
     match high - low <= share * high {
         true => show(high),
         false => format!("{} to {}", show(low), show(high)),
@@ -90,7 +89,8 @@ mod tests {
         run.series[0].offered_per_s = 100.0;
         run.series[1].rounds = vec![run.series[1].latency_us.clone(); 3];
         run.series[0].rounds = run.series[1].rounds.clone();
-        let told = "websocket and long-poll: 1,000 users, 100 to 400 messages/s, 3 rounds of 2 s each";
+        let told =
+            "websocket and long-poll: 1,000 users, 100 to 400 messages/s, 3 rounds of 2 s each";
         assert_eq!(headline(&run), told);
     }
 

@@ -4,6 +4,7 @@
 
 use maud::{Markup, html};
 
+use super::gap::{Gap, round_down, round_up};
 use super::{Size, px};
 use crate::units;
 
@@ -11,6 +12,8 @@ use crate::units;
 const LETTER_WIDTH: f64 = 6.6;
 const LABEL_HEIGHT: f64 = 15.0;
 const LABEL_GAP: f64 = 8.0;
+/// What stands in the gap of a broken axis.
+const BROKEN: &str = "axis broken: nothing lies here";
 
 /// What an axis counts, which decides how its ticks read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Axis {
     pub high: f64,
     /// What it says about itself.
     pub title: &'static str,
+    /// Where it is broken, if it is; only a logarithmic one may be.
+    pub gap: Option<Gap>,
 }
 
 impl Axis {
@@ -56,7 +61,8 @@ impl Axis {
         let highest = values.into_iter().fold(0.0, f64::max);
         let highest = if highest > 0.0 { highest } else { 1.0 };
         let step = round_step(highest, 4);
-        Self { scale: Scale::Linear, unit, low: 0.0, high: (highest / step).ceil() * step, title }
+        let high = (highest / step).ceil() * step;
+        Self { scale: Scale::Linear, unit, low: 0.0, high, title, gap: None }
     }
 
     /// Between the round values (1, 2 or 5 and zeros) that enclose all values above zero.
@@ -67,12 +73,19 @@ impl Axis {
             .filter(|value| *value > 0.0)
             .fold((f64::INFINITY, 0.0), |(low, high), value| (value.min(low), value.max(high)));
         let (lowest, highest) = if highest > 0.0 { (lowest, highest) } else { (1.0, 10.0) };
-        let rounds = log_steps(lowest / 10.0, highest * 10.0, &[1.0, 2.0, 5.0]);
-        let low = rounds.iter().rev().find(|round| **round <= lowest * 0.999);
-        let high = rounds.iter().find(|round| **round >= highest * 1.001);
-        let low = *low.expect("a tenth of the lowest is enclosed");
-        let high = *high.expect("ten times the highest is enclosed");
-        Self { scale: Scale::Log, unit, low, high, title }
+        let (low, high) = (round_down(lowest), round_up(highest));
+        Self { scale: Scale::Log, unit, low, high, title, gap: None }
+    }
+
+    /// The same, broken where the values lie in two crowds far apart.
+    #[must_use]
+    pub fn broken_log(
+        values: impl IntoIterator<Item = f64>,
+        unit: Unit,
+        title: &'static str,
+    ) -> Self {
+        let values: Vec<f64> = values.into_iter().collect();
+        Self { gap: Gap::between(&values), ..Self::log(values, unit, title) }
     }
 
     /// Where a value lies, from 0 at the beginning to 1 at the end; what is beyond stays there.
@@ -80,18 +93,36 @@ impl Axis {
     pub fn place(&self, value: f64) -> f64 {
         let place = match self.scale {
             Scale::Linear => (value - self.low) / (self.high - self.low),
-            Scale::Log => (value.max(self.low) / self.low).ln() / (self.high / self.low).ln(),
+            Scale::Log => self.place_of_log(value.max(self.low)),
         };
         place.clamp(0.0, 1.0)
+    }
+
+    fn place_of_log(&self, value: f64) -> f64 {
+        let share = |low: f64, high: f64| (value / low).ln() / (high / low).ln();
+        match self.gap {
+            None => share(self.low, self.high),
+            Some(gap) if value <= gap.low => gap.from * share(self.low, gap.low),
+            Some(gap) if value < gap.high => {
+                gap.from + (gap.to - gap.from) * share(gap.low, gap.high)
+            }
+            Some(gap) => gap.to + (1.0 - gap.to) * share(gap.high, self.high),
+        }
     }
 
     /// Round values within the range, rising, at most `most` of them (two at the least).
     #[must_use]
     pub fn ticks(&self, most: usize) -> Vec<f64> {
-        match (self.unit, self.scale) {
-            (Unit::Percentile, _) => percentile_ticks(self.low, self.high),
-            (_, Scale::Linear) => linear_ticks(self.low, self.high, most),
-            (_, Scale::Log) => log_ticks(self.low, self.high, most),
+        let most_of = |share: f64| ((most as f64 * share).round() as usize).max(2);
+        match (self.unit, self.scale, self.gap) {
+            (Unit::Percentile, ..) => percentile_ticks(self.low, self.high),
+            (_, Scale::Linear, _) => linear_ticks(self.low, self.high, most),
+            (_, Scale::Log, None) => log_ticks(self.low, self.high, most),
+            (_, Scale::Log, Some(gap)) => {
+                let below = log_ticks(self.low, gap.low, most_of(gap.from));
+                let above = log_ticks(gap.high, self.high, most_of(1.0 - gap.to));
+                [below, above].concat()
+            }
         }
     }
 
@@ -136,7 +167,7 @@ fn log_ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
 }
 
 /// Every multiplier at every power of ten between two values.
-fn log_steps(low: f64, high: f64, multipliers: &[f64]) -> Vec<f64> {
+pub(super) fn log_steps(low: f64, high: f64, multipliers: &[f64]) -> Vec<f64> {
     let powers = low.log10().floor() as i32..=high.log10().ceil() as i32;
     powers
         .flat_map(|power| multipliers.iter().map(move |multiplier| multiplier * 10_f64.powi(power)))
@@ -218,12 +249,34 @@ impl Frame {
     #[must_use]
     pub fn draw(&self) -> Markup {
         html! {
+            (self.draw_gaps())
             (self.draw_x())
             (self.draw_y())
             text.title x="0" y=(px(LABEL_HEIGHT - 3.0)) { (self.y.title) }
             @if !self.x.title.is_empty() {
                 text.title x=(px(f64::midpoint(self.left, self.right))) y=(px(self.bottom + 38.0))
                     text-anchor="middle" { (self.x.title) }
+            }
+        }
+    }
+
+    /// A band across the plot where an axis is broken, which says so.
+    fn draw_gaps(&self) -> Markup {
+        let (width, height) = (self.right - self.left, self.bottom - self.top);
+        html! {
+            @if let Some(gap) = self.y.gap {
+                @let (top, tall) = (self.bottom - gap.to * height, (gap.to - gap.from) * height);
+                rect.gap x=(px(self.left)) y=(px(top)) width=(px(width)) height=(px(tall)) {}
+                text.hint x=(px(self.left + width / 2.0)) y=(px(top + tall / 2.0 + 4.0))
+                    text-anchor="middle" { (BROKEN) }
+            }
+            @if let Some(gap) = self.x.gap {
+                @let (left, wide) = (self.left + gap.from * width, (gap.to - gap.from) * width);
+                @let (x, y) = (px(left + wide / 2.0 + 4.0), px(self.top + height / 2.0));
+                rect.gap x=(px(left)) y=(px(self.top)) width=(px(wide)) height=(px(height)) {}
+                text.hint x=(x) y=(y) text-anchor="middle" transform=(format!("rotate(-90 {x} {y})")) {
+                    (BROKEN)
+                }
             }
         }
     }
@@ -330,10 +383,21 @@ mod tests {
 
     #[test]
     fn percentiles_read_as_per_cent() {
-        let axis =
-            Axis { scale: Scale::Log, unit: Unit::Percentile, low: 2.0, high: 1e4, title: "" };
+        let axis = Axis { high: 1e4, ..Axis::log([2.5], Unit::Percentile, "") };
         assert_eq!(labels(&axis, 9), ["50%", "90%", "99%", "99.9%", "99.99%"]);
         assert!(axis.place(2.0).abs() < 1e-9 && (axis.place(1e4) - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn broken_axis_keeps_the_order_and_has_ticks_on_both_sides_of_its_gap() {
+        let values = [180.0, 240.0, 319.0, 511_000.0];
+        let axis = Axis::broken_log(values, Unit::Micros, "");
+        let places = values.map(|value| axis.place(value));
+        assert!(places.is_sorted() && places[2] - places[0] > 0.25, "{places:?}");
+        assert_eq!(labels(&axis, 8), ["100 µs", "200 µs", "500 µs", "500 ms", "1 s"]);
+        let line: Vec<f64> = (0..24).map(|step| axis.place(100.0 * 1.5_f64.powi(step))).collect();
+        assert!(line.is_sorted(), "{line:?}");
+        assert_eq!(Axis::broken_log([3.0], Unit::Micros, ""), Axis::log([3.0], Unit::Micros, ""));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub fn knee(knees: &[Knee], marks: &Marks, size: Size) -> Option<Markup> {
     let latencies = probes.iter().flat_map(|probe| [probe.p50_us, probe.p99_us]).flatten();
     let bounds = knees.iter().map(|knee| knee.p99_us_max);
     let values = latencies.chain(bounds).map(|us| us as f64);
-    let y = Axis::log(values, Unit::Micros, "latency from the intended time of sending");
+    let y = Axis::broken_log(values, Unit::Micros, "latency from the intended time of sending");
     let frame = Frame::new(size, x, y, 24.0);
     let content = html! {
         (frame.draw())

@@ -8,6 +8,7 @@
 use maud::{Markup, html};
 
 pub mod axis;
+pub mod gap;
 mod heat;
 pub mod knee;
 pub mod mark;

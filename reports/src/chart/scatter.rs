@@ -27,7 +27,7 @@ pub fn scatter(rows: &[Summary], marks: &Marks, size: Size) -> Option<Markup> {
     if dots.is_empty() {
         return None;
     }
-    let x = Axis::log(dots.iter().map(|dot| dot.median_us), Unit::Micros, "median latency");
+    let x = Axis::broken_log(dots.iter().map(|dot| dot.median_us), Unit::Micros, "median latency");
     let frame = Frame::new(size, x, cost_axis(&dots), 24.0);
     let (_, _, _, bottom) = frame.edges();
     let content = html! {
@@ -61,7 +61,7 @@ fn cost_axis(dots: &[Dot]) -> Axis {
     let costs = || dots.iter().map(|dot| dot.cpu_us);
     let (lowest, highest) = (costs().fold(f64::INFINITY, f64::min), costs().fold(0.0, f64::max));
     if lowest > 0.0 && highest / lowest > LINEAR_FACTOR_MAX {
-        Axis::log(costs(), Unit::Micros, title)
+        Axis::broken_log(costs(), Unit::Micros, title)
     } else {
         Axis::linear(costs(), Unit::Micros, title)
     }
@@ -159,7 +159,7 @@ mod tests {
         let rows = summaries(&crate::sample::run(6, 5, 400));
         for size in [Size::Wide, Size::Narrow] {
             let dots: Vec<Dot> = rows.iter().filter_map(dot).collect();
-            let x = Axis::log(dots.iter().map(|dot| dot.median_us), Unit::Micros, "");
+            let x = Axis::broken_log(dots.iter().map(|dot| dot.median_us), Unit::Micros, "");
             let frame = Frame::new(size, x, cost_axis(&dots), 24.0);
             let labels = labels(&frame, &dots);
             for (index, label) in labels.iter().enumerate() {

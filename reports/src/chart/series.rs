@@ -1,5 +1,8 @@
 //! A window second by second: latency, and messages sent and received. One small panel a
-//! transport, all with the same scales, because twelve lines in one chart cannot be read.
+//! transport, because twelve lines in one chart cannot be read.
+//!
+//! Panels share their scales, so that they can be compared at sight, but for those whose figures are
+//! of another order: on a scale up to a second, nothing is to be seen of latencies of a millisecond.
 
 use maud::{Markup, html};
 
@@ -7,17 +10,22 @@ use super::axis::{Axis, Frame, Unit};
 use super::heat::heat;
 use super::mark::Mark;
 use super::{Size, image, points};
+use crate::quantile::Quantile;
 use crate::run::{Interval, Series};
 use crate::summary::Percentiles;
 
-/// The scales that all panels of a page share.
+/// Figures further apart than this factor are drawn on different scales.
+const ALIKE_FACTOR: f64 = 8.0;
+
+/// The scales of all panels of a page.
 #[derive(Debug, Clone)]
 pub struct Panels {
     seconds: Axis,
-    latency: Axis,
     rate: Axis,
-    /// Where it was read.
-    cores: Option<Axis>,
+    /// One for each transport.
+    latency: Vec<Axis>,
+    /// One for each transport; none where nothing was read.
+    cores: Vec<Option<Axis>>,
     upper: Upper,
 }
 
@@ -64,21 +72,30 @@ impl Panels {
         }
         let with_p99 = busy.iter().filter(|percentiles| percentiles.p99.is_some()).count();
         let upper = if 2 * with_p99 >= busy.len() { Upper::P99 } else { Upper::Max };
-        let lowest = intervals.iter().filter_map(|it| Some(it.latency_us.0.first()?.0)).min();
-        let lines = busy.iter().flat_map(|it| [it.p50, it.max]).flatten();
-        let lags = intervals.iter().filter_map(|it| it.send_lag_us_p99);
-        let latencies = lines.chain(lags).chain(lowest);
-        let cores: Vec<f64> = intervals.iter().flat_map(|it| cores(it)).flatten().collect();
         let rates = intervals.iter().flat_map(|it| [it.sent as f64, it.received as f64]);
         let mut seconds = Axis::linear([last as f64], Unit::Seconds, "");
         seconds.high = (last as f64).max(1.0);
         Some(Self {
             seconds,
-            latency: Axis::log(latencies.map(|us| us as f64), Unit::Micros, "latency"),
             rate: Axis::linear(rates, Unit::PerSecond, "messages a second"),
-            cores: (!cores.is_empty()).then(|| Axis::linear(cores, Unit::PerSecond, "cores used")),
+            latency: latency_axes(series),
+            cores: cores_axes(series),
             upper,
         })
+    }
+
+    /// The transports by the scale of their latencies, in their order; one group where all have the
+    /// same.
+    #[must_use]
+    pub fn groups<'a>(&self, series: &'a [Series]) -> Vec<Vec<&'a str>> {
+        let mut groups: Vec<(&Axis, Vec<&str>)> = Vec::new();
+        for (axis, one) in self.latency.iter().zip(series) {
+            match groups.iter_mut().find(|(known, _)| *known == axis) {
+                Some((_, names)) => names.push(&one.transport),
+                None => groups.push((axis, vec![&one.transport])),
+            }
+        }
+        groups.into_iter().map(|(_, names)| names).collect()
     }
 
     /// Which line stands above the median.
@@ -87,11 +104,11 @@ impl Panels {
         self.upper
     }
 
-    /// Latency over time, every message behind the lines: the median unbroken, the upper line thin
-    /// and dashed, the send lag dotted.
+    /// Latency over time of the n-th transport, every message behind the lines: the median unbroken,
+    /// the upper line thin and dashed, the send lag dotted.
     #[must_use]
-    pub fn latency(&self, series: &Series, mark: Mark) -> Markup {
-        let frame = Frame::new(Size::Panel, self.seconds.clone(), self.latency.clone(), 16.0);
+    pub fn latency(&self, nth: usize, series: &Series, mark: Mark) -> Markup {
+        let frame = Frame::new(Size::Panel, self.seconds.clone(), self.latency[nth].clone(), 16.0);
         let percentiles: Vec<(u64, Percentiles)> = series
             .intervals
             .iter()
@@ -139,11 +156,11 @@ impl Panels {
         image(Size::Panel, &label, &content)
     }
 
-    /// Processors over time: the server's unbroken, the generator's thin and dashed; nothing where
+    /// Processors over time of the n-th transport: the server's unbroken, the generator's thin and dashed; nothing where
     /// they were not read.
     #[must_use]
-    pub fn cores(&self, series: &Series, mark: Mark) -> Option<Markup> {
-        let axis = self.cores.clone()?;
+    pub fn cores(&self, nth: usize, series: &Series, mark: Mark) -> Option<Markup> {
+        let axis = self.cores[nth].clone()?;
         let frame = Frame::new(Size::Panel, self.seconds.clone(), axis, 16.0);
         let line = |place: usize| {
             let of = move |it: &Interval| (it.second, cores(it)[place]);
@@ -163,6 +180,58 @@ impl Panels {
         );
         Some(image(Size::Panel, &label, &content))
     }
+}
+
+/// The scale of the latencies of each transport.
+fn latency_axes(series: &[Series]) -> Vec<Axis> {
+    let medians: Vec<Option<u64>> =
+        series.iter().map(|it| it.latency_us.value_at(Quantile::P50)).collect();
+    let orders = orders(&medians.iter().map(|it| float(*it)).collect::<Vec<_>>());
+    let values = |one: &Series| -> Vec<f64> {
+        let lines = one.intervals.iter().flat_map(|interval| {
+            let it = Percentiles::from(interval.latencies());
+            let lowest = interval.latency_us.0.first().map(|(us, _)| *us);
+            [it.p50, it.max, lowest, interval.send_lag_us_p99]
+        });
+        lines.flatten().map(|us| us as f64).collect()
+    };
+    shared(series, &orders, values, |all| Axis::log(all, Unit::Micros, "latency"))
+}
+
+/// The scale of the cores that server and generator of each transport used, where that was read.
+fn cores_axes(series: &[Series]) -> Vec<Option<Axis>> {
+    let values =
+        |one: &Series| -> Vec<f64> { one.intervals.iter().flat_map(cores).flatten().collect() };
+    let most = |one: &Series| values(one).into_iter().reduce(f64::max);
+    let orders = orders(&series.iter().map(most).collect::<Vec<_>>());
+    shared(series, &orders, values, |all| {
+        (!all.is_empty()).then(|| Axis::linear(all, Unit::PerSecond, "cores used"))
+    })
+}
+
+/// Which values are of one order: neighbours within a factor, however far the ends are apart. What has
+/// no value is of the lowest.
+fn orders(values: &[Option<f64>]) -> Vec<usize> {
+    let mut sorted: Vec<f64> = values.iter().flatten().copied().collect();
+    sorted.sort_by(f64::total_cmp);
+    let steps = sorted.windows(2).filter(|two| two[1] > ALIKE_FACTOR * two[0]);
+    let ends: Vec<f64> = steps.map(|two| two[0]).collect();
+    let order = |value: f64| ends.iter().filter(|end| value > **end).count();
+    values.iter().map(|value| value.map_or(0, order)).collect()
+}
+
+/// One axis for each transport, of the values of all transports of its order.
+fn shared<A>(
+    series: &[Series],
+    orders: &[usize],
+    values: impl Fn(&Series) -> Vec<f64>,
+    axis: impl Fn(Vec<f64>) -> A,
+) -> Vec<A> {
+    let of_order = |order: usize| {
+        let same = series.iter().zip(orders).filter(|(_, other)| **other == order);
+        same.flat_map(|(one, _)| values(one)).collect()
+    };
+    orders.iter().map(|order| axis(of_order(*order))).collect()
 }
 
 /// Cores that server and generator used in a second.
@@ -221,8 +290,21 @@ mod tests {
         let mut series = crate::sample::run(1, 5, 200).series;
         series[0].intervals[2].latency_us = crate::HistogramDump::default();
         let panels = Panels::for_all(&series).expect("four busy seconds");
-        let drawn = panels.latency(&series[0], Marks::default().get("websocket")).into_string();
+        let drawn = panels.latency(0, &series[0], Marks::default().get("websocket")).into_string();
         assert_eq!(drawn.matches("<polyline").count(), 4 + 1, "the send lag is not broken");
+    }
+
+    #[test]
+    fn latencies_of_another_order_have_a_scale_of_their_own() {
+        let series = crate::sample::run(6, 5, 400).series;
+        let panels = Panels::for_all(&series).expect("busy seconds");
+        let others = ["websocket", "long-poll", "sse", "socketio-websocket", "socketio-polling"];
+        assert_eq!(panels.groups(&series), [&others[..], &["short-poll"]]);
+        assert!(panels.latency[0].high <= 100_000.0, "{:?}", panels.latency[0]);
+        let alike = [series[0].clone(), series[1].clone()];
+        let panels = Panels::for_all(&alike).expect("busy seconds");
+        assert_eq!(panels.groups(&alike).len(), 1);
+        assert_eq!(orders(&[Some(1.0), None, Some(7.0), Some(70.0)]), [0, 0, 0, 1]);
     }
 
     #[test]

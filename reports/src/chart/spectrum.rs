@@ -61,8 +61,9 @@ fn frame(series: &[Series], lines: &[Line], size: Size) -> Option<Frame> {
         low: ODDS_MIN,
         high: furthest.max(10.0) * 1.04,
         title: "percentile",
+        gap: None,
     };
-    let y = Axis::log(values, Unit::Micros, "latency from the intended time of sending");
+    let y = Axis::broken_log(values, Unit::Micros, "latency from the intended time of sending");
     let names = series.iter().map(|series| text_width(&series.transport)).fold(0.0, f64::max);
     let right_margin = if size == Size::Wide { names + 14.0 } else { 22.0 };
     Some(Frame::new(size, x, y, right_margin))

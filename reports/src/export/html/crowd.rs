@@ -106,7 +106,10 @@ mod tests {
     #[test]
     fn nothing_is_said_where_nobody_moves_and_all_use_the_same() {
         let run = sample();
-        assert_eq!(readers(&run, &Marks::of_run(&run)).into_string() + &pairing(&run).into_string(), "");
+        assert_eq!(
+            readers(&run, &Marks::of_run(&run)).into_string() + &pairing(&run).into_string(),
+            ""
+        );
     }
 
     #[test]

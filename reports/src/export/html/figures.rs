@@ -12,6 +12,7 @@ use crate::knee::{Knee, Load};
 use crate::run::{Run, Series};
 use crate::summary::Summary;
 use crate::units::duration_us;
+use crate::verdict::listed;
 
 /// The verdict as a picture.
 pub(super) fn speed_and_cost(rows: &[Summary], marks: &Marks) -> Markup {
@@ -108,15 +109,15 @@ pub(super) fn over_time(run: &Run, marks: &Marks) -> Markup {
                     ", behind them all messages (the darker, \
                      the more); dotted is the send lag (p99). Messages: the thick line is those received, \
                      the thin one those sent. Cores: the thick line is the server, the thin one the \
-                     generator. All panels have the same scales."
+                     generator. " (scales(&panels.groups(&series)))
                     @if seconds_each > 1 {
                         " Counts and cores are those of the mean second, the send lag that of the \
                          worst; intervals.csv has every second."
                     }
                 }
                 div.panels {
-                    @for series in series.iter() {
-                        (panel(panels, series, marks.get(&series.transport)))
+                    @for (nth, series) in series.iter().enumerate() {
+                        (panel(panels, nth, series, marks.get(&series.transport)))
                     }
                 }
             } @else {
@@ -126,16 +127,30 @@ pub(super) fn over_time(run: &Run, marks: &Marks) -> Markup {
     }
 }
 
-fn panel(panels: &Panels, series: &Series, mark: Mark) -> Markup {
+/// Which panels can be compared at sight.
+fn scales(groups: &[Vec<&str>]) -> String {
+    if groups.len() < 2 {
+        return "All panels have the same scale of latency.".to_owned();
+    }
+    let names =
+        |group: &Vec<&str>| listed(&group.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    let groups: Vec<String> = groups.iter().map(names).collect();
+    format!(
+        "Scales of latency differ, where latencies do by far: one for {}.",
+        groups.join("; one for ")
+    )
+}
+
+fn panel(panels: &Panels, nth: usize, series: &Series, mark: Mark) -> Markup {
     html! {
         figure.panel {
             h3 {
                 (mark.key())
                 (series.transport)
             }
-            (panels.latency(series, mark))
+            (panels.latency(nth, series, mark))
             (panels.rate(series, mark))
-            @if let Some(cores) = panels.cores(series, mark) { (cores) }
+            @if let Some(cores) = panels.cores(nth, series, mark) { (cores) }
             (data(&tables::intervals(series)))
         }
     }
