@@ -374,12 +374,14 @@ fn server_limits(options: &Options) -> Vec<String> {
     const SESSIONS_DEFAULT: u64 = 100_000;
     const CONNECTIONS_DEFAULT: u64 = 110_000;
     const MESSAGES_PER_S_DEFAULT: f64 = 20.0;
+    const NEXTS_PER_S_DEFAULT: f64 = 2.0;
     const MAILBOX_EVENTS_DEFAULT: f64 = 256.0;
     let users = options.users;
     let sessions = u64::from(users) + departed(options);
     let per_user = options.rate_per_s() / f64::from(users);
     // Random gaps bunch: ten times the mean rate is out of reach of any bunch.
     let bunched = per_user * 10.0;
+    let skips = options.skip_every.map_or(0.0, |every| 10.0 / every.0.as_secs_f64());
     // A mailbox holds one's own messages and the partner's for as long as nobody asks.
     let unread = bunched * 2.0 * options.poll_interval_max().as_secs_f64().max(1.0);
     // Everybody comes from one address, which nobody does in production.
@@ -394,6 +396,10 @@ fn server_limits(options: &Options) -> Vec<String> {
     if bunched > MESSAGES_PER_S_DEFAULT {
         raise("--messages-per-s-max", bunched.ceil() as u64);
         raise("--messages-burst-max", (bunched * 2.0).ceil() as u64);
+    }
+    if skips > NEXTS_PER_S_DEFAULT {
+        raise("--nexts-per-s-max", skips.ceil() as u64);
+        raise("--nexts-burst-max", (skips * 2.0).ceil() as u64);
     }
     if unread > MAILBOX_EVENTS_DEFAULT {
         raise("--mailbox-events-max", unread.ceil() as u64);
@@ -448,6 +454,17 @@ mod tests {
         let stay = Some(Span(Duration::from_secs(1)));
         let options = Options { users: 10_000, stay, ..Options::default() };
         assert!(limits(&options).sessions_max >= 120_000);
+    }
+
+    #[test]
+    fn people_who_skip_often_may() {
+        let skipping = |ms| Options {
+            skip_every: Some(Span(Duration::from_millis(ms))),
+            ..Options::default()
+        };
+        assert_eq!(limits(&skipping(10_000)).nexts_per_s_max, Config::default().nexts_per_s_max);
+        assert_eq!(limits(&skipping(500)).nexts_per_s_max, 20);
+        assert_eq!(limits(&skipping(500)).nexts_burst_max, 40);
     }
 
     #[test]

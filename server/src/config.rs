@@ -118,6 +118,14 @@ numbers {
     messages_per_s_max: u32 = 20, "messages-per-s-max", "RACETRACK_MESSAGES_PER_S_MAX";
     /// Messages that a session may say at once.
     messages_burst_max: u32 = 40, "messages-burst-max", "RACETRACK_MESSAGES_BURST_MAX";
+    /// Times a second that a session may ask for another partner for long.
+    nexts_per_s_max: u32 = 2, "nexts-per-s-max", "RACETRACK_NEXTS_PER_S_MAX";
+    /// Times that a session may ask for another partner at once.
+    nexts_burst_max: u32 = 10, "nexts-burst-max", "RACETRACK_NEXTS_BURST_MAX";
+    /// Other commands a second, as acknowledgements, that a session may give for long.
+    commands_per_s_max: u32 = 100, "commands-per-s-max", "RACETRACK_COMMANDS_PER_S_MAX";
+    /// Other commands that a session may give at once.
+    commands_burst_max: u32 = 200, "commands-burst-max", "RACETRACK_COMMANDS_BURST_MAX";
     /// How long a request's header may take, and how long a connection may be idle between two
     /// requests, in milliseconds.
     header_read_ms_max: u64 = 10_000, "header-read-ms-max", "RACETRACK_HEADER_READ_MS_MAX";

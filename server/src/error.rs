@@ -92,7 +92,7 @@ impl HttpError {
             Self::Malformed(_) => {
                 (StatusCode::BAD_REQUEST, "bad-event", "The event is not understood")
             }
-            Self::Flood { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-fast", "Too many messages"),
+            Self::Flood { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-fast", "Too many commands"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "bad-query", "The query is not understood"),
             Self::NoSession => (StatusCode::UNAUTHORIZED, "no-session", "No session"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
@@ -128,7 +128,7 @@ impl HttpError {
             Self::Rejected(
                 Rejected::Draining { retry_after_ms }
                 | Rejected::Full { retry_after_ms }
-                | Rejected::TooFast { retry_after_ms },
+                | Rejected::TooFast { retry_after_ms, .. },
             )
             | Self::TooManyParked { retry_after_ms }
             | Self::TooManyConnections { retry_after_ms, .. } => Some(*retry_after_ms),
@@ -241,7 +241,7 @@ fn kind(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
         Rejected::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "The server is full"),
         Rejected::NotPaired => (StatusCode::CONFLICT, "Nobody is there"),
         Rejected::StalePair { .. } => (StatusCode::CONFLICT, "The partner has left"),
-        Rejected::TooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many messages"),
+        Rejected::TooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many commands"),
         Rejected::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long"),
         Rejected::Superseded => (StatusCode::CONFLICT, "Read by another connection"),
         Rejected::Cursor { .. } => (StatusCode::CONFLICT, "The cursor is out of bounds"),

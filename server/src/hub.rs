@@ -40,7 +40,7 @@ use self::signal::Signal;
 use self::token::{Secret, Token};
 use crate::config::Config;
 use crate::core::{Core, Entry, Handle, Input, Output, Read, ReaderId};
-pub use crate::core::{Counts, Detach, Rejected};
+pub use crate::core::{Counts, Detach, Rated, Rejected};
 use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
 use crate::telemetry::Telemetry;
 

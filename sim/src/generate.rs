@@ -4,6 +4,8 @@
 //! as they were. Which features a run has is drawn too (swarm testing): a feature that is always
 //! on hides the bugs that need it to be off.
 
+mod extremes;
+
 use std::num::NonZeroU64;
 
 use client::TransportKind;
@@ -12,6 +14,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use server::config::Config;
 
+use self::extremes::{extremes, rates};
 use crate::options::Options;
 use crate::plan::{self, Action, Fault, FaultKind, Person, Plan, Settings, Step};
 
@@ -45,9 +48,6 @@ const DRAINS_MS: u64 = 1_500;
 
 /// Between two heartbeats or two comments of a stream, where there are many.
 const OFTEN_MS: u64 = 100;
-
-/// How seldom a limit is at the end of what it can be.
-const EXTREME_ONE_IN: u32 = 20;
 
 /// Places of a mailbox, where there are few.
 const MAILBOX_EVENTS: std::ops::RangeInclusive<usize> = 5..=8;
@@ -85,6 +85,7 @@ enum Stream {
     Bodies = 15,
     Acknowledgements = 16,
     Extremes = 17,
+    Rates = 18,
 }
 
 /// The plan of a seed.
@@ -110,6 +111,7 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let plan = mailboxes(&mut stream(seed, Stream::Mailboxes), plan);
     let mut plan = bodies(&mut stream(seed, Stream::Bodies), plan);
     plan.server = extremes(&mut stream(seed, Stream::Extremes), options, plan.server);
+    plan.server = rates(&mut stream(seed, Stream::Rates), plan.server);
     plan
 }
 
@@ -269,28 +271,6 @@ fn mailboxes(rng: &mut impl Rng, mut plan: Plan) -> Plan {
         }
     }
     plan
-}
-
-/// Limits at the end of what they can be, each of them seldom.
-fn extremes(rng: &mut impl Rng, options: &Options, usual: Config) -> Config {
-    // Drawn in any case, so that one limit more changes no other.
-    let rate = pick(rng, &[2, 200]);
-    let sessions = rng.random_range(1..=options.people);
-    let mut seldom = |extreme: u64, usual: u64| {
-        if rng.random_ratio(1, EXTREME_ONE_IN) { extreme } else { usual }
-    };
-    Config {
-        sessions_max: seldom(sessions as u64, usual.sessions_max as u64) as usize,
-        messages_per_s_max: seldom(rate, usual.messages_per_s_max.into()) as u32,
-        messages_burst_max: seldom(1, usual.messages_burst_max.into()) as u32,
-        poll_wait_ms_max: seldom(200, usual.poll_wait_ms_max),
-        poll_grace_ms: seldom(20, usual.poll_grace_ms),
-        stream_comment_ms: seldom(OFTEN_MS, usual.stream_comment_ms),
-        resume_window_ms: seldom(0, usual.resume_window_ms),
-        drain_ms_max: seldom(0, usual.drain_ms_max),
-        retry_after_ms: seldom(0, usual.retry_after_ms),
-        ..usual
-    }
 }
 
 /// A server whose answers hold less than a few people say at once, now and then, and people who fill

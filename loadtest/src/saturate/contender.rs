@@ -101,6 +101,8 @@ fn unlimited() -> impl Iterator<Item = OsString> {
     let limits = [
         ["--messages-per-s-max", UNREACHABLE],
         ["--messages-burst-max", UNREACHABLE],
+        ["--commands-per-s-max", UNREACHABLE],
+        ["--commands-burst-max", UNREACHABLE],
         ["--connections-per-address-max", "0"],
     ];
     limits.into_iter().flatten().map(OsString::from)
@@ -124,6 +126,7 @@ mod tests {
         let words = std::iter::once(OsString::from("server")).chain(unlimited());
         let config = Server::try_parse_from(words).expect("known flags").config;
         assert_eq!((config.messages_per_s_max, config.messages_burst_max), (1_000_000, 1_000_000));
+        assert_eq!((config.commands_per_s_max, config.commands_burst_max), (1_000_000, 1_000_000));
         assert_eq!(config.connections_per_address_max, 0);
     }
 

@@ -15,6 +15,7 @@
 mod lobby;
 mod mailbox;
 mod pair;
+mod rate;
 mod rejected;
 mod said;
 mod session;
@@ -33,6 +34,7 @@ use tracing::trace;
 use self::lobby::Lobby;
 use self::mailbox::{Bounds, Full, Mailbox};
 pub use self::mailbox::{Entry, Read};
+pub use self::rate::Rated;
 pub use self::rejected::Rejected;
 use self::session::{Session, State};
 pub use self::sessions::Handle;

@@ -7,6 +7,7 @@
 use tracing::trace;
 
 use super::mailbox::Entry;
+use super::rate::Rated;
 use super::said::Hashed;
 use super::session::State;
 use super::sessions::Slot;
@@ -74,6 +75,8 @@ impl Core {
         let is_mutual = listener.state.partner() == Some(speaker.id);
         let said = Hashed::new(&id);
         if speaker.said.contains(said) {
+            // Without an effect, and without a limit: a refusal would call it a message that was
+            // never accepted.
             trace!(name: "said again", session = speaker.id.0);
             return Ok(());
         }
@@ -84,7 +87,7 @@ impl Core {
         }
         assert!(is_mutual, "{ONE_SIDED}");
         let speaker_id = speaker.id;
-        self.sessions[from].pay(now, &self.config)?;
+        self.pay(now, from, Rated::Messages)?;
         // Both are made before either is put away: mailboxes are seldom in a cache, and what is
         // copied, or counted once more, waits for the stores before it.
         let [heard, told] = [(Speaker::Me, id.clone(), text.clone()), (Speaker::Partner, id, text)]

@@ -1,5 +1,6 @@
 //! Why the server says no.
 
+use super::Rated;
 use crate::protocol::{PairId, Seq};
 
 /// A refusal; the transport turns it into a status code or a refusal event.
@@ -32,9 +33,11 @@ pub enum Rejected {
         /// The conversation that the message named.
         meant: PairId,
     },
-    /// More messages than the session may say.
-    #[error("too many messages; the next one is welcome in {retry_after_ms} ms")]
+    /// More of something than the session may do.
+    #[error("too many {what}; the next one is welcome in {retry_after_ms} ms")]
     TooFast {
+        /// Of what.
+        what: Rated,
         /// When to try again, in milliseconds.
         retry_after_ms: u64,
     },

@@ -12,10 +12,10 @@ use std::time::Duration;
 use tracing::trace;
 
 use super::mailbox::{Entry, Mailbox};
+use super::rate::{Rated, Rates};
 use super::said::Said;
 use super::sessions::{Handle, Slot};
 use super::{Core, Detach, Instant, KNOWN, Output, ReaderId, Rejected};
-use crate::config::Config;
 use crate::protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerEvent, SessionId};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,8 +43,7 @@ pub(super) struct Session {
     /// When its timer goes off: no later than the deadline, which every command moves. A timer that
     /// goes off early is set anew, so that a command need not touch it.
     pub(super) timer: Option<Instant>,
-    /// When the messages said so far are paid for (GCRA, ITU-T I.371).
-    paid_until: Instant,
+    pub(super) rates: Rates,
     /// When the head count is told next; none once the session is closed.
     pub(super) notice_at: Option<Instant>,
     pub(super) parted_from: Option<SessionId>,
@@ -65,7 +64,7 @@ impl Session {
             is_expected: true,
             parted_from: None,
             said: Said::default(),
-            paid_until: Instant::default(),
+            rates: Rates::default(),
         }
     }
 
@@ -76,20 +75,6 @@ impl Session {
 
     fn timer_is_early_enough(&self, deadline: Option<Instant>) -> bool {
         deadline.is_none_or(|deadline| self.timer.is_some_and(|timer| timer <= deadline))
-    }
-
-    /// Takes one message out of the session's allowance.
-    pub(super) fn pay(&mut self, now: Instant, config: &Config) -> Result<(), Rejected> {
-        let price = Duration::from_secs(1) / config.messages_per_s_max.max(1);
-        let credit = price * config.messages_burst_max.max(1);
-        let paid_until = self.paid_until.max(now).after(price);
-        let owed = paid_until.0.saturating_sub(now.0);
-        if owed > credit {
-            let wait = owed - credit;
-            return Err(Rejected::TooFast { retry_after_ms: wait.as_millis() as u64 + 1 });
-        }
-        self.paid_until = paid_until;
-        Ok(())
     }
 }
 
@@ -127,7 +112,10 @@ impl Core {
         }
         if state == State::Closed {
             return match event {
-                ClientEvent::Ack { seq } => self.acknowledge_again(handle, seq),
+                ClientEvent::Ack { seq } => {
+                    self.pay(now, slot, Rated::Commands)?;
+                    self.acknowledge_again(handle, seq)
+                }
                 ClientEvent::Leave => {
                     self.wait_no_longer_for(session);
                     Ok(())
@@ -141,11 +129,23 @@ impl Core {
         self.hear_from(now, slot);
         match event {
             ClientEvent::Say(say) => self.say(now, slot, say)?,
-            ClientEvent::Next { pair } => self.skip(now, session, pair),
+            ClientEvent::Next { pair } => {
+                self.pay(now, slot, Rated::Nexts)?;
+                self.skip(now, session, pair);
+            }
+            // No command follows it.
             ClientEvent::Leave => self.close(now, session, CloseReason::Left),
-            ClientEvent::Ack { seq } => self.acknowledge_again(handle, seq)?,
+            ClientEvent::Ack { seq } => {
+                self.pay(now, slot, Rated::Commands)?;
+                self.acknowledge_again(handle, seq)?;
+            }
         }
         Ok(())
+    }
+
+    /// Takes one command out of what the session may do.
+    pub(super) fn pay(&mut self, now: Instant, slot: Slot, what: Rated) -> Result<(), Rejected> {
+        self.sessions[slot].rates.pay(now, what, &self.config)
     }
 
     /// An acknowledgement that comes late says nothing new, and is no error.

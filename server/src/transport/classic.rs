@@ -26,7 +26,7 @@ use tokio::time::Instant;
 
 use super::no_body;
 use crate::error::HttpError;
-use crate::hub::{Hub, Rejected};
+use crate::hub::{Hub, Rated, Rejected};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// How long the greeting takes.
@@ -96,7 +96,7 @@ impl Classic {
         let owed = (*paid_until).max(now) + price - now;
         if owed > credit {
             let retry_after_ms = (owed - credit).as_millis() as u64 + 1;
-            return Err(Rejected::TooFast { retry_after_ms });
+            return Err(Rejected::TooFast { what: Rated::Messages, retry_after_ms });
         }
         *paid_until = now + owed;
         Ok(())

@@ -3,17 +3,21 @@
 //!
 //! The server's own rule is a generic cell rate algorithm (GCRA, ITU-T I.371); here it is played
 //! through with the messages that were accepted, by the time at which they were put into the mailbox
-//! of whoever said them.
+//! of whoever said them. So with requests for another partner, each of which was accepted between its
+//! beginning and its end. Acknowledgements are not in the history; who is refused one has had as many to
+//! send as may come at once.
 
 use std::collections::BTreeSet;
 
+use server::core::Rated;
 use server::protocol::{MessageId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::reasons::{is_too_fast, refused};
+use super::resume::with_tabs;
 use super::view::View;
 use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 
 const NAME: &str = "allowance";
 const US_A_SECOND: u64 = 1_000_000;
@@ -22,22 +26,28 @@ const US_A_SECOND: u64 = 1_000_000;
 /// as too many.
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    let nexts = Rule::of_nexts(plan);
+    for (session, events) in &view.sessions {
+        violations.extend(nexts.exceeded_by_nexts(*session, events));
+        violations.extend(nexts.denied_nexts(plan, *session, events));
+        violations.extend(denied_acknowledgements(plan, *session, events));
+    }
     if plan.moves_the_clock() {
         // Nobody knows when the server put anything anywhere.
-        return Vec::new();
+        return violations;
     }
-    let rule = Rule::of(plan);
-    let mut violations = Vec::new();
+    let messages = Rule::of_messages(plan);
     for (session, events) in &view.sessions {
-        violations.extend(rule.exceeded(*session, events));
-        violations.extend(rule.denied(*session, events));
+        violations.extend(messages.exceeded(*session, events));
+        violations.extend(messages.denied(*session, events));
     }
     violations
 }
 
 /// What is allowed, in microseconds.
 struct Rule {
-    /// What a message costs.
+    /// What one costs.
     price_us: u64,
     /// What may be owed.
     credit_us: u64,
@@ -46,10 +56,72 @@ struct Rule {
 }
 
 impl Rule {
-    fn of(plan: &Plan) -> Self {
-        let price_us = US_A_SECOND / u64::from(plan.server.messages_per_s_max.max(1));
-        let credit_us = price_us * u64::from(plan.server.messages_burst_max.max(1));
+    fn of_messages(plan: &Plan) -> Self {
+        Self::of(plan, plan.server.messages_per_s_max, plan.server.messages_burst_max)
+    }
+
+    fn of_nexts(plan: &Plan) -> Self {
+        Self::of(plan, plan.server.nexts_per_s_max, plan.server.nexts_burst_max)
+    }
+
+    fn of(plan: &Plan, per_s_max: u32, burst_max: u32) -> Self {
+        let price_us = US_A_SECOND / u64::from(per_s_max.max(1));
+        let credit_us = price_us * u64::from(burst_max.max(1));
         Self { price_us, credit_us, grain_us: plan.settings.tick_ms * 1_000 }
+    }
+
+    /// Requests for another partner that were accepted beyond what is allowed, however early each of
+    /// them may have been and however late the last.
+    fn exceeded_by_nexts(&self, session: SessionId, events: &[&Event]) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let mut paid_us = 0;
+        let mut begun: Option<&Event> = None;
+        for event in events.iter().filter(|event| event.op == Op::Next) {
+            match event.kind {
+                Kind::Invoke => begun = Some(event),
+                Kind::Ok => {
+                    let Some(begun) = begun.take() else { continue };
+                    let from_us = begun.at_us.saturating_sub(self.grain_us);
+                    paid_us = from_us.max(paid_us) + self.price_us;
+                    if paid_us > event.at_us + self.grain_us + self.credit_us {
+                        let what = format!("{session} got more partners than are allowed");
+                        violations.push(Violation::new(NAME, what, &[begun.index, event.index]));
+                        paid_us = from_us;
+                    }
+                }
+                _ => begun = None,
+            }
+        }
+        violations
+    }
+
+    /// Requests for another partner that were refused although there were few, or for longer than one
+    /// costs.
+    fn denied_nexts(&self, plan: &Plan, session: SessionId, events: &[&Event]) -> Vec<Violation> {
+        let mut violations = Vec::new();
+        let mut asked = 0;
+        for event in events {
+            asked += usize::from(event.op == Op::Next && event.kind == Kind::Invoke);
+            let why = match &event.op {
+                Op::Next if event.kind == Kind::Fail => event.detail.as_deref(),
+                _ => refusal(event),
+            };
+            let Some(why) = why.filter(|why| is_too_fast(why, Rated::Nexts)) else { continue };
+            if self.is_too_long(why) {
+                let what = format!("{session} is to wait for longer than a partner costs: {why}");
+                violations.push(Violation::new(NAME, what, &[event.index]));
+            }
+            if asked < plan.server.nexts_burst_max as usize {
+                let what = format!("{session} asked for too many partners, and for {asked} only");
+                violations.push(Violation::new(NAME, what, &[event.index]));
+            }
+        }
+        violations
+    }
+
+    /// True where somebody is to wait for longer than one costs.
+    fn is_too_long(&self, why: &str) -> bool {
+        wait_ms(why).is_none_or(|wait_ms| wait_ms * 1_000 > self.price_us + PUT_GRAIN_US)
     }
 
     /// Messages that were accepted beyond what is allowed.
@@ -72,10 +144,12 @@ impl Rule {
     fn denied(&self, session: SessionId, events: &[&Event]) -> Vec<Violation> {
         let mut violations = Vec::new();
         for (place, event) in events.iter().enumerate() {
-            let Some((id, why)) = refused(event).filter(|(_, why)| is_too_fast(why)) else {
+            let Some((id, why)) =
+                refused(event).filter(|(_, why)| is_too_fast(why, Rated::Messages))
+            else {
                 continue;
             };
-            if wait_ms(why).is_none_or(|wait_ms| wait_ms * 1_000 > self.price_us + PUT_GRAIN_US) {
+            if self.is_too_long(why) {
                 let what = format!("{session} is to wait for longer than a message costs: {why}");
                 violations.push(Violation::new(NAME, what, &[event.index]));
             }
@@ -102,6 +176,38 @@ impl Rule {
         let known = accepted.into_iter().filter(|put_us| *put_us <= until_us);
         let paid_us = known.fold(0, |paid_us: u64, put_us| paid_us.max(put_us) + self.price_us);
         paid_us.saturating_sub(now_us) + unknown(all, before) as u64 * self.price_us
+    }
+}
+
+/// Acknowledgements that were refused although there cannot have been many: no more than events, and
+/// those that the person repeats on purpose, each of them twice.
+fn denied_acknowledgements(plan: &Plan, session: SessionId, events: &[&Event]) -> Vec<Violation> {
+    let acknowledges =
+        |action| matches!(action, Action::AcknowledgeAgain | Action::AcknowledgeTooFar);
+    let mut told = 0;
+    let mut violations = Vec::new();
+    for event in events {
+        told += usize::from(matches!(event.op, Op::Told { .. } | Op::Repeated { .. }));
+        let is_refused = refusal(event).is_some_and(|why| is_too_fast(why, Rated::Commands));
+        // A second tab acknowledges as well.
+        if !is_refused || with_tabs(plan).contains(event.process.as_str()) {
+            continue;
+        }
+        let own = plan.steps.iter().filter(|step| step.who == event.process);
+        let sent = 2 * (told + own.filter(|step| acknowledges(step.action)).count());
+        if sent < plan.server.commands_burst_max as usize {
+            let what = format!("{session} acknowledged too often, and {sent} times at most");
+            violations.push(Violation::new(NAME, what, &[event.index]));
+        }
+    }
+    violations
+}
+
+/// Why a command that is no message was refused over a socket.
+fn refusal(event: &Event) -> Option<&str> {
+    match &event.op {
+        Op::Refused { refusal } if refusal.id.is_none() => Some(&refusal.problem.detail),
+        _ => None,
     }
 }
 

@@ -15,7 +15,7 @@
 //! | [`echo`] | whoever says something that is accepted reads it in the own mailbox |
 //! | [`resume`] | whoever keeps a cursor can go on from it |
 //! | [`reasons`] | whoever is refused is told why, and it is true |
-//! | [`allowance`] | nobody says more than is allowed, and who says less is heard |
+//! | [`allowance`] | nobody says or skips more than is allowed, and who does less is heard |
 //! | [`census`] | the head count lies within what it can be |
 //! | [`drain`] | whoever reads when the server drains is told that it closes, and then it exits |
 //! | [`presence`] | whoever is gone for good is missed, and that soon |

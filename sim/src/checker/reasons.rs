@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use server::core::Rejected;
+use server::core::{Rated, Rejected};
 use server::protocol::{
     CloseReason, MESSAGE_ID_CHARS_MAX, MessageId, PairId, Problem, Seq, ServerEvent, SessionId,
 };
@@ -102,7 +102,7 @@ fn messages(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         }
         let (Some(session), Some((id, why))) = (event.session, refused(event)) else { continue };
         let said = ATTEMPTS * attempts.get(&session).copied().unwrap_or_default();
-        if is_too_fast(why) && said < plan.server.messages_burst_max as usize {
+        if is_too_fast(why, Rated::Messages) && said < plan.server.messages_burst_max as usize {
             let what = format!("{session} said too much, having said at most {said} messages");
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
@@ -157,8 +157,9 @@ fn over_too_soon(
     Some(Violation::new(NAME, what, &[talk.began.index, refused.index]))
 }
 
-pub(super) fn is_too_fast(why: &str) -> bool {
-    is_reason(why, &Rejected::TooFast { retry_after_ms: 0 })
+/// True where somebody is refused for doing too much of this at once.
+pub(super) fn is_too_fast(why: &str, what: Rated) -> bool {
+    is_reason(why, &Rejected::TooFast { what, retry_after_ms: 0 })
 }
 
 /// True where the server says the same, whatever the time that it names.

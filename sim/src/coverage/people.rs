@@ -12,6 +12,8 @@ use super::run::Run;
 use crate::history::{Event, Kind, Op};
 use crate::plan::FaultKind;
 
+const TOO_MANY_NEXTS: &str = "too many requests for another partner";
+
 pub(super) const STATES: &[State] = &[
     ("a message for a conversation that was over was refused by short poll", |run| {
         stale(run, ShortPoll)
@@ -54,9 +56,20 @@ pub(super) const STATES: &[State] = &[
     }),
     ("a message was refused over a socket because there were too many", |run| {
         run.has(|event| match &event.op {
-            Op::Refused { refusal } => refusal.problem.kind.ends_with("too-fast"),
+            Op::Refused { refusal } => {
+                refusal.id.is_some() && refusal.problem.kind.ends_with("too-fast")
+            }
             _ => false,
         })
+    }),
+    ("another partner was refused over HTTP because too many were asked for", |run| {
+        run.has(|event| matches!(event.op, Op::Next) && mentions(event, TOO_MANY_NEXTS))
+    }),
+    ("another partner was refused over a socket because too many were asked for", |run| {
+        run.has(|event| refused(event, TOO_MANY_NEXTS))
+    }),
+    ("an acknowledgement was refused because there were too many", |run| {
+        run.has(|event| refused(event, "too many commands"))
     }),
     ("a parked poll was aborted by its client", |run| {
         run.has(|event| matches!(event.op, Op::Poll { .. }) && mentions(event, "aborted"))
@@ -102,6 +115,14 @@ pub(super) const STATES: &[State] = &[
 
 fn mentions(event: &Event, words: &str) -> bool {
     event.detail.as_deref().is_some_and(|detail| detail.contains(words))
+}
+
+/// True where a socket's command that is no message was refused in these words.
+fn refused(event: &Event, words: &str) -> bool {
+    match &event.op {
+        Op::Refused { refusal } => refusal.id.is_none() && refusal.problem.detail.contains(words),
+        _ => false,
+    }
 }
 
 fn stale(run: &Run<'_>, transport: TransportKind) -> bool {

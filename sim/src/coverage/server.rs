@@ -19,7 +19,7 @@ pub(super) const STATES: &[State] = &[
     ("a message was accepted while nobody read the partner's mailbox", |run| {
         run.saw("said", |said| !said.is("partner_is_reading"))
     }),
-    ("a message was refused because there were too many", |run| refused(run, "too-fast")),
+    ("a command was refused because there were too many", |run| refused(run, "too-fast")),
     ("something was asked for in a session that had ended", |run| refused(run, "closed")),
     ("something was asked for while the server drained", |run| refused(run, "draining")),
     ("nobody was let in because the server drained", |run| {

@@ -64,6 +64,8 @@ async fn a_message_that_a_server_drops_is_lost_however_soon_its_reader_leaves() 
         connections_per_address_max: 0,
         messages_per_s_max: 1_000,
         messages_burst_max: 1_000,
+        nexts_per_s_max: 1_000,
+        nexts_burst_max: 1_000,
         ..Config::default()
     };
     let server = served::serve(config).await;

@@ -269,7 +269,12 @@ const PAGES: &[(&str, bool)] = &[
 
 fn friendly() -> Config {
     let friend = "http://friend.example".parse().expect("an origin");
-    Config { allowed_origins: vec![friend], notice_interval_ms: 3_600_000, ..Config::default() }
+    Config {
+        allowed_origins: vec![friend],
+        notice_interval_ms: 3_600_000,
+        nexts_burst_max: 1_000,
+        ..Config::default()
+    }
 }
 
 #[tokio::test]

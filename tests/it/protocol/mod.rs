@@ -7,6 +7,7 @@ mod drain;
 mod echo;
 mod engine;
 mod fields;
+mod floods;
 mod golden;
 mod limits;
 mod logs;

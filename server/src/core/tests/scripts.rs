@@ -505,6 +505,47 @@ fn a_flood_is_refused_and_the_allowance_comes_back() {
 }
 
 #[test]
+fn a_flood_of_nexts_is_refused_and_leaves_the_partner_alone() {
+    check_with(
+        Config { nexts_per_s_max: 1, nexts_burst_max: 1, ..Config::default() },
+        "ann opens
+         bob opens
+         ann next
+         ann next
+         bob next
+         pass 1000
+         ann next",
+        expect![[r#"
+            ann opens
+                ann: welcome, 1 online
+                ann: waiting
+            bob opens
+                ann: paired p1
+                bob: welcome, 2 online
+                bob: paired p1
+            ann next
+                ann: partner left: Skipped
+                ann: paired p2
+                bob: partner left: Skipped
+                bob: paired p2
+            ann next
+                refused: too many requests for another partner; the next one is welcome in 1001 ms
+            bob next
+                ann: partner left: Skipped
+                ann: paired p3
+                bob: partner left: Skipped
+                bob: paired p3
+            pass 1000
+            ann next
+                ann: partner left: Skipped
+                ann: paired p4
+                bob: partner left: Skipped
+                bob: paired p4
+        "#]],
+    );
+}
+
+#[test]
 fn the_head_count_is_announced_and_stops_with_the_last_one() {
     check_with(
         Config { notice_interval_ms: 1_000, ..Config::default() },

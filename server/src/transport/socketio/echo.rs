@@ -28,7 +28,7 @@ use tokio::time::Instant;
 use super::Handover;
 use super::outbox::Outgoing;
 use crate::error::HttpError;
-use crate::hub::{Hub, Rejected};
+use crate::hub::{Hub, Rated, Rejected};
 use crate::protocol::Refusal;
 
 pub(super) const NAMESPACE: &str = "/echo";
@@ -170,7 +170,8 @@ impl Room {
         let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = allowance.take(now, packets, self.packets_per_s_max);
         taken.map_err(|wait| {
-            Rejected::TooFast { retry_after_ms: wait.as_millis() as u64 + 1 }.into()
+            let retry_after_ms = wait.as_millis() as u64 + 1;
+            Rejected::TooFast { what: Rated::Messages, retry_after_ms }.into()
         })
     }
 }

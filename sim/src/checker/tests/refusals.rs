@@ -230,3 +230,72 @@ fn somebody_who_may_say_more_than_is_allowed_is_found() {
     let later = format!("{five}pass 1000\n{}", says(6));
     verdict_under(&allows(5), &couple(&later), expect![[""]]);
 }
+
+/// Ann asks for another partner, and gets Bob again, in a new conversation.
+fn skips(pair: u64) -> String {
+    format!(
+        "ann wants another\nann gets another\nann < skipped\nbob < skipped
+         ann < paired {pair}\nbob < paired {pair}\n"
+    )
+}
+
+/// A server that lets people ask for so many partners at once.
+fn allows_partners(nexts_burst_max: u32) -> Plan {
+    let mut plan = Plan::new(1);
+    plan.server.nexts_burst_max = nexts_burst_max;
+    plan
+}
+
+#[test]
+fn somebody_who_gets_more_partners_than_are_allowed_is_found() {
+    let two = skips(2) + &skips(3);
+    verdict_under(&allows_partners(2), &couple(&two), expect![[""]]);
+    let third = two.clone() + &skips(4);
+    verdict_under(
+        &allows_partners(2),
+        &couple(&third),
+        expect![[r#"
+        allowance: s1 got more partners than are allowed
+    "#]],
+    );
+    let later = format!("{two}pass 500\n{}", skips(4));
+    verdict_under(&allows_partners(2), &couple(&later), expect![[""]]);
+    // Where the answer took long, the request may have been long under way.
+    let slow = skips(4).replace("ann gets", "pass 500\nann gets");
+    verdict_under(&allows_partners(2), &couple(&(two + &slow)), expect![[""]]);
+}
+
+#[test]
+fn somebody_who_is_refused_another_partner_has_asked_for_many() {
+    let refused = "ann wants another\nann refused another as too fast for 500\n";
+    verdict_under(&allows_partners(2), &couple(&(skips(2) + refused)), expect![[""]]);
+    verdict_under(
+        &allows_partners(3),
+        &couple(&(skips(2) + refused)),
+        expect![[r#"
+        allowance: s1 asked for too many partners, and for 2 only
+    "#]],
+    );
+    verdict_under(
+        &allows_partners(2),
+        &couple(&(skips(2) + &refused.replace("500", "502"))),
+        expect![[r#"
+        allowance: s1 is to wait for longer than a partner costs: too many requests for another partner; the next one is welcome in 502 ms
+    "#]],
+    );
+}
+
+#[test]
+fn somebody_whose_acknowledgement_is_refused_has_read_a_lot() {
+    let mut plan = Plan::new(1);
+    let refused = "ann cannot acknowledge as too fast for 10";
+    verdict_under(
+        &plan,
+        &couple(refused),
+        expect![[r#"
+        allowance: s1 acknowledged too often, and 4 times at most
+    "#]],
+    );
+    plan.server.commands_burst_max = 4;
+    verdict_under(&plan, &couple(refused), expect![[""]]);
+}

@@ -11,6 +11,7 @@
 //!   ann refused ann-1 to 1 as over | as too fast for 50 | as 9 bytes of 8 | as closing
 //!   ann cannot acknowledge                       ann is superseded
 //!   ann wants another    ann gets another        asks for another partner, and that is accepted
+//!   ann refused another as too fast for 50       ann cannot acknowledge as too fast for 50
 //!   ann polls            ann polled after 3       pass 500
 //!   healed   settled     holds sessions=1
 //! ```
@@ -22,7 +23,7 @@ use std::collections::BTreeMap;
 
 use client::TransportKind;
 use expect_test::Expect;
-use server::core::Rejected;
+use server::core::{Rated, Rejected};
 use server::protocol::{
     self, CloseReason, LeftReason, MessageId, PairId, Problem, Refusal, Seq, ServerEvent,
     SessionId, Speaker,
@@ -121,7 +122,7 @@ impl History {
             }
             [who, "refused", id, "to", pair, "as", "too", "fast", "for", ms] => {
                 self.act(who, Kind::Fail, say(id, pair));
-                self.detail(&Rejected::TooFast { retry_after_ms: number(ms) }.to_string());
+                self.too_fast(Rated::Messages, ms);
             }
             [who, "refused", id, "to", pair, "as", "closing"] => {
                 self.act(who, Kind::Info, say(id, pair));
@@ -141,6 +142,15 @@ impl History {
             }
             [who, "wants", "another"] => self.act(who, Kind::Invoke, Op::Next),
             [who, "gets", "another"] => self.act(who, Kind::Ok, Op::Next),
+            [who, "refused", "another", "as", "too", "fast", "for", ms] => {
+                self.act(who, Kind::Fail, Op::Next);
+                self.too_fast(Rated::Nexts, ms);
+            }
+            [who, "cannot", "acknowledge", "as", "too", "fast", "for", ms] => {
+                let retry_after_ms = number(ms);
+                let why = Rejected::TooFast { what: Rated::Commands, retry_after_ms };
+                self.refused(who, "/problems/too-fast", "too fast", &why);
+            }
             [who, "accepted", id, "to", pair] => self.act(who, Kind::Ok, say(id, pair)),
             [who, "<", ..] => self.told(who, &words[2..]),
             _ => panic!("not a line of a history: {line}"),
@@ -208,6 +218,12 @@ impl History {
     fn act(&mut self, who: &str, kind: Kind, op: Op) {
         let session = self.sessions.get(who).copied();
         self.push(who, session, kind, op);
+    }
+
+    /// The last event was refused: more than may be done of this.
+    fn too_fast(&mut self, what: Rated, ms: &str) {
+        let retry_after_ms = number(ms);
+        self.detail(&Rejected::TooFast { what, retry_after_ms }.to_string());
     }
 
     /// Says more of the last event.
