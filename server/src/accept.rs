@@ -134,6 +134,7 @@ impl Server {
         let deadline = Instant::now() + self.hub.config().drain_max();
         self.hub.drain();
         self.classic.drain();
+        self.sockets.drain();
         let told = async {
             self.hub.drained().await;
             // What was handed to a socket that is polled is told with the polls to come.

@@ -151,6 +151,9 @@ numbers {
     /// How long a Socket.IO client whose poll was cut off may take to poll again, in milliseconds;
     /// it is not paired meanwhile.
     poll_grace_ms: u64 = 1_000, "poll-grace-ms", "RACETRACK_POLL_GRACE_MS";
+    /// How long a Socket.IO client that polls may take to upgrade to a WebSocket, in milliseconds; then
+    /// the WebSocket is closed, and the polls go on.
+    upgrade_ms_max: u64 = 10_000, "upgrade-ms-max", "RACETRACK_UPGRADE_MS_MAX";
     /// Packets that the echo namespace may send in a second, to all its people together.
     echoes_per_s_max: u32 = 1_000, "echoes-per-s-max", "RACETRACK_ECHOES_PER_S_MAX";
     /// How often each session is told the head count, in milliseconds.

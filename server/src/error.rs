@@ -66,6 +66,8 @@ pub(crate) enum HttpError {
     Encoding,
     #[error("{0}")]
     Handshake(&'static str),
+    #[error("this connection cannot be upgraded: {0}")]
+    NoUpgrade(&'static str),
 }
 
 impl HttpError {
@@ -116,6 +118,9 @@ impl HttpError {
             }
             Self::Handshake(_) => {
                 (StatusCode::BAD_REQUEST, "bad-header", "A header is not understood")
+            }
+            Self::NoUpgrade(_) => {
+                (StatusCode::BAD_REQUEST, "no-upgrade", "The connection cannot be upgraded")
             }
             Self::NotWebSocket(_) => {
                 (StatusCode::UPGRADE_REQUIRED, "not-websocket", "A WebSocket is expected")

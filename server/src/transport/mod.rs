@@ -16,6 +16,8 @@
 
 pub(crate) mod who;
 
+mod handshake;
+
 pub(crate) mod classic;
 pub(crate) mod poll;
 pub(crate) mod sse;

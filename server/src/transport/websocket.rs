@@ -34,8 +34,6 @@
 //! The task is as large as its largest step, for every connection and all the time; so what is rare
 //! takes a box.
 
-mod handshake;
-
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -57,8 +55,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 
-use self::handshake::handshake;
 use super::Opening;
+use super::handshake::handshake;
 use super::who::{Credential, SUBPROTOCOL, offers_subprotocol, set_cookie};
 use crate::config::Config;
 use crate::error::HttpError;

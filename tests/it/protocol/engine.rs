@@ -165,7 +165,25 @@ impl Socket {
     }
 
     pub(super) async fn send(&mut self, packet: &str) {
-        self.0.send(Message::text(packet)).await.expect("the server reads");
+        self.send_frame(Message::text(packet)).await;
+    }
+
+    /// Sends a frame of any kind.
+    pub(super) async fn send_frame(&mut self, frame: Message) {
+        self.0.send(frame).await.expect("the server reads");
+    }
+
+    /// Sends several packets in one write.
+    pub(super) async fn send_together(&mut self, packets: &[&str]) {
+        for packet in packets {
+            self.0.feed(Message::text(*packet)).await.expect("the server reads");
+        }
+        self.0.flush().await.expect("the server reads");
+    }
+
+    /// Sends bytes as they are.
+    pub(super) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).await.expect("the server reads");
     }
 
     /// The next packet; none when the connection has ended.

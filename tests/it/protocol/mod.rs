@@ -24,4 +24,5 @@ mod socketio;
 mod socketio_limits;
 mod sse;
 mod statuses;
+mod upgrades;
 mod websocket;

@@ -21,7 +21,7 @@
 //!
 //! Reading order: `auth` (who connects), `commands` (what comes in), `outbox` (what goes out),
 //! `conversation` (the two together), `words` (for people), `polling` (who is still there), `version3`
-//! (what an old client may not send), `echo` (another namespace).
+//! (what an old client may not send), `upgrade` (from polls to a WebSocket), `echo` (another namespace).
 
 mod auth;
 mod commands;
@@ -29,6 +29,7 @@ mod conversation;
 mod echo;
 mod outbox;
 mod polling;
+mod upgrade;
 mod version3;
 mod words;
 
@@ -71,11 +72,17 @@ const PATH: &str = "/socket.io/";
 /// Every Socket.IO connection.
 pub(crate) struct Sockets {
     io: SocketIo,
+    door: Arc<Door>,
     conversations: watch::Sender<usize>,
     grace: Duration,
 }
 
 impl Sockets {
+    /// Ends all upgrades that are under way; their connections are told by polls.
+    pub(crate) fn drain(&self) {
+        self.door.upgrades.drain();
+    }
+
     /// Closes all connections, once those who were told that their session is over had time to
     /// hear it.
     pub(crate) async fn close(&self) {
@@ -116,7 +123,7 @@ pub(crate) fn mount(router: Router, hub: Arc<Hub>) -> (Router, Sockets) {
         .transports([TransportType::Polling, TransportType::Websocket])
         .ping_interval(Duration::from_millis(config.heartbeat_interval_ms))
         .ping_timeout(Duration::from_millis(config.heartbeat_timeout_ms))
-        .upgrade_timeout(Duration::from_millis(config.header_read_ms_max))
+        .upgrade_timeout(Duration::from_millis(config.upgrade_ms_max))
         .connect_timeout(Duration::from_millis(config.header_read_ms_max))
         .max_payload(config.body_bytes_max as u64)
         .ws_max_message_size(config.body_bytes_max)
@@ -133,8 +140,8 @@ pub(crate) fn mount(router: Router, hub: Arc<Hub>) -> (Router, Sockets) {
     echo::mount(&io, &hub);
     chat(&io, &hub, &door, &conversations);
     let enter = get(Door::enter).post(Door::enter).head(polling::head).fallback(not_allowed);
-    let enter = enter.with_state(door);
-    (router.route_service(PATH, enter), Sockets { io, conversations, grace })
+    let enter = enter.with_state(Arc::clone(&door));
+    (router.route_service(PATH, enter), Sockets { io, door, conversations, grace })
 }
 
 /// Clients of Socket.IO 2 are connected to `/` before anything else; nothing happens there.

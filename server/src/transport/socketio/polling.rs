@@ -9,8 +9,8 @@
 //!                                   cut while the answer is written, which is lost: Cut::Answer
 //! ```
 //!
-//! The answer to a poll during an upgrade is an answer like others, so an upgrade cuts nothing. Who
-//! asks twice at a time is closed by Engine.IO. Who is answered and never asks again is noticed by
+//! The answer to a poll during an upgrade is an answer like others, so an upgrade cuts nothing; `upgrade`
+//! says when a poll is answered with nothing, and has what comes over the WebSocket. Who asks twice at a time is closed by Engine.IO. Who is answered and never asks again is noticed by
 //! the heartbeat: there is nothing that could be cut.
 //!
 //! The door never reads a packet, and keeps of a request only what Engine.IO needs.
@@ -35,6 +35,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 use tower::Service;
 
+use super::upgrade::{Progress, Upgrades};
 use super::{NotSocketIo, version3};
 use crate::config::Config;
 use crate::error::HttpError;
@@ -46,9 +47,12 @@ use crate::transport::socketio::PATH;
 const HEADERS_KEPT: [HeaderName; 2] = [CONTENT_TYPE, SEC_WEBSOCKET_KEY];
 /// As the query says it.
 const VERSION_4: &str = "4";
-/// A NOOP packet, with its length before it where the protocol wants that: the answer to a poll during
-/// an upgrade, which fetches nothing.
-const NOOP_BYTES_MAX: u64 = 3;
+/// A NOOP packet: the answer to a poll during an upgrade, which fetches nothing.
+const NOOP: &str = "6";
+/// The same as protocol 3 has it, with its length before it.
+const NOOP_3: &str = "1:6";
+/// No more than a NOOP has.
+const NOOP_BYTES_MAX: u64 = NOOP_3.len() as u64;
 /// More than an OPEN packet has.
 const OPEN_BYTES_MAX: usize = 1_024;
 
@@ -57,6 +61,7 @@ pub(super) struct Door {
     engine: SocketIoService<NotSocketIo>,
     places: Arc<Semaphore>,
     present: Arc<Present>,
+    pub(super) upgrades: Upgrades,
     retry_after_ms: u64,
     payload_bytes_max: usize,
 }
@@ -70,6 +75,9 @@ struct Present(Mutex<HashMap<Sid, Weak<Presence>>>);
 pub(super) struct Presence {
     polls: Mutex<Polls>,
     changed: Notify,
+    /// Answers the poll that waits.
+    answer_poll: Notify,
+    upgrade: Mutex<Progress>,
     /// None where the client does not poll, so that nobody looks for it.
     name: OnceLock<(Sid, Weak<Present>)>,
     _place: OwnedSemaphorePermit,
@@ -102,6 +110,7 @@ impl Door {
             engine,
             places: Arc::new(Semaphore::new(config.connections_max)),
             present: Arc::default(),
+            upgrades: Upgrades::new(config),
             retry_after_ms: config.retry_after_ms,
             payload_bytes_max: config.body_bytes_max,
         }
@@ -109,15 +118,22 @@ impl Door {
 
     /// Any request for Socket.IO.
     pub(super) async fn enter(State(door): State<Arc<Self>>, request: Request) -> Response {
+        let query = request.uri().query().unwrap_or_default();
+        let is_get = request.method() == Method::GET;
+        let transport = field(query, "transport").filter(|_| is_get);
+        let is_poll = transport == Some("polling");
+        if let (Some("websocket"), Some(sid)) = (transport, field(query, "sid")) {
+            let presence = door.present.named(sid);
+            return door.upgrades.begin(&door.engine, presence, request).into_response();
+        }
         let request = door.strip(request);
         let query = request.uri().query().unwrap_or_default();
-        let is_poll =
-            request.method() == Method::GET && field(query, "transport") == Some("polling");
         match field(query, "sid") {
-            None if request.method() == Method::GET => door.open(request, is_poll).await,
+            None if is_get => door.open(request, is_poll).await,
             Some(sid) if is_poll => {
-                let presence = Sid::from_str(sid).ok().and_then(|sid| door.present.find(sid));
-                door.poll(request, presence).await
+                let presence = door.present.named(sid);
+                let is_4 = field(query, "EIO") == Some(VERSION_4);
+                door.poll(request, presence, if is_4 { NOOP } else { NOOP_3 }).await
             }
             Some(_)
                 if request.method() == Method::POST && field(query, "EIO") != Some(VERSION_4) =>
@@ -134,12 +150,7 @@ impl Door {
             let retry_after_ms = self.retry_after_ms;
             return HttpError::from(Rejected::Full { retry_after_ms }).into_response();
         };
-        let presence = Arc::new(Presence {
-            polls: Mutex::default(),
-            changed: Notify::new(),
-            name: OnceLock::new(),
-            _place: place,
-        });
+        let presence = Arc::new(Presence::new(place));
         request.extensions_mut().insert(Arc::clone(&presence));
         let response = self.call(request).await;
         if !is_poll {
@@ -155,20 +166,27 @@ impl Door {
         Response::from_parts(parts, Body::from(open))
     }
 
-    async fn poll(&self, request: Request, presence: Option<Arc<Presence>>) -> Response {
+    async fn poll(
+        &self,
+        request: Request,
+        presence: Option<Arc<Presence>>,
+        noop: &'static str,
+    ) -> Response {
         let Some(presence) = presence else {
             return self.call(request).await;
         };
-        let mut watched = Watched::begin(presence);
+        let mut watched = Watched::begin(Arc::clone(&presence));
+        let mut answer_at_once = pin!(presence.answer_poll.notified());
         // A poll waits where there is nothing to fetch, and must not where tokio only thinks that it is
         // somebody else's turn.
         let mut call = pin!(unconstrained(self.call(request)));
         let response = poll_fn(|cx| {
-            let response = call.as_mut().poll(cx);
-            if response.is_pending() {
-                watched.wait();
+            if let Poll::Ready(response) = call.as_mut().poll(cx) {
+                return Poll::Ready(response);
             }
-            response
+            watched.wait();
+            // Nothing is lost with a call that waits: it has fetched nothing.
+            answer_at_once.as_mut().poll(cx).map(|()| noop.into_response())
         });
         let response = response.await;
         watched.cut = Cut::Answer;
@@ -238,6 +256,10 @@ fn sid(open: &[u8]) -> Option<Sid> {
 }
 
 impl Present {
+    fn named(&self, sid: &str) -> Option<Arc<Presence>> {
+        self.find(Sid::from_str(sid).ok()?)
+    }
+
     fn find(&self, sid: Sid) -> Option<Arc<Presence>> {
         self.lock().get(&sid).and_then(Weak::upgrade)
     }
@@ -255,6 +277,17 @@ impl Present {
 }
 
 impl Presence {
+    fn new(place: OwnedSemaphorePermit) -> Self {
+        Self {
+            polls: Mutex::default(),
+            changed: Notify::new(),
+            answer_poll: Notify::new(),
+            upgrade: Mutex::default(),
+            name: OnceLock::new(),
+            _place: place,
+        }
+    }
+
     /// True where the connection began with polls.
     pub(super) fn is_watched(&self) -> bool {
         self.name.get().is_some()
@@ -274,6 +307,17 @@ impl Presence {
             }
             self.changed.notified().await;
         }
+    }
+
+    /// Answers the poll that waits, if there is one, with nothing.
+    pub(super) fn answer_poll(&self) {
+        self.answer_poll.notify_waiters();
+    }
+
+    /// How far its upgrade has come.
+    pub(super) fn progress(&self) -> MutexGuard<'_, Progress> {
+        // Each change is one call or assignment.
+        self.upgrade.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, change: impl FnOnce(&mut Polls)) {
