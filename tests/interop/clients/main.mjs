@@ -10,6 +10,7 @@ import { ROUTES } from "./routes.mjs";
 import { Server } from "./server.mjs";
 import { tell } from "./story.mjs";
 import { print } from "./table.mjs";
+import { UPGRADES } from "./upgrades.mjs";
 
 /// The whole run, in milliseconds.
 const RUN_MS_MAX = 600_000;
@@ -65,8 +66,9 @@ const requests = ROUTES.map(({ route, ask }) => {
   const run = (start, done) => ask(start).then(() => done("ask"));
   return new Row(CURL, route, run);
 });
+const upgrades = UPGRADES.map(({ who, what, run }) => new Row(who, what, run));
 const wanted = process.env.INTEROP_ROWS ?? "";
-const rows = [...chats, ...requests].filter(({ who, what }) => `${who}, ${what}`.includes(wanted));
+const rows = [...chats, ...upgrades, ...requests].filter(({ who, what }) => `${who}, ${what}`.includes(wanted));
 if (rows.length === 0) {
   console.error(`no row has ${JSON.stringify(wanted)} in it`);
   process.exit(2);

@@ -81,6 +81,11 @@ export class Person {
     if (way) await within(this.#client.goesBy(way), () => `${this} goes by ${way}`);
   }
 
+  /// So often it was let in since it arrived.
+  hasConnected(times) {
+    this.#equal(this.#client.connections, times, "connects");
+  }
+
   // What is done
 
   /// Says it; the answer is that the server has accepted it.

@@ -9,6 +9,7 @@
 //   goesBy(way)    resolves when it goes by "websocket" or "polling", where it has the choice
 //   leave()        goes for good, as its users go; what was sent before is still said
 //   end()          ends without a word
+//   connections    how often it was let in, where it has the choice of a way
 //
 // A lost connection is the client's own affair: it comes back to its session and goes on where it
 // was, or has not understood the protocol.
@@ -40,6 +41,7 @@ function socketio(library, Client) {
     name: `${library}, ${words}`,
     family: "socketio",
     way,
+    upgrades: transports.length > 1,
     open: (address, ears) => new Client(address, ears, transports),
   }));
 }

@@ -4,6 +4,7 @@
 
     [NUMBER, WHAT, BODY]        a line in: say, next, leave, ack; disconnect; transport
     ["answer", NUMBER, ANSWER]  a line out: what the server or the client says to that
+    ["in"]                      the connection has a session
     ["event", EVENT]            an event of the mailbox
     ["failed", WHY]             the connection was refused
 
@@ -95,6 +96,7 @@ class Person:
 
     async def session(self, opened):
         self.token = opened["token"]
+        tell("in")
         # What was said into a connection that was about to be lost is lost with it. Whatever is said
         # again under the same id is said once.
         for number, body in list(self.unanswered.items()):

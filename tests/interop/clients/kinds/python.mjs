@@ -11,6 +11,7 @@ export class PythonSocketIo {
   #ears;
   #asked = new Map();
   #isOver = false;
+  connections = 0;
 
   constructor(address, ears, transports) {
     this.#ears = ears;
@@ -56,6 +57,7 @@ export class PythonSocketIo {
 
   #hear(what, ...rest) {
     switch (what) {
+      case "in": return void (this.connections += 1);
       case "event": return this.#ears.event(...rest);
       case "answer": return this.#asked.get(rest[0])(rest[1]);
       case "failed": return this.#ears.failed(...rest);

@@ -13,6 +13,7 @@ class SocketIo {
   #unanswered = new Map();
   token;
   after = 0;
+  connections = 0;
 
   constructor(ears) {
     this.#ears = ears;
@@ -61,6 +62,7 @@ class SocketIo {
   /// What was said into a connection that was about to be lost is lost with it. Whatever is said
   /// again under the same id is said once.
   #isIn(token) {
+    this.connections += 1;
     this.token = token;
     for (const { body, answered } of this.#unanswered.values()) this.#say(body, answered);
   }
