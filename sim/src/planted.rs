@@ -15,7 +15,8 @@
 //!
 //! A patch is a unified diff, which `git apply` takes too. Here a hunk goes where its context and
 //! removed lines stand, wherever that is in the file, and they must stand there exactly once: a
-//! patch survives what changes around it, and never lands in the wrong place. It never writes a
+//! patch survives what changes around it, and never lands in the wrong place. Only the line counts of
+//! a hunk's header are held against the hunk, because `git apply` refuses others. It never writes a
 //! file.
 
 use std::path::{Path, PathBuf};
@@ -43,6 +44,8 @@ struct FilePatch {
 struct Hunk {
     old: String,
     new: String,
+    /// Lines that the header promises and that have not been read, old and new.
+    left: [usize; 2],
 }
 
 impl Patch {
@@ -63,13 +66,22 @@ impl Patch {
             if let Some(path) = line.strip_prefix("+++ b/") {
                 files.push(FilePatch { path: path.into(), hunks: Vec::new() });
             } else if line.starts_with("@@ ") {
-                files.last_mut().ok_or_else(stray)?.hunks.push(Hunk::default());
+                let hunk = Hunk::from_header(line)
+                    .ok_or_else(|| format!("line {} is no header of a hunk", number + 1))?;
+                files.last_mut().ok_or_else(stray)?.hunks.push(hunk);
             } else if !line.starts_with("--- a/") {
                 let hunk = files.last_mut().and_then(|file| file.hunks.last_mut());
                 hunk.ok_or_else(stray)?.take(line).ok_or_else(stray)?;
             }
         }
-        match files.iter().flat_map(|file| &file.hunks).any(|hunk| hunk.old != hunk.new) {
+        let mut hunks = files.iter().flat_map(|file| &file.hunks);
+        if let Some(hunk) = hunks.clone().find(|hunk| hunk.left != [0, 0]) {
+            let [old, new] = hunk.left;
+            return Err(format!(
+                "a header of a hunk promises {old} old and {new} new lines more than follow"
+            ));
+        }
+        match hunks.any(|hunk| hunk.old != hunk.new) {
             true => Ok(Self { about, files }),
             false => Err("it changes nothing".to_owned()),
         }
@@ -87,7 +99,7 @@ impl Patch {
         let changed = self.files.iter().map(|FilePatch { path, hunks }| {
             let name = path.display();
             let mut text = read(path).map_err(|error| format!("{name}: {error}"))?;
-            for (number, Hunk { old, new }) in hunks.iter().enumerate() {
+            for (number, Hunk { old, new, .. }) in hunks.iter().enumerate() {
                 let places = text.match_indices(old.as_str()).count();
                 if places != 1 {
                     let hunk = number + 1;
@@ -102,7 +114,15 @@ impl Patch {
 }
 
 impl Hunk {
-    /// One line of the hunk, unless it is none.
+    /// An empty hunk behind `@@ -FROM,COUNT +FROM,COUNT @@`, where a count that is left out is 1.
+    fn from_header(line: &str) -> Option<Self> {
+        let (old, new) = line.strip_prefix("@@ -")?.split_once(" @@")?.0.split_once(" +")?;
+        let count = |range: &str| range.split_once(',').map_or(Ok(1), |(_, count)| count.parse());
+        let left = [count(old).ok()?, count(new).ok()?];
+        Some(Self { left, ..Self::default() })
+    }
+
+    /// One line of the hunk, unless it is none or one more than its header promises.
     fn take(&mut self, line: &str) -> Option<()> {
         let (sign, rest) = line.split_at_checked(1).unwrap_or((" ", ""));
         let (is_old, is_new) = match sign {
@@ -111,8 +131,11 @@ impl Hunk {
             "+" => (false, true),
             _ => return None,
         };
-        for (side, takes) in [(&mut self.old, is_old), (&mut self.new, is_new)] {
+        let [old_left, new_left] = &mut self.left;
+        let sides = [(&mut self.old, old_left, is_old), (&mut self.new, new_left, is_new)];
+        for (side, left, takes) in sides {
             if takes {
+                *left = left.checked_sub(1)?;
                 side.push_str(rest);
                 side.push('\n');
             }
@@ -161,5 +184,18 @@ mod tests {
             refused(&PATCH.replace("@@ -7,3 +7,3 @@\n", "")),
             "line 5 belongs to no file or hunk"
         );
+    }
+
+    #[test]
+    fn a_hunk_with_other_line_counts_than_its_header_is_refused() {
+        let refused = |header: &str| {
+            Patch::parse(&PATCH.replace("-7,3 +7,3", header)).expect_err("git refuses it too")
+        };
+        assert_eq!(
+            refused("-7,4 +7,5"),
+            "a header of a hunk promises 1 old and 2 new lines more than follow"
+        );
+        assert_eq!(refused("-7,2 +7,3"), "line 9 belongs to no file or hunk");
+        assert_eq!(refused("-7,x +7,3"), "line 5 is no header of a hunk");
     }
 }
