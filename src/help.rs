@@ -51,6 +51,7 @@ Examples:
   racetrack sim --seed 7 --html seed-7.html       # one seed, told and drawn
   racetrack sim --people 40 --simulated 30s       # larger worlds
   racetrack sim --fault crash --fault storm       # with these troubles alone
+  racetrack sim --seeds 0..2000 --verbose         # with a line for each kind of fault and each rare state
 
 Exit: 0 every promise was kept; 1 a seed failed, or --require-coverage was not met; 2 wrong usage or \
 environment.";
@@ -74,7 +75,7 @@ Examples:
   racetrack sim shrink seed-50.json --out smaller
   racetrack sim shrink --seed 50 --runs 5000
 
-Exit: 0 the plan does not fail; 1 it fails, and the smallest that fails alike was written; 2 wrong usage or \
+Exit: 0 the smallest plan that fails alike was written; 1 the plan does not fail; 2 wrong usage or \
 environment.";
 
 pub(crate) const DIFF: &str = "\

@@ -54,10 +54,9 @@ impl Trace {
     /// Prints a line a seed: the seed, a space, the trace as JSON.
     pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
         let options = self.world.options()?;
-        let mut seeds: Vec<_> = self.seeds.0.clone().collect();
-        if self.reverse {
-            seeds.reverse();
-        }
+        let seeds = self.seeds.0.clone();
+        let seeds: Box<dyn Iterator<Item = u64>> =
+            if self.reverse { Box::new(seeds.rev()) } else { Box::new(seeds) };
         for seed in seeds {
             let report = ::sim::run(&generate::plan(seed, &options), self.entries);
             let line = format!("{seed} {}", serde_json::to_string(&report.trace)?);
@@ -142,7 +141,7 @@ impl Meta {
         let other = spawn(self.with.as_deref().unwrap_or(&this), Some("--reverse"))?;
         let one = spawn(&this, None)?;
         // Both are read to the end before either is judged, so that none is left behind.
-        let bar = Bar::new(2 * seeds.len(), "tracing");
+        let bar = Bar::new(seeds.len().saturating_mul(2), "tracing");
         let (one, other) = std::thread::scope(|scope| {
             let other = scope.spawn(|| traces(other, seeds, &bar));
             (traces(one, seeds, &bar), other.join().expect("reading does not panic"))

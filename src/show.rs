@@ -6,9 +6,10 @@ use std::str::FromStr;
 use ::sim::plan::Plan;
 use ::sim::sequence::sequence;
 use ::sim::transcript::transcript;
-use ::sim::{Report, generate};
+use ::sim::{Options, Report, generate};
 use anyhow::Context;
 use clap::Args;
+use reports::sequence::Sequence;
 use serde_json::json;
 
 use crate::bar;
@@ -27,7 +28,9 @@ pub(crate) struct Replay {
 
 impl Replay {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
-        show(&read_plan(&self.file)?, self.html.as_deref(), output)
+        let plan = read_plan(&self.file)?;
+        let title = Subject::File(self.file.clone()).title(&plan);
+        show(&plan, &title, self.html.as_deref(), output)
     }
 }
 
@@ -47,6 +50,17 @@ impl FromStr for Subject {
 }
 
 impl Subject {
+    /// What a run of the plan is called: its seed only where `racetrack sim --seed` runs this plan
+    /// too, or else the file's name.
+    pub(crate) fn title(&self, plan: &Plan) -> String {
+        match self {
+            Self::File(file) if *plan != generate::plan(plan.seed, &Options::default()) => {
+                file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+            }
+            Self::File(_) | Self::Seed(_) => format!("seed {}", plan.seed),
+        }
+    }
+
     /// The plan; a seed's is made in the world that the flags ask for.
     pub(crate) fn plan(&self, world: &World) -> anyhow::Result<Plan> {
         match self {
@@ -64,7 +78,12 @@ fn read_plan(file: &Path) -> anyhow::Result<Plan> {
 }
 
 /// Runs a plan once and tells what happened, on a page too where one is asked for.
-pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow::Result<Outcome> {
+pub(crate) fn show(
+    plan: &Plan,
+    title: &str,
+    html: Option<&Path>,
+    output: &Output,
+) -> anyhow::Result<Outcome> {
     let waiting = bar::waiting("simulating");
     let report = ::sim::run(plan, false);
     waiting.finish_and_clear();
@@ -72,7 +91,7 @@ pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow:
     let hash = format!("{:016x}", report.trace.hash);
     let mut text = format!("{}\n{drawn}\ntrace hash  {hash}", transcript(&report));
     if let Some(html) = html {
-        write_page(&report, html)?;
+        write_page(&report, title, html)?;
         text += &format!("\npage        {}", html.display());
     }
     let failure = ::sim::failure(report.plan.seed, &report);
@@ -91,11 +110,11 @@ pub(crate) fn show(plan: &Plan, html: Option<&Path>, output: &Output) -> anyhow:
     Ok(if failure.is_some() { Outcome::Bad } else { Outcome::Good })
 }
 
-/// Draws a run as a page.
-pub(crate) fn write_page(report: &Report, file: &Path) -> anyhow::Result<PathBuf> {
+/// Draws a run as a page with that title.
+pub(crate) fn write_page(report: &Report, title: &str, file: &Path) -> anyhow::Result<PathBuf> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
     let dir = file.parent().unwrap_or_else(|| Path::new(""));
-    let page = reports::sequence::page(&sequence(report));
+    let page = reports::sequence::page(&Sequence { title: title.to_owned(), ..sequence(report) });
     let written = output::write(dir, &name.to_string_lossy(), &page);
     written.with_context(|| format!("the page {} was not drawn", file.display()))
 }

@@ -57,14 +57,14 @@ impl Shrink {
         let report = ::sim::run(&plan, false);
         ensure!(!report.trace.stands_still, "the plan cannot be shrunk: {CANNOT_SHRINK}");
         let limits = Limits { runs_max: self.runs, jobs, ..Limits::default() };
-        let Some(smallest) = Smallest::of(&report, &limits) else {
+        let Some(smallest) = Smallest::of(&report, subject.title(&plan), &limits) else {
             let text = "the plan does not fail: there is nothing to shrink";
             output.result(text, || json!({ "failed": false, "plan": report.plan }))?;
-            return Ok(Outcome::Good);
+            return Ok(Outcome::Bad);
         };
         let files = smallest.write(&output.dir("shrink"))?;
         output.result(&smallest.describe(&files), || smallest.to_json(&files))?;
-        Ok(Outcome::Bad)
+        Ok(Outcome::Good)
     }
 }
 
@@ -88,7 +88,8 @@ pub(crate) fn first_of_each_kind(
             continue;
         }
         let report = ::sim::run(&failure.plan, false);
-        if let Some(smallest) = Smallest::of(&report, limits) {
+        let origin = format!("seed {}", failure.seed);
+        if let Some(smallest) = Smallest::of(&report, origin, limits) {
             let files = smallest.write(dir)?;
             text += &smallest.describe(&files);
             values.push(smallest.to_json(&files));
@@ -99,6 +100,9 @@ pub(crate) fn first_of_each_kind(
 
 /// A shrunk plan, its run, and the run of its nearest neighbour that passes.
 struct Smallest {
+    /// What was shrunk: a seed, or the name of a file.
+    origin: String,
+    /// The seed of what was shrunk. The smallest plan may have another one.
     seed: u64,
     kind: String,
     shrunk: Shrunk,
@@ -113,7 +117,7 @@ struct Files {
 }
 
 impl Smallest {
-    fn of(report: &Report, limits: &Limits) -> Option<Self> {
+    fn of(report: &Report, origin: String, limits: &Limits) -> Option<Self> {
         let kind = shrink::kind(report, report.violations.first()?);
         let bar = Bar::new(limits.runs_max, "shrinking, in runs");
         let shrunk = shrink::shrink_failure(report, limits, |runs| bar.set_position(runs));
@@ -126,13 +130,14 @@ impl Smallest {
         violations.sort_by_key(is_other);
         smallest.violations = violations;
         let passing = diff::nearest(&smallest, &shrunk.passing);
-        Some(Self { seed: report.plan.seed, kind, shrunk, report: smallest, passing })
+        Some(Self { origin, seed: report.plan.seed, kind, shrunk, report: smallest, passing })
     }
 
     fn write(&self, dir: &Path) -> anyhow::Result<Files> {
         let name = shrink::name(&self.kind);
         let plan = output::write(dir, &format!("{name}.json"), &self.shrunk.plan.to_json())?;
-        let page = write_page(&self.report, &dir.join(format!("{name}.html")))?;
+        let title = format!("{name}, shrunk from {}", self.origin);
+        let page = write_page(&self.report, &title, &dir.join(format!("{name}.html")))?;
         Ok(Files { plan, page })
     }
 
@@ -145,9 +150,9 @@ impl Smallest {
             "the runs were used up before it was the smallest"
         };
         let mut text = format!(
-            "\nseed {} shrunk in {} runs: {steps} steps to {}, {people} people to {}, {faults} \
+            "\n{} shrunk in {} runs: {steps} steps to {}, {people} people to {}, {faults} \
              faults to {}; {end}\n\n",
-            self.seed, self.shrunk.runs, after.steps, after.people, after.faults
+            self.origin, self.shrunk.runs, after.steps, after.people, after.faults
         );
         for line in planned(&self.shrunk.plan) {
             let _infallible = writeln!(text, "{line}");

@@ -59,6 +59,9 @@ pub(crate) struct Sim {
     /// Fail when a rare state was never reached
     #[arg(long)]
     require_coverage: bool,
+    /// List each kind of fault and each rare state with its count
+    #[arg(long, short, conflicts_with = "seed")]
+    verbose: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -97,7 +100,8 @@ impl Sim {
             (Some(SimCommand::Planted(planted)), _) => planted.run(output),
             (Some(SimCommand::Twin(twin)), _) => twin.run(output),
             (None, Some(seed)) => {
-                show(&generate::plan(seed, &self.world.options()?), self.html.as_deref(), output)
+                let plan = generate::plan(seed, &self.world.options()?);
+                show(&plan, &format!("seed {seed}"), self.html.as_deref(), output)
             }
             (None, None) => self.sweep(output),
         }
@@ -119,10 +123,14 @@ impl Sim {
         } else {
             ""
         };
+        let details = match (self.verbose, unreached) {
+            (true, _) => swept.describe_faults() + &swept.describe_coverage(),
+            (false, true) => swept.describe_missing(),
+            (false, false) => String::new(),
+        };
         let text = format!(
-            "{}{}{}{smallest}{complaint}",
+            "{}{details}{}{smallest}{complaint}",
             swept.describe(),
-            swept.describe_coverage(),
             swept.describe_failures(&dir)
         );
         output.result(&text, || {
@@ -195,6 +203,7 @@ impl Swept {
         Ok(())
     }
 
+    /// The verdict and the most important figures, in four short lines.
     pub(crate) fn describe(&self) -> String {
         let Sweep { seeds, failures, jobs, events, .. } = &self.sweep;
         let verdict = match failures.len() {
@@ -210,20 +219,28 @@ impl Swept {
             self.seeds_per_second(),
             self.simulated_per_wall(),
         );
-        let faults = self.sweep.faults.iter().map(|(kind, strikes)| {
-            format!("{kind} {} ({} with effect)", strikes.planned, strikes.effective)
+        let faults = self.sweep.faults.values();
+        let (planned, effective) = faults.fold((0, 0), |(planned, effective), strikes| {
+            (planned + strikes.planned, effective + strikes.effective)
         });
-        let faults: Vec<_> = faults.collect();
-        let _infallible = writeln!(text, "  faults: {}", faults.join(", "));
+        let _infallible = writeln!(text, "  faults: {planned} planned, {effective} with effect");
         let (reached, known) = (self.sweep.reached.len(), coverage::known().len());
         let _infallible = writeln!(text, "  rare states reached: {reached} of {known}");
         text
     }
 
-    /// The same, with the names of the rare states that no seed has reached.
-    pub(crate) fn describe_whole(&self) -> String {
-        let never = self.missing().into_iter().map(|state| format!("    never  {state}\n"));
-        self.describe() + &never.collect::<String>()
+    /// The rare states that no seed has reached.
+    fn describe_missing(&self) -> String {
+        self.missing().into_iter().map(|state| format!("    never  {state}\n")).collect()
+    }
+
+    /// Every kind of fault, how often it was planned and how often it touched anything.
+    fn describe_faults(&self) -> String {
+        let head = format!("    {:<20} {:>7} {:>11}\n", "fault", "planned", "with effect");
+        let rows = self.sweep.faults.iter().map(|(kind, strikes)| {
+            format!("    {:<20} {:>7} {:>11}\n", kind.name(), strikes.planned, strikes.effective)
+        });
+        head + &rows.collect::<String>()
     }
 
     /// Every rare state and how many seeds reached it, the rarest first.
@@ -236,7 +253,7 @@ impl Swept {
             0 => format!("    never  {state}\n"),
             count => format!("    {count:5}  {state}\n"),
         };
-        counts.iter().map(line).collect()
+        "    seeds  rare state\n".to_owned() + &counts.iter().map(line).collect::<String>()
     }
 
     fn missing(&self) -> Vec<&'static str> {

@@ -46,7 +46,7 @@ impl Tour {
         let claim = Claim::on(dir.clone())?;
         let swept = Swept::run(&Seeds(0..self.seeds), &::sim::Options::default(), cores(), false)?;
         swept.write_plans(&dir)?;
-        let (simulated, failures) = (swept.describe_whole(), swept.describe_failures(&dir));
+        let (simulated, failures) = (swept.describe(), swept.describe_failures(&dir));
         output.note(&format!("{simulated}profile: {}\n{failures}", crate::PROFILE))?;
         let run = load::measure(&options, Some(swept.summary()), AGAIN_MAX)?;
         claim.keep();

@@ -7,12 +7,11 @@ use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::sim::generate;
 use ::sim::plan::FaultKind;
 use ::sim::transcript::Names;
 use ::sim::twin::{Twin, twin};
+use ::sim::{SeedQueue, generate};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use serde_json::{Value, json};
@@ -75,20 +74,17 @@ impl RunTwin {
             None => std::env::current_exe().context("this program has no path")?,
         };
         let bar = Bar::new(self.seeds.len(), "running for real");
-        let next = AtomicU64::new(self.seeds.0.start);
+        let queue = SeedQueue::new(self.seeds.0.clone());
         let twins = Mutex::new(BTreeMap::new());
         let work = || -> io::Result<()> {
-            loop {
-                let seed = next.fetch_add(1, Ordering::Relaxed);
-                if seed >= self.seeds.0.end {
-                    return Ok(());
-                }
+            while let Some(seed) = queue.take() {
                 let ran = twin(&generate::plan(seed, &options), &program, stopped.clone());
-                let ran = ran.inspect_err(|_| next.store(self.seeds.0.end, Ordering::Relaxed))?;
+                let ran = ran.inspect_err(|_| queue.end_at(0))?;
                 let Some(ran) = ran else { return Ok(()) };
                 bar.inc();
                 twins.lock().expect("no thread panics here").insert(seed, ran);
             }
+            Ok(())
         };
         let ran = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..self.jobs).map(|_| scope.spawn(work)).collect();

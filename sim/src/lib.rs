@@ -57,11 +57,13 @@ pub mod planted;
 pub mod shrink;
 pub mod twin;
 
+mod seeds;
 mod sweep;
 
 pub mod testbed;
 
 pub use options::Options;
 pub use plan::Plan;
+pub use seeds::SeedQueue;
 pub use simulation::{Report, run};
 pub use sweep::{Failure, Sweep, failure, sweep, sweep_to_first_failure};

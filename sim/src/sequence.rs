@@ -10,6 +10,7 @@ use std::mem::discriminant;
 use reports::sequence::{Arrow, Band, Course, Entry, Finding, Lane, Sequence, Trouble};
 use server::protocol::{MessageId, PairId, ServerEvent};
 
+use crate::checker::{self, Violation, findings};
 use crate::history::{Event, Kind, Op, Phase};
 use crate::plan::{Fault, Struck};
 use crate::simulation::Report;
@@ -22,14 +23,16 @@ pub fn sequence(report: &Report) -> Sequence {
     let lanes = Lanes::of(report);
     let names = Names::of(&report.history);
     let tones = tones(&report.history);
-    let finding = |found: &crate::checker::Violation| Finding {
-        what: names.shorten(&found.to_string()),
-        evidence: found.evidence.clone(),
+    let words = |violation: &Violation| names.shorten(&violation.to_string());
+    let finding = |found: checker::Finding<'_>| Finding {
+        what: words(found.cause),
+        evidence: found.cause.evidence.clone(),
+        consequences: found.consequences.into_iter().map(words).collect(),
     };
     Sequence {
         title: format!("seed {}", report.plan.seed),
         facts: facts(report),
-        findings: report.violations.iter().map(finding).collect(),
+        findings: findings(&report.violations).into_iter().map(finding).collect(),
         entries: entries(report, &lanes, &names),
         arrows: arrows(report, &lanes, &tones),
         bands: bands(report, &lanes, &tones),
@@ -73,7 +76,7 @@ fn facts(report: &Report) -> Vec<(String, String)> {
     let fact = |name: &str, words: String| (name.to_owned(), words);
     let latency = (settings.latency_ms_min, settings.latency_ms_max);
     vec![
-        fact("seed", report.plan.seed.to_string()),
+        fact("seed of the plan", report.plan.seed.to_string()),
         fact("trace hash", format!("{:016x}", report.trace.hash)),
         fact("people", report.plan.people.len().to_string()),
         fact("steps", report.plan.steps.len().to_string()),

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::ops::Range;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -14,6 +13,7 @@ use crate::coverage;
 use crate::generate;
 use crate::options::Options;
 use crate::plan::{FaultKind, Plan};
+use crate::seeds::SeedQueue;
 use crate::shrink;
 use crate::simulation::{self, Report, Strikes};
 use crate::transcript::Names;
@@ -99,24 +99,19 @@ fn run_all(
     until_failure: bool,
     done: impl Fn(&Report) + Sync,
 ) -> BTreeMap<u64, SeedResult> {
-    let next = AtomicU64::new(seeds.start);
-    let end = AtomicU64::new(seeds.end);
+    let queue = SeedQueue::new(seeds);
     let results = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= end.load(Ordering::Relaxed) {
-                        return;
-                    }
+                while let Some(seed) = queue.take() {
                     let report = simulation::run(&generate::plan(seed, options), false);
                     done(&report);
                     let result = SeedResult::new(seed, &report);
                     if result.failure.is_some() && (until_failure || report.trace.stands_still) {
                         // Seeds before this one are under way, and go on. A run that stands still
                         // keeps its core, so others would only be slower.
-                        end.fetch_min(seed, Ordering::Relaxed);
+                        queue.end_at(seed);
                     }
                     results.lock().expect("no thread panics here").insert(seed, result);
                 }

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use reports::sequence::{Detail, text};
 use server::protocol::ServerEvent;
 
+use crate::checker::{Finding, findings};
 use crate::history::{Event, Kind, Op};
 use crate::sequence::sequence;
 use crate::simulation::Report;
@@ -25,12 +26,15 @@ pub fn brief(report: &Report) -> String {
 
 fn evidence(report: &Report) -> String {
     let mut text = String::new();
-    for violation in &report.violations {
-        writeln!(text, "\n{violation}").expect("writing to a string succeeds");
-        for index in &violation.evidence {
+    for Finding { cause, consequences } in findings(&report.violations) {
+        writeln!(text, "\n{cause}").expect("writing to a string succeeds");
+        for index in &cause.evidence {
             if let Some(event) = report.history.get(*index) {
                 writeln!(text, "    {event}").expect("writing to a string succeeds");
             }
+        }
+        for consequence in consequences {
+            writeln!(text, "  also {consequence}").expect("writing to a string succeeds");
         }
     }
     Names::of(&report.history).shorten(&text)

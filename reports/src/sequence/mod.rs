@@ -53,6 +53,8 @@ pub struct Finding {
     pub what: String,
     /// The entries that contradict it, by their [`Entry::index`].
     pub evidence: Vec<usize>,
+    /// Other broken promises that follow from this one, a sentence each.
+    pub consequences: Vec<String>,
 }
 
 /// Somebody who takes part.

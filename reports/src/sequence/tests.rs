@@ -31,6 +31,7 @@ fn sample() -> Sequence {
         findings: vec![Finding {
             what: "delivery: ann-1 was heard twice".to_owned(),
             evidence: vec![2, 5],
+            consequences: Vec::new(),
         }],
         lanes: vec![lane("ann", "long-poll"), lane("server", ""), lane("bob", "websocket")],
         server: 1,

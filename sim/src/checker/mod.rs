@@ -30,6 +30,7 @@ pub mod delivery;
 pub mod drain;
 pub mod echo;
 pub mod figures;
+mod finding;
 pub mod isolation;
 pub mod leaks;
 pub mod liveness;
@@ -47,6 +48,7 @@ mod view;
 
 use std::fmt;
 
+pub use finding::{Finding, findings};
 use serde::{Deserialize, Serialize};
 
 use crate::history::Event;

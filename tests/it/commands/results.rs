@@ -48,6 +48,33 @@ fn a_sweep_says_what_it_found() {
     assert_eq!(said["trace_hash"], again["trace_hash"], "whatever the number of threads");
 }
 
+#[test]
+fn a_sweep_of_the_last_seeds_of_all_comes_to_its_end() {
+    let dir = empty_dir();
+    let sweep = "sim --seeds 18446744073709551613..18446744073709551615 --jobs 3 --format json";
+    let swept = racetrack(dir.path(), sweep);
+    assert_eq!(swept.code, Some(0), "{}", swept.stderr);
+    assert_eq!(object(&swept)["seeds"], 2);
+    let compared = racetrack(dir.path(), &sweep.replace("sim", "sim meta").replace("--jobs 3", ""));
+    assert_eq!(compared.code, Some(0), "{}", compared.stderr);
+    let twin = racetrack(dir.path(), &sweep.replace("sim", "sim twin"));
+    assert_eq!(object(&twin)["seeds"], 2, "{}", twin.stderr);
+}
+
+#[test]
+fn a_sweep_prints_short_lines_and_lists_everything_if_asked() {
+    let short = racetrack(empty_dir().path(), "sim --seeds 0..2 --jobs 1").stdout;
+    assert_eq!(short.lines().count(), 4, "{short}");
+    assert!(short.lines().all(|line| line.len() <= 100), "{short}");
+    let long = racetrack(empty_dir().path(), "sim --seeds 0..2 --jobs 1 --verbose").stdout;
+    for name in sim::plan::FaultKind::ALL.map(sim::plan::FaultKind::name) {
+        assert!(long.contains(&format!("\n    {name} ")), "{name} is not in\n{long}");
+    }
+    for state in sim::coverage::known() {
+        assert!(long.contains(&format!("  {state}\n")), "{state} is not in\n{long}");
+    }
+}
+
 /// The program with these words, whose output is read while it runs.
 fn started(dir: &Path, arguments: &str) -> Child {
     let mut command = Command::new(RACETRACK);
