@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ::sim::Options;
-use ::sim::plan::FaultKind;
+use ::sim::plan::{FaultKind, RUN_MS_MAX};
 use anyhow::ensure;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -11,6 +11,8 @@ use loadtest::Span;
 
 /// A run that is shorter cannot come to rest.
 const SIMULATED_MIN: Duration = Duration::from_secs(8);
+/// A longer run could not be repeated from its plan.
+const SIMULATED_MAX: Duration = Duration::from_millis(RUN_MS_MAX);
 /// More people than this make a run slower than real time.
 const PEOPLE_MAX: usize = 1_000;
 
@@ -50,6 +52,12 @@ impl World {
             "--simulated {}: a run takes at least {}, so that it can come to rest",
             self.simulated,
             Span(SIMULATED_MIN)
+        );
+        ensure!(
+            self.simulated.0 <= SIMULATED_MAX,
+            "--simulated {}: a run takes at most {}",
+            self.simulated,
+            Span(SIMULATED_MAX)
         );
         let simulated_ms = self.simulated.0.as_millis() as u64;
         let faults =

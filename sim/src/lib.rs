@@ -26,6 +26,7 @@ compile_error!(
 );
 
 pub mod determinism;
+mod names;
 pub mod net;
 
 pub mod options;

@@ -18,6 +18,7 @@
 //! wakes their tasks, and each end obeys when it is polled next.
 
 mod faults;
+mod hosts;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use turmoil::net::{TcpListener, TcpStream};
 use crate::determinism::trace::PacketEvent;
 use crate::workload::{PORT, SERVER};
 pub use faults::{Cut, Trap};
+pub(crate) use hosts::Hosts;
 pub use stream::SimStream;
 pub use wire::Side;
 use wire::Wire;
@@ -65,6 +67,8 @@ pub struct Network {
     /// of it, and dropping turmoil's stream on its host would tell.
     buried: Arc<Mutex<Vec<TcpStream>>>,
     weather: Arc<Mutex<Weather>>,
+    /// Who there is; none where any name will do.
+    hosts: Arc<Mutex<Option<Hosts>>>,
     weather_changed: Arc<Notify>,
 }
 
@@ -133,8 +137,14 @@ impl Network {
 
     /// How many live connections `owner` has: open at the client's end and not
     /// cut.
+    ///
+    /// # Panics
+    ///
+    /// In a testbed, as all that names an owner, if no client has that name.
     #[must_use]
+    #[track_caller]
     pub fn live(&self, owner: &str) -> usize {
+        self.expect_owner(owner);
         self.snapshot()
             .iter()
             .filter(|(_, wire)| {
@@ -298,6 +308,7 @@ impl client::Connect for SimConnector {
         self.network.weather(arrives(Side::Client)).await;
         let redirect = lock(&self.network.weather).redirect.clone();
         let host = redirect.unwrap_or_else(|| self.target.0.clone());
+        self.network.check_server(&host)?;
         let inner = TcpStream::connect((host, self.target.1)).await?;
         // The server has accepted; its word that it has does not come through.
         self.network.weather(arrives(Side::Server)).await;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use server::config::Config;
 
 use crate::net::Limits;
+pub use check::RUN_MS_MAX;
 pub use fault::{FaultKind, Struck};
 
 /// The version of a plan's file; a reader refuses what it does not know.

@@ -18,7 +18,8 @@
 use client::TransportKind;
 use server::config::Config;
 
-use crate::plan::{Action, Fault, FaultKind, Person, Plan, Settings, Step};
+use crate::names::unknown;
+use crate::plan::{Action, Fault, FaultKind, Person, Plan, Settings, Step, Struck};
 use crate::simulation::{self, Report};
 use crate::transcript::transcript;
 
@@ -76,18 +77,29 @@ impl Scenario {
     ///
     /// # Panics
     ///
-    /// If nobody has that name.
+    /// If nobody has that name, or what goes wrong with that kind of fault is the server.
     #[must_use]
+    #[track_caller]
     pub fn trouble(mut self, at_ms: u64, kind: FaultKind, who: &str, for_ms: u64) -> Self {
+        assert!(kind.struck() != Struck::All, "{kind} strikes the server: use server_trouble");
         let target = self.0.people.iter().position(|person| person.name == who);
-        let target = target.expect("the person was introduced before the trouble");
+        let target = target.unwrap_or_else(|| {
+            let known = self.0.people.iter().map(|person| person.name.as_str());
+            panic!("{} before the trouble at {at_ms} ms", unknown("person", who, known))
+        });
         self.0.faults.push(Fault { at_ms, kind, target, for_ms });
         self
     }
 
     /// The server goes wrong.
+    ///
+    /// # Panics
+    ///
+    /// If that kind of fault strikes people.
     #[must_use]
+    #[track_caller]
     pub fn server_trouble(mut self, at_ms: u64, kind: FaultKind, for_ms: u64) -> Self {
+        assert!(kind.struck() == Struck::All, "{kind} strikes people: use trouble");
         self.0.faults.push(Fault { at_ms, kind, target: 0, for_ms });
         self
     }
@@ -119,10 +131,16 @@ impl Scenario {
     ///
     /// # Panics
     ///
-    /// With the transcript, if a checker finds anything or a fault touched nothing.
+    /// With one line, if the plan makes no sense, as where an unknown person acts. With the transcript,
+    /// if a checker finds anything or a fault touched nothing.
     #[must_use]
+    #[track_caller]
     pub fn run(&self) -> Report {
-        let report = simulation::run(&self.plan(), false);
+        let plan = self.plan();
+        if let Err(why) = plan.check() {
+            panic!("{why}");
+        }
+        let report = simulation::run(&plan, false);
         assert!(report.passed(), "{}", transcript(&report));
         for (kind, strikes) in &report.faults {
             assert_eq!(
@@ -133,5 +151,47 @@ impl Scenario {
             );
         }
         report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use client::TransportKind::LongPoll;
+
+    use super::*;
+
+    fn ann_and_bob() -> Scenario {
+        Scenario::new().person("ann", LongPoll).person("bob", LongPoll)
+    }
+
+    #[test]
+    #[should_panic = r#"step 1 of the plan, at 9 ms: no person is named "bobb"; there are "ann", "bob""#]
+    fn a_step_of_an_unknown_person_is_refused() {
+        let scenario = ann_and_bob().at(5, "bob", Action::Join).at(9, "bobb", Action::Join);
+        let _report = scenario.run();
+    }
+
+    #[test]
+    #[should_panic = r#"no person is named "bobb"; there are "ann", "bob""#]
+    fn a_fault_of_an_unknown_person_is_refused() {
+        let _scenario = ann_and_bob().trouble(5, FaultKind::CutReset, "bobb", 0);
+    }
+
+    #[test]
+    #[should_panic = r#"the plan has two people who are named "ann""#]
+    fn two_people_of_one_name_are_refused() {
+        let _report = ann_and_bob().person("ann", LongPoll).run();
+    }
+
+    #[test]
+    #[should_panic = "cut-reset strikes people: use trouble"]
+    fn a_fault_of_people_does_not_strike_the_server() {
+        let _scenario = ann_and_bob().server_trouble(5, FaultKind::CutReset, 0);
+    }
+
+    #[test]
+    #[should_panic = "crash strikes the server: use server_trouble"]
+    fn a_fault_of_the_server_does_not_strike_a_person() {
+        let _scenario = ann_and_bob().trouble(5, FaultKind::Crash, "ann", 0);
     }
 }

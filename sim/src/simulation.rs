@@ -72,6 +72,9 @@ impl Report {
 /// lists the whole trace, not only its hash.
 #[must_use]
 pub fn run(plan: &Plan, record_entries: bool) -> Report {
+    if let Err(why) = plan.check() {
+        return refused(plan, why);
+    }
     let seed = plan.seed;
     let planned = plan.clone();
     let (outcome, trace) = determinism::simulated(seed, EPOCH_MS, record_entries, move || {
@@ -83,6 +86,13 @@ pub fn run(plan: &Plan, record_entries: bool) -> Report {
     };
     let violations = judge(plan, &history, error, &trace);
     let faults = strikes(plan, &history);
+    Report { plan: plan.clone(), history, sights, violations, trace, faults }
+}
+
+/// The report of a plan of which no run can be made.
+fn refused(plan: &Plan, why: String) -> Report {
+    let (history, sights, violations) = (Vec::new(), Vec::new(), vec![Violation::plan(why)]);
+    let (trace, faults) = (TraceReport::default(), strikes(plan, &history));
     Report { plan: plan.clone(), history, sights, violations, trace, faults }
 }
 
@@ -256,6 +266,7 @@ fn enter(recorder: &Recorder, phase: Phase) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::{Action, Step};
 
     #[test]
     fn a_run_that_reached_past_its_seed_fails_for_that_and_for_nothing_that_came_of_it() {
@@ -268,6 +279,17 @@ mod tests {
         let told = violation.to_string();
         let expected = "determinism: simulated code reached past its seed: pthread_create";
         assert!(told.starts_with(expected) && told.contains("std::thread"), "{told}");
+    }
+
+    #[test]
+    fn a_plan_with_a_step_of_nobody_is_not_run() {
+        let mut plan = Plan::new(0);
+        plan.steps.push(Step { at_ms: 3, who: "bobb".to_owned(), action: Action::Join });
+        let report = run(&plan, false);
+        let told: Vec<_> = report.violations.iter().map(ToString::to_string).collect();
+        let expected =
+            r#"plan: step 0 of the plan, at 3 ms: no person is named "bobb"; there are none"#;
+        assert_eq!((told, report.history.len()), (vec![expected.to_owned()], 0));
     }
 
     #[test]

@@ -28,8 +28,10 @@
 //! ```
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -40,7 +42,8 @@ use serde::Serialize;
 use turmoil::Sim;
 
 use crate::determinism::{self, TraceReport, clock, trace};
-use crate::net::{Limits, Network, SimConnector, SimListener, SimStream};
+use crate::names::{listed, unknown};
+use crate::net::{Hosts, Limits, Network, SimConnector, SimListener, SimStream};
 use crate::plan::Settings;
 use crate::pulse::Pulses;
 use crate::simulation::{self, EPOCH_MS};
@@ -159,7 +162,8 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
     }
 
     /// Something goes wrong with the network: `strike` does it and says how much it touched. The
-    /// connections that a client opened are named by the client.
+    /// connections that a client opened are named by the client; a name that no client has fails the
+    /// run.
     #[must_use]
     pub fn trouble(
         mut self,
@@ -183,9 +187,11 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
     ///
     /// # Errors
     ///
-    /// The text of a panic or of a client's error, how anybody reached past the seed, or that the
-    /// run took more than ten simulated minutes.
+    /// One line, before anything runs, if two hosts have one name or a server that is to crash is
+    /// unknown. The text of a panic or of a client's error, how anybody reached past the seed, or that
+    /// the run took more than ten simulated minutes.
     pub fn run(self) -> Result<Run<E>, String> {
+        self.check()?;
         let seed = self.seed;
         let (outcome, trace) =
             determinism::simulated(seed, EPOCH_MS, false, move || self.simulate());
@@ -201,8 +207,36 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
         }
     }
 
+    /// Holds every name against those that there are.
+    fn check(&self) -> Result<(), String> {
+        let servers = || self.servers.iter().map(|(name, _)| name.as_str());
+        let hosts = || servers().chain(self.clients.iter().map(|(name, _)| name.as_str()));
+        let mut seen = BTreeSet::new();
+        for name in hosts() {
+            if name.is_empty() || name == "localhost" || name.parse::<IpAddr>().is_ok() {
+                return Err(format!("a host cannot be named {name:?}; choose a plain name"));
+            }
+            if !seen.insert(name) {
+                let hosts = listed(hosts());
+                return Err(format!("two hosts are named {name:?}; {hosts}"));
+            }
+        }
+        let crashed = self.troubles.iter().filter_map(|(_, trouble)| match trouble {
+            Trouble::Crash(server) => Some(server),
+            Trouble::Network(_) | Trouble::Start(_) => None,
+        });
+        match crashed.into_iter().find(|name| servers().all(|server| server != *name)) {
+            Some(name) => Err(unknown("server", name, servers())),
+            None => Ok(()),
+        }
+    }
+
     fn simulate(self) -> Result<(Vec<Noted<E>>, Vec<usize>), String> {
         let network = Network::new(self.limits);
+        network.introduce(Hosts {
+            servers: self.servers.iter().map(|(name, _)| name.clone()).collect(),
+            clients: self.clients.iter().map(|(name, _)| name.clone()).collect(),
+        });
         let mut sim = simulation::world(self.seed, &self.settings, RUN_MAX);
         let pulses = Pulses::default();
         for (name, service) in self.servers {
@@ -302,7 +336,8 @@ impl<E: Serialize> Client<E> {
     ///
     /// # Errors
     ///
-    /// `ConnectionRefused` if the server does not listen; `NotFound` if nobody has that name.
+    /// `ConnectionRefused` if the server does not listen; `NotFound` if no server has that name, with
+    /// the names that there are.
     pub async fn connect(&self, server: &str) -> io::Result<SimStream> {
         self.connector(server).connect().await
     }

@@ -73,6 +73,11 @@ impl Violation {
         Self { checker: checker.to_owned(), what: what.into(), evidence: evidence.to_vec() }
     }
 
+    /// No run can be made of the plan.
+    pub(crate) fn plan(what: String) -> Self {
+        Self::new("plan", what, &[])
+    }
+
     /// The run is no function of its seed.
     pub(crate) fn escape(what: String) -> Self {
         Self::new("determinism", what, &[])

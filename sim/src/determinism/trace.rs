@@ -88,7 +88,7 @@ pub struct Counts {
 }
 
 /// What is left of a run when it is over.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TraceReport {
     /// The fingerprint.
     pub hash: u64,

@@ -1,7 +1,8 @@
 //! What the nemesis can do to connections.
 //!
 //! All of it is done to the wires between the ends, between two steps of the simulation. A fault
-//! of one person's connections is named by their owner; nothing here draws chance.
+//! of one person's connections is named by their owner; nothing here draws chance. Where the owners are
+//! known beforehand, as in a testbed, each of these panics if nobody has the name.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -33,7 +34,9 @@ pub enum Trap {
 
 impl Network {
     /// Cuts every live connection of `owner`; returns how many there were.
+    #[track_caller]
     pub fn cut(&self, owner: &str, manner: Cut) -> usize {
+        self.expect_owner(owner);
         self.cut_where(manner, |_, wire| wire.is_live() && wire.is_owned_by(owner))
     }
 
@@ -97,13 +100,17 @@ impl Network {
 
     /// From now on, nothing arrives on any live connection of `owner`, and neither end is told;
     /// returns how many there were.
+    #[track_caller]
     pub fn lose(&self, owner: &str) -> usize {
+        self.expect_owner(owner);
         self.strike(|_, wire| wire.is_live() && wire.is_owned_by(owner), Wire::lose)
     }
 
     /// The client of every live connection of `owner` is gone, and the server is not told; returns
     /// how many there were.
+    #[track_caller]
     pub fn half_open(&self, owner: &str) -> usize {
+        self.expect_owner(owner);
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         self.strike(
             |_, wire| chosen(wire),
@@ -123,14 +130,18 @@ impl Network {
 
     /// What `side` of the connections of `owner` sends does not arrive until [`Network::unmute`];
     /// returns how many live connections there were.
+    #[track_caller]
     pub fn mute(&self, owner: &str, side: Side) -> usize {
+        self.expect_owner(owner);
         lock(&self.weather).mute.entry(owner.to_owned()).or_default()[side as usize] = true;
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         self.strike(|_, wire| chosen(wire), |wire| wire.mute(side))
     }
 
     /// What was sent meanwhile arrives after all, as TCP sends it again.
+    #[track_caller]
     pub fn unmute(&self, owner: &str, side: Side) {
+        self.expect_owner(owner);
         self.change_weather(|weather| {
             if let Some(mute) = weather.mute.get_mut(owner) {
                 mute[side as usize] = false;
@@ -141,13 +152,17 @@ impl Network {
 
     /// The client's program reads nothing from the live connections of `owner`; returns how many
     /// there were.
+    #[track_caller]
     pub fn stall(&self, owner: &str) -> usize {
+        self.expect_owner(owner);
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         self.strike(|_, wire| chosen(wire), |wire| wire.is_stalled = true)
     }
 
     /// It reads again; returns on how many connections something had come in meanwhile.
+    #[track_caller]
     pub fn go_on_reading(&self, owner: &str) -> usize {
+        self.expect_owner(owner);
         let mut waiting = 0;
         self.strike(
             |_, wire| wire.is_stalled && wire.is_owned_by(owner),

@@ -3,22 +3,30 @@
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
-use super::{Plan, Settings};
+use super::{Plan, Settings, Step};
+use crate::names::{listed, unknown};
 use crate::nemesis::SLOW_LATENCY_MS;
-use crate::operator::SCRAPE_MS;
+use crate::operator::{OPERATOR, SCRAPE_MS};
+use crate::workload::SERVER;
 
 /// The longest run, and the latest moment in one: a day, in milliseconds.
-const RUN_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
+pub const RUN_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 /// How often the world may be looked at in one run.
 const TICKS_MAX: u64 = 100_000_000;
 /// The coarsest grain of time, in milliseconds.
 const TICK_MS_MAX: u64 = 1_000;
 /// People, and hosts for them.
 const PEOPLE_MAX: usize = 1_000;
+/// Who else is in a history.
+const TAKEN: [&str; 4] = [SERVER, OPERATOR, "nemesis", "simulation"];
 
 impl Plan {
     /// Looks for what no run could be made of.
-    pub(super) fn check(&self) -> Result<(), String> {
+    ///
+    /// # Errors
+    ///
+    /// One line that says what is wrong, with the names that there are where one is unknown.
+    pub fn check(&self) -> Result<(), String> {
         self.server.check().map_err(|nonsense| format!("the plan's server: {nonsense}"))?;
         self.settings.check().map_err(|why| format!("the plan's settings: {why}"))?;
         self.check_people()?;
@@ -38,7 +46,11 @@ impl Plan {
         }
         let mut names = BTreeSet::new();
         for person in &self.people {
-            let (name, hosts) = (&person.name, self.settings.client_hosts);
+            let (name, hosts) = (person.name.as_str(), self.settings.client_hosts);
+            if name.is_empty() || TAKEN.contains(&name) {
+                let taken = listed(TAKEN);
+                return Err(format!("the plan names a person {name:?}; reserved names: {taken}"));
+            }
             if !names.insert(name) {
                 return Err(format!("the plan has two people who are named {name:?}"));
             }
@@ -47,8 +59,13 @@ impl Plan {
                 return Err(format!("the plan puts {name:?} on host {host} of {hosts}, from 0"));
             }
         }
-        match self.steps.iter().find(|step| !names.contains(&step.who)) {
-            Some(step) => Err(format!("the plan lets {:?} act, who does not take part", step.who)),
+        let mut steps = self.steps.iter().enumerate();
+        match steps.find(|(_, step)| !names.contains(step.who.as_str())) {
+            Some((number, Step { at_ms, who, .. })) => {
+                let known = self.people.iter().map(|person| person.name.as_str());
+                let unknown = unknown("person", who, known);
+                Err(format!("step {number} of the plan, at {at_ms} ms: {unknown}"))
+            }
             None => Ok(()),
         }
     }
@@ -125,7 +142,10 @@ mod tests {
         let why = refusal(|plan| plan.people[0].host = 100);
         assert!(why.contains(" on host 100 of "), "{why}");
         let why = refusal(|plan| plan.steps[0].who = "no\nbody".to_owned());
-        assert_eq!(why, r#"the plan lets "no\nbody" act, who does not take part"#);
+        assert!(why.starts_with("step 0 of the plan, at "), "{why}");
+        assert!(why.contains(r#": no person is named "no\nbody"; there are ""#), "{why}");
+        let why = refusal(|plan| plan.people[0].name = "server".to_owned());
+        assert!(why.starts_with(r#"the plan names a person "server"; reserved names: "#), "{why}");
         let why = refusal(|plan| plan.server.messages_per_s_max = 0);
         assert!(why.starts_with("the plan's server: --messages-per-s-max: 0 "), "{why}");
     }

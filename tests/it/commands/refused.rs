@@ -297,7 +297,7 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
     check(
         &racetrack(dir.path(), "sim replay stranger.json"),
         expect![[r#"
-            racetrack: stranger.json: the plan lets "zoe" act, who does not take part
+            racetrack: stranger.json: step 0 of the plan, at 100 ms: no person is named "zoe"; there are "cyd", "dan", "ann", "bob"
         "#]],
     );
     write("odd.json", r#"{"a\n\u001b[31mname": 1}"#);
