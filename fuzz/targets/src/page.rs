@@ -87,7 +87,7 @@ fn picture(name: &str) -> Sequence {
     Sequence {
         title: name(),
         facts: vec![(name(), name())],
-        findings: vec![Finding { what: name(), evidence: vec![0] }],
+        findings: vec![Finding { what: name(), evidence: vec![0], consequences: vec![name()] }],
         lanes: vec![lane(), lane()],
         server: 0,
         entries: (0..).zip(courses).map(|(index, course)| entry(index, course)).collect(),
