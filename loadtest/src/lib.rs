@@ -368,6 +368,16 @@ fn route(options: &Options, trial: &Trial, target: &Target) -> Result<Route, Pre
     })
 }
 
+/// Takes the limits of an address away: everybody comes from one, which nobody does in production.
+pub(crate) const ONE_ADDRESS: [&str; 6] = [
+    "--connections-per-address-max",
+    "0",
+    "--sessions-per-address-max",
+    "0",
+    "--opens-per-address-per-s-max",
+    "0",
+];
+
 /// The limits that the run would hit with the server's defaults, raised. Limits that it does not
 /// come near stay as in production.
 fn server_limits(options: &Options) -> Vec<String> {
@@ -384,8 +394,7 @@ fn server_limits(options: &Options) -> Vec<String> {
     let skips = options.skip_every.map_or(0.0, |every| 10.0 / every.0.as_secs_f64());
     // A mailbox holds one's own messages and the partner's for as long as nobody asks.
     let unread = bunched * 2.0 * options.poll_interval_max().as_secs_f64().max(1.0);
-    // Everybody comes from one address, which nobody does in production.
-    let mut limits = ["--connections-per-address-max", "0"].map(str::to_owned).to_vec();
+    let mut limits = ONE_ADDRESS.map(str::to_owned).to_vec();
     let mut raise = |flag: &str, value: u64| limits.extend([flag.to_owned(), value.to_string()]);
     if sessions > SESSIONS_DEFAULT {
         raise("--sessions-max", sessions);
@@ -436,7 +445,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_run_loads_the_server_with_its_production_limits_but_for_one_address() {
-        assert_eq!(server_limits(&Options::default()), ["--connections-per-address-max", "0"]);
+        assert_eq!(server_limits(&Options::default()), ONE_ADDRESS);
     }
 
     #[test]

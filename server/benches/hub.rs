@@ -55,7 +55,7 @@ impl Crowd {
         let sessions = local.block_on(&runtime, async {
             let mut sessions = Vec::with_capacity(population);
             for _ in 0..population {
-                let opened = hub.open().await.expect("there is room");
+                let opened = hub.open(None).await.expect("there is room");
                 let reader = hub.attach(opened.session).await.expect("it was just opened");
                 tokio::task::spawn_local(listen(reader, Rc::clone(&heard), puts_into_words));
                 sessions.push(opened.session);

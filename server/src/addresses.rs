@@ -68,7 +68,7 @@ impl Drop for Place {
 }
 
 /// What one subscriber has: an IPv4 address, or the /64 of an IPv6 address (RFC 6177).
-fn subscriber(address: IpAddr) -> IpAddr {
+pub(crate) fn subscriber(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let network = address.to_bits() & !u128::from(u64::MAX);

@@ -99,6 +99,14 @@ numbers {
     /// Open connections of one address at most, which is an IPv4 address or the first 64 bits of an
     /// IPv6 address; one more is answered with 429. 0 is no limit.
     connections_per_address_max: usize = 1_000, "connections-per-address-max", "RACETRACK_CONNECTIONS_PER_ADDRESS_MAX";
+    /// Sessions of one address at most, those included that have ended and are still remembered; one
+    /// more is answered with 429. 0 is no limit.
+    sessions_per_address_max: usize = 1_000, "sessions-per-address-max", "RACETRACK_SESSIONS_PER_ADDRESS_MAX";
+    /// Sessions that one address may open a second for long, and as many Socket.IO connections by
+    /// long-polling; one more is answered with 429. 0 is no limit.
+    opens_per_address_per_s_max: u32 = 50, "opens-per-address-per-s-max", "RACETRACK_OPENS_PER_ADDRESS_PER_S_MAX";
+    /// How many of each one address may open at once.
+    opens_per_address_burst_max: u32 = 1_000, "opens-per-address-burst-max", "RACETRACK_OPENS_PER_ADDRESS_BURST_MAX";
     /// What the system may hold for one connection that was written and not yet taken, in bytes; it
     /// doubles that for its books. 0 lets the system choose, which may be megabytes.
     send_buffer_bytes: u32 = 65_536, "send-buffer-bytes", "RACETRACK_SEND_BUFFER_BYTES";

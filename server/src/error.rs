@@ -133,6 +133,8 @@ impl HttpError {
             Self::Rejected(
                 Rejected::Draining { retry_after_ms }
                 | Rejected::Full { retry_after_ms }
+                | Rejected::TooManySessions { retry_after_ms, .. }
+                | Rejected::OpensTooFast { retry_after_ms }
                 | Rejected::TooFast { retry_after_ms, .. },
             )
             | Self::TooManyParked { retry_after_ms }
@@ -244,6 +246,8 @@ fn kind(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
             (StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down")
         }
         Rejected::Full { .. } => (StatusCode::SERVICE_UNAVAILABLE, "The server is full"),
+        Rejected::TooManySessions { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many sessions"),
+        Rejected::OpensTooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "Opened too fast"),
         Rejected::NotPaired => (StatusCode::CONFLICT, "Nobody is there"),
         Rejected::StalePair { .. } => (StatusCode::CONFLICT, "The partner has left"),
         Rejected::TooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many commands"),

@@ -24,6 +24,7 @@ mod primitives {
     pub(super) use std::sync::{Mutex, MutexGuard};
 }
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
@@ -41,6 +42,7 @@ use self::token::{Secret, Token};
 use crate::config::Config;
 use crate::core::{Core, Entry, Handle, Input, Output, Read, ReaderId};
 pub use crate::core::{Counts, Detach, Rated, Rejected};
+use crate::openings::{Opening, Openings, Refused};
 use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
 use crate::telemetry::Telemetry;
 
@@ -54,6 +56,8 @@ pub struct Hub {
     config: Config,
     telemetry: Telemetry,
     clock: Clock,
+    /// The sessions of each address.
+    openings: Arc<Openings>,
     state: Mutex<HubState>,
     /// The next deadline may have come closer.
     timeout_changed: Notify,
@@ -117,6 +121,8 @@ impl Start {
 struct Seat {
     secret: Secret,
     signal: Arc<Signal>,
+    /// None where nobody counts.
+    _opening: Option<Opening>,
 }
 
 impl Hub {
@@ -129,6 +135,7 @@ impl Hub {
         let first_id = first_id()?;
         Ok(Arc::new(Self {
             clock: Clock::start(),
+            openings: Openings::new(config.sessions_per_address_max, &config),
             state: Mutex::new(HubState {
                 core: Core::new(config.clone(), PairId(first_id)),
                 seats: Vec::new(),
@@ -153,24 +160,47 @@ impl Hub {
         &self.telemetry
     }
 
-    /// Opens a session, whose first events are in its mailbox on return.
+    /// Opens a session for the client at an address, whose first events are in its mailbox on return.
+    /// The session counts among those of the address until it is forgotten.
     ///
     /// # Errors
     ///
-    /// [`Rejected::Full`] or [`Rejected::Draining`].
-    pub async fn open(&self) -> Result<Opened, Rejected> {
+    /// [`Rejected::Full`], [`Rejected::Draining`], and with an address [`Rejected::TooManySessions`] or
+    /// [`Rejected::OpensTooFast`].
+    pub async fn open(&self, address: Option<IpAddr>) -> Result<Opened, Rejected> {
         let secret = Secret::random();
         let mut state = self.lock();
         let session = state.next_session;
-        state.newcomer = Some(Seat { secret, signal: Arc::default() });
+        // Whoever comes to a server that closes is told so, and nothing else.
+        let counted = address.filter(|_| !state.core.is_draining());
+        let opening = counted.map(|address| self.count(address)).transpose()?;
+        state.newcomer = Some(Seat { secret, signal: Arc::default(), _opening: opening });
         let (opened, wakes) = self.input(&mut state, Input::Open { session }, None);
         if opened.is_ok() {
             state.next_session = SessionId(session.0 + 1);
         }
+        let refused = state.newcomer.take();
         drop(state);
+        drop(refused);
         wakes.wake();
         opened?;
         Ok(Opened { session, token: Token { session, secret }.to_string(), next: Seq(0) })
+    }
+
+    fn count(&self, address: IpAddr) -> Result<Opening, Rejected> {
+        let opening = self.openings.enter(address);
+        opening
+            .map_err(|refused| match refused {
+                Refused::TooMany { each_max } => {
+                    let retry_after_ms = self.config.retry_after_ms;
+                    Rejected::TooManySessions { each_max, retry_after_ms }
+                }
+                Refused::TooFast { retry_after_ms } => Rejected::OpensTooFast { retry_after_ms },
+            })
+            .inspect_err(|rejected| {
+                trace!(name: "turned away", reason = rejected.reason());
+                self.telemetry.rejected(rejected.reason());
+            })
     }
 
     /// The session that a token opens, if it is right.

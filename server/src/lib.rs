@@ -42,6 +42,7 @@ mod forwarded;
 mod front;
 mod host;
 mod media;
+mod openings;
 mod origin;
 mod source;
 

@@ -19,6 +19,7 @@
 //! where `Referer` is missing.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
 use axum::http::header::{COOKIE, ORIGIN, REFERER, SEC_WEBSOCKET_KEY, UPGRADE};
@@ -37,6 +38,8 @@ pub(crate) const X_REQUESTED_WITH: HeaderName = HeaderName::from_static("x-reque
 /// What `front` knows of the sender of a request; an extension of the request.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Source {
+    /// Address of the client, as far as proxies that are believed say; none for who is no client.
+    pub(crate) address: Option<IpAddr>,
     /// The client speaks TLS.
     pub(crate) is_secure: bool,
     /// A page of this server or of a listed origin sends the request, and says so in `Origin`.
@@ -54,7 +57,8 @@ impl Source {
         let cookie_counts = headers.contains_key(COOKIE)
             && !is_navigation(headers)
             && is_evident(parts, client, host, config, is_named);
-        Self { is_secure: client.is_secure(), is_named, cookie_counts }
+        let address = Some(client.address);
+        Self { address, is_secure: client.is_secure(), is_named, cookie_counts }
     }
 
     /// What was found out before; nothing where `front` was passed by.

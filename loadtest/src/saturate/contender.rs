@@ -9,6 +9,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::wire::Wire;
+use crate::ONE_ADDRESS;
 use crate::peer::{Missing, installation, node_server, present};
 
 /// A server that can be measured.
@@ -94,18 +95,12 @@ impl Contender {
     }
 }
 
-/// The peers limit nobody's rate, and everybody comes from one address, which nobody does in
-/// production.
+/// The peers limit nobody's rate.
 fn unlimited() -> impl Iterator<Item = OsString> {
     const UNREACHABLE: &str = "1000000";
-    let limits = [
-        ["--messages-per-s-max", UNREACHABLE],
-        ["--messages-burst-max", UNREACHABLE],
-        ["--commands-per-s-max", UNREACHABLE],
-        ["--commands-burst-max", UNREACHABLE],
-        ["--connections-per-address-max", "0"],
-    ];
-    limits.into_iter().flatten().map(OsString::from)
+    let rates = ["--messages-per-s-max", "--messages-burst-max", "--commands-per-s-max", "--commands-burst-max"];
+    let rates = rates.into_iter().flat_map(|flag| [flag, UNREACHABLE]);
+    rates.chain(ONE_ADDRESS).map(OsString::from)
 }
 
 #[cfg(test)]
@@ -127,7 +122,8 @@ mod tests {
         let config = Server::try_parse_from(words).expect("known flags").config;
         assert_eq!((config.messages_per_s_max, config.messages_burst_max), (1_000_000, 1_000_000));
         assert_eq!((config.commands_per_s_max, config.commands_burst_max), (1_000_000, 1_000_000));
-        assert_eq!(config.connections_per_address_max, 0);
+        assert_eq!((config.connections_per_address_max, config.sessions_per_address_max), (0, 0));
+        assert_eq!(config.opens_per_address_per_s_max, 0);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use tokio::sync::Semaphore;
 use super::Config;
 
 /// The limits that may be 0; the documentation of each says what that means.
-const MAY_BE_ZERO: [&str; 5] = [
+const MAY_BE_ZERO: [&str; 7] = [
     "connections_per_address_max",
+    "sessions_per_address_max",
+    "opens_per_address_per_s_max",
     "send_buffer_bytes",
     "resume_window_ms",
     "drain_ms_max",
@@ -97,6 +99,8 @@ mod tests {
         assert_eq!(check(config), format!("--heartbeat-interval-ms: {zero}"));
         let config = Config {
             connections_per_address_max: 0,
+            sessions_per_address_max: 0,
+            opens_per_address_per_s_max: 0,
             send_buffer_bytes: 0,
             resume_window_ms: 0,
             drain_ms_max: 0,

@@ -24,6 +24,20 @@ pub enum Rejected {
         /// When to try again, in milliseconds.
         retry_after_ms: u64,
     },
+    /// The address has as many sessions as one may have.
+    #[error("this address has {each_max} sessions; end one or come back in {retry_after_ms} ms")]
+    TooManySessions {
+        /// The limit.
+        each_max: usize,
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
+    /// The address opens more than one may in that time.
+    #[error("this address opens too many; the next one is welcome in {retry_after_ms} ms")]
+    OpensTooFast {
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
     /// There is nobody to say it to.
     #[error("there is no partner to say it to")]
     NotPaired,
@@ -74,6 +88,8 @@ impl Rejected {
             Self::Closed => "closed",
             Self::Draining { .. } => "draining",
             Self::Full { .. } => "full",
+            Self::TooManySessions { .. } => "too-many-sessions",
+            Self::OpensTooFast { .. } => "opens-too-fast",
             Self::NotPaired => "not-paired",
             Self::StalePair { .. } => "stale-pair",
             Self::TooFast { .. } => "too-fast",

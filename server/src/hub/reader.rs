@@ -154,7 +154,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_with_the_hub_held_unwinds_past_a_reader() {
         let hub = Hub::new(Config::default()).expect("the system has entropy");
-        let opened = hub.open().await.expect("there is room");
+        let opened = hub.open(None).await.expect("there is room");
         let reader = hub.attach(opened.session).await.expect("it was just opened");
         let unwound = catch_unwind(AssertUnwindSafe(|| {
             let _reader = reader;

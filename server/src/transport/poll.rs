@@ -61,6 +61,7 @@ pub(crate) struct Next {
     responses(
         (status = 201, description = "A session, waiting for a partner", body = Opened,
             headers(("Set-Cookie" = String, description = "The token, for pages"))),
+        (status = 429, description = "The address has too many sessions, or opens them too fast"),
         (status = 503, description = "The server is full or shuts down"),
     )
 )]
@@ -68,7 +69,7 @@ pub(crate) async fn open(
     State(hub): State<Arc<Hub>>,
     source: Source,
 ) -> Result<impl IntoResponse, HttpError> {
-    let opened = hub.open().await?;
+    let opened = hub.open(source.address).await?;
     let cookie = set_cookie(&opened.token, source);
     Ok((StatusCode::CREATED, [(SET_COOKIE, cookie)], Json(opened)))
 }

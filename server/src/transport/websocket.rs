@@ -17,7 +17,7 @@
 //! | 1002, 1003, 1007, 1009 | not WebSocket, not text, not UTF-8, too big |
 //! | 1008 | the mailbox is full because nobody reads; or too many frames were not understood |
 //! | 1012 | the server shuts down |
-//! | 4000 + status | the `refused` frame before says why: 4401 no session, 4409 superseded or a cursor out of bounds, 4503 full or shutting down |
+//! | 4000 + status | the `refused` frame before says why: 4401 no session, 4409 superseded or a cursor out of bounds, 4429 too many of this address, 4503 full or shutting down |
 //!
 //! | close code | from the client: what becomes of the session |
 //! |---|---|
@@ -110,7 +110,7 @@ pub(crate) async fn upgrade(
     let Query(Opening { after }) = opening?;
     let mut response = handshake(&request)?;
     let admitted = match Credential::find(request.headers(), source) {
-        Ok(credential) => admit(&hub, credential, after).await,
+        Ok(credential) => admit(&hub, source, credential, after).await,
         Err(error) => Err(error),
     };
     let headers = response.headers_mut();
@@ -133,6 +133,7 @@ struct Admitted {
 
 async fn admit(
     hub: &Arc<Hub>,
+    source: Source,
     credential: Option<Credential<'_>>,
     after: Option<Seq>,
 ) -> Result<Admitted, HttpError> {
@@ -144,7 +145,7 @@ async fn admit(
     let (session, token, after) = match known {
         Some((session, token)) => (session, token, after),
         None if may_begin_anew(credential, after) => {
-            let opened = hub.open().await?;
+            let opened = hub.open(source.address).await?;
             (opened.session, opened.token, Some(opened.next))
         }
         None => return Err(HttpError::NoSession),

@@ -24,7 +24,8 @@ STOP_S_MAX = 15
 READY_S_MAX = 20
 METHODS = ["get", "put", "post", "delete", "options", "head", "patch", "trace"]
 # Polls and streams answer soon, and what is tried comes from one address.
-LIMITS = ["--poll-wait-ms-max", "50", "--notice-interval-ms", "100", "--connections-per-address-max", "0"]
+LIMITS = ["--poll-wait-ms-max", "50", "--notice-interval-ms", "100", "--connections-per-address-max", "0",
+          "--sessions-per-address-max", "0", "--opens-per-address-per-s-max", "0"]
 
 
 def main():

@@ -48,7 +48,8 @@ async fn follow_the_book(dir: &Path, serving: &Serving) -> Ended {
 }
 
 /// How the book starts the server.
-const SERVE: &str = "--connections-per-address-max 0";
+const SERVE: &str = "--connections-per-address-max 0 --sessions-per-address-max 0 \
+                     --opens-per-address-per-s-max 0";
 
 fn run_json(dir: &Path) -> Value {
     let text = fs::read_to_string(dir.join("run.json")).expect("a run was written");

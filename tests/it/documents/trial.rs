@@ -86,7 +86,8 @@ impl Server {
     }
 
     fn for_others(dir: &Path) -> Result<Self, String> {
-        let words = "serve --addr 127.0.0.1:0 --connections-per-address-max 0";
+        let words = "serve --addr 127.0.0.1:0 --connections-per-address-max 0 \
+                     --sessions-per-address-max 0 --opens-per-address-per-s-max 0";
         Self::start(dir, &words.split(' ').map(str::to_owned).collect::<Vec<_>>())
     }
 

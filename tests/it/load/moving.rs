@@ -62,6 +62,8 @@ async fn where_nobody_moves_nobody_is_ever_alone() {
 async fn a_message_that_a_server_drops_is_lost_however_soon_its_reader_leaves() {
     let config = Config {
         connections_per_address_max: 0,
+        sessions_per_address_max: 0,
+        opens_per_address_per_s_max: 0,
         messages_per_s_max: 1_000,
         messages_burst_max: 1_000,
         nexts_per_s_max: 1_000,

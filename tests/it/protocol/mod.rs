@@ -14,6 +14,7 @@ mod logs;
 mod metrics;
 mod numbers;
 mod openapi;
+mod openings;
 mod origins;
 mod pages;
 mod proxies;

@@ -35,6 +35,7 @@ mod words;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -62,6 +63,7 @@ use crate::error::HttpError;
 use crate::hub::{Hub, Reader, Rejected, Start};
 use crate::protocol::{Opened, Refusal};
 use crate::router::not_allowed;
+use crate::source::Source;
 
 const NAMESPACE: &str = "/chat";
 /// Why nobody is let in any more, where the server is being dropped.
@@ -194,7 +196,8 @@ async fn converse(
         Err(error) => return turn_away(&socket, HttpError::Malformed(error.to_string())),
     };
     let (resumable, language) = (auth.is_resumable(), auth.language.unwrap_or_default());
-    match open_or_resume(&hub, auth).await {
+    let address = handshake.extensions.get::<Source>().and_then(|source| source.address);
+    match open_or_resume(&hub, address, auth).await {
         Ok((opened, reader)) => {
             let beginning =
                 Beginning { socket, line, presence, opened, reader, language, resumable };
@@ -211,9 +214,13 @@ fn turn_away(socket: &Arc<Socket>, why: HttpError) {
     let _already_gone = Outgoing::Disconnect.send(socket);
 }
 
-async fn open_or_resume(hub: &Arc<Hub>, auth: Auth) -> Result<(Opened, Reader), Rejected> {
+async fn open_or_resume(
+    hub: &Arc<Hub>,
+    address: Option<IpAddr>,
+    auth: Auth,
+) -> Result<(Opened, Reader), Rejected> {
     let Some(token) = auth.token else {
-        let opened = hub.open().await?;
+        let opened = hub.open(address).await?;
         let reader = hub.attach(opened.session).await?;
         return Ok((opened, reader));
     };
