@@ -154,6 +154,9 @@ numbers {
     stream_comment_ms: u64 = 15_000, "stream-comment-ms", "RACETRACK_STREAM_COMMENT_MS";
     /// How long a session without a request lives, in milliseconds.
     session_lease_ms: u64 = 60_000, "session-lease-ms", "RACETRACK_SESSION_LEASE_MS";
+    /// How long a new session lives until it is heard of for the first time after it was opened, in
+    /// milliseconds: never longer than any other. 0 is as long as any other.
+    first_lease_ms: u64 = 10_000, "first-lease-ms", "RACETRACK_FIRST_LEASE_MS";
     /// How long a session survives the loss of its connection, in milliseconds; 0 is not at all.
     resume_window_ms: u64 = 10_000, "resume-window-ms", "RACETRACK_RESUME_WINDOW_MS";
     /// How long a Socket.IO client whose poll was cut off may take to poll again, in milliseconds;
@@ -189,6 +192,16 @@ impl Config {
     #[must_use]
     pub fn session_lease(&self) -> Duration {
         Duration::from_millis(self.session_lease_ms)
+    }
+
+    /// How long a session lives of which nothing was heard since it was opened.
+    #[must_use]
+    pub fn first_lease(&self) -> Duration {
+        let lease = self.session_lease();
+        match self.first_lease_ms {
+            0 => lease,
+            ms => lease.min(Duration::from_millis(ms)),
+        }
     }
 
     /// [`Config::resume_window_ms`] as a duration.

@@ -288,6 +288,7 @@ impl Plan {
 pub fn quick_server() -> Config {
     Config {
         session_lease_ms: 1_500,
+        first_lease_ms: 600,
         resume_window_ms: 700,
         heartbeat_interval_ms: 800,
         heartbeat_timeout_ms: 600,

@@ -7,11 +7,12 @@ use tokio::sync::Semaphore;
 use super::Config;
 
 /// The limits that may be 0; the documentation of each says what that means.
-const MAY_BE_ZERO: [&str; 7] = [
+const MAY_BE_ZERO: [&str; 8] = [
     "connections_per_address_max",
     "sessions_per_address_max",
     "opens_per_address_per_s_max",
     "send_buffer_bytes",
+    "first_lease_ms",
     "resume_window_ms",
     "drain_ms_max",
     "retry_after_ms",
@@ -102,6 +103,7 @@ mod tests {
             sessions_per_address_max: 0,
             opens_per_address_per_s_max: 0,
             send_buffer_bytes: 0,
+            first_lease_ms: 0,
             resume_window_ms: 0,
             drain_ms_max: 0,
             retry_after_ms: 0,

@@ -429,6 +429,7 @@ impl Core {
                 name: "ran out",
                 session = session.0,
                 was_suspect = known.suspect,
+                was_new = known.is_new,
                 is_paired = known.state != State::Waiting,
             );
             return self.close(now, session, CloseReason::Lost);

@@ -1,7 +1,8 @@
 //! One person: from opening to closing, present or suspected to be gone.
 //!
 //! ```text
-//!   Open ──> Waiting <──> Paired          a reader is attached: no deadline
+//!   Open ──> Waiting <──> Paired          never heard of:  opened + first_lease   then lost
+//!               │            │            a reader is attached: no deadline
 //!               └────┬─────┘              answered:  now + session_lease   then lost
 //!                    v                    dropped:   now + resume_window   then lost, and
 //!                  Closed ──> removed                suspect until then: not paired
@@ -36,6 +37,8 @@ pub(super) struct Session {
     pub(super) reader: Option<ReaderId>,
     /// The connection was lost; nobody is paired with somebody who may be gone.
     pub(super) suspect: bool,
+    /// Nothing was heard of the person since the session was opened.
+    pub(super) is_new: bool,
     /// A drain does not end before the person has been told everything.
     is_expected: bool,
     /// When the session has run out of time.
@@ -61,6 +64,7 @@ impl Session {
             timer: None,
             notice_at: None,
             suspect: false,
+            is_new: true,
             is_expected: true,
             parted_from: None,
             said: Said::default(),
@@ -92,7 +96,7 @@ impl Core {
         self.online += 1;
         trace!(name: "opened", session = session.0);
         self.arm_notice(session, now);
-        self.set_deadline(session, Some(now.after(self.config.session_lease())));
+        self.set_deadline(session, Some(now.after(self.config.first_lease())));
         self.tell(now, handle.slot, ServerEvent::Welcome { session, online: self.online as u64 });
         self.lobby.enter(session);
         Ok(())
@@ -249,7 +253,9 @@ impl Core {
     /// True when an open session is worth waiting for in a drain that begins now.
     pub(super) fn is_expected(&self, now: Instant, session: SessionId) -> bool {
         let known = &self.sessions[self.slot(session)];
-        let heard_at = |deadline: Instant| deadline.before(self.config.session_lease());
+        let lease =
+            if known.is_new { self.config.first_lease() } else { self.config.session_lease() };
+        let heard_at = |deadline: Instant| deadline.before(lease);
         let is_silent = |deadline| heard_at(deadline).after(self.config.drain_max()) < now;
         let is_gone =
             known.reader.is_none() && (known.suspect || known.deadline.is_some_and(is_silent));
@@ -278,6 +284,7 @@ impl Core {
         let known = &mut self.sessions[slot];
         let session = known.id;
         let deadline = known.reader.is_none().then(|| now.after(lease));
+        known.is_new = false;
         let was_suspect = std::mem::take(&mut known.suspect);
         if known.timer_is_early_enough(deadline) && !was_suspect {
             known.deadline = deadline;

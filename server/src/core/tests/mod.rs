@@ -1,6 +1,7 @@
 //! The rules of random chat, told as scripts; and a state machine against a tiny model.
 
 mod drains;
+mod leases;
 mod mailboxes;
 mod model;
 mod readers;
@@ -24,9 +25,14 @@ struct Room {
 const ANN: SessionId = SessionId(1);
 const BOB: SessionId = SessionId(2);
 
-/// Ann and Bob, who have met; nobody is told head counts.
+/// Nobody is told head counts, and nobody who says nothing at first is lost sooner than others.
+fn quiet() -> Config {
+    Config { notice_interval_ms: 1_000_000, first_lease_ms: 0, ..Config::default() }
+}
+
+/// Ann and Bob, who have met.
 fn couple() -> Room {
-    let mut room = Room::new(Config { notice_interval_ms: 1_000_000, ..Config::default() });
+    let mut room = Room::new(quiet());
     for session in [ANN, BOB] {
         room.open(session).expect("there is room");
     }

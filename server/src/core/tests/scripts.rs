@@ -10,10 +10,10 @@ use expect_test::{Expect, expect};
 use super::*;
 
 fn check(script: &str, expected: Expect) {
-    check_with(Config { notice_interval_ms: 1_000_000, ..Config::default() }, script, expected);
+    check_with(quiet(), script, expected);
 }
 
-fn check_with(config: Config, script: &str, expected: Expect) {
+pub(super) fn check_with(config: Config, script: &str, expected: Expect) {
     let mut room = Room::new(config);
     let mut names = Vec::new();
     let mut transcript = String::new();
