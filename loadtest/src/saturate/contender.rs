@@ -98,7 +98,12 @@ impl Contender {
 /// The peers limit nobody's rate.
 fn unlimited() -> impl Iterator<Item = OsString> {
     const UNREACHABLE: &str = "1000000";
-    let rates = ["--messages-per-s-max", "--messages-burst-max", "--commands-per-s-max", "--commands-burst-max"];
+    let rates = [
+        "--messages-per-s-max",
+        "--messages-burst-max",
+        "--commands-per-s-max",
+        "--commands-burst-max",
+    ];
     let rates = rates.into_iter().flat_map(|flag| [flag, UNREACHABLE]);
     rates.chain(ONE_ADDRESS).map(OsString::from)
 }

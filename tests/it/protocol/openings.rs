@@ -172,3 +172,74 @@ async fn sessions_behind_a_proxy_count_for_the_address_that_it_names() {
     let (kind, code) = raw_socket::upgrade(&served, "", &[header]).await.refused().await;
     assert_eq!((kind.as_str(), code), ("/problems/too-many-sessions", 4429));
 }
+
+#[tokio::test]
+async fn flood_of_polling_connections_from_one_address_leaves_room_for_others() {
+    let config = Config {
+        connections_max: FLOOD / 2,
+        connections_per_address_max: 200,
+        ..Config::default()
+    };
+    let served = serve(config).await;
+    let statuses = flood(&served, "GET /socket.io/?EIO=4&transport=polling").await;
+    assert_eq!((count(&statuses, 200), count(&statuses, 429)), (200, FLOOD - 200));
+    gets_in(&served).await;
+}
+
+#[tokio::test]
+async fn polling_connections_that_are_opened_too_fast_are_refused_and_others_get_in() {
+    let config = Config {
+        connections_max: FLOOD / 2,
+        opens_per_address_burst_max: 100,
+        opens_per_address_per_s_max: 1,
+        ..Config::default()
+    };
+    let served = serve(config).await;
+    let statuses = flood(&served, "GET /socket.io/?EIO=4&transport=polling").await;
+    let opened = count(&statuses, 200);
+    assert!((100..100 + PATIENCE.as_secs() as usize).contains(&opened), "{opened}");
+    assert_eq!(count(&statuses, 429), FLOOD - opened);
+    gets_in(&served).await;
+    let metrics = ask("GET /metrics").of(served.addr).await.body;
+    assert!(metrics.contains("racetrack_rejections_total{reason=\"opens-too-fast\"}"), "{metrics}");
+}
+
+/// Waits until the server has so many sessions.
+async fn until_sessions(served: &Served, count: usize) {
+    let told = format!("racetrack_sessions {count}\n");
+    let counted =
+        async { while !ask("GET /metrics").of(served.addr).await.body.contains(&told) {} };
+    tokio::time::timeout(PATIENCE, counted).await.expect("as many sessions in time");
+}
+
+/// A server that waits only for those of whom it has heard.
+fn impatient() -> Config {
+    Config { first_lease_ms: 300, heartbeat_interval_ms: 3_600_000, ..Config::default() }
+}
+
+#[tokio::test]
+async fn session_without_a_second_request_ends_and_one_with_it_stays() {
+    let served = serve(impatient()).await;
+    let heard = served.token().await;
+    let poll = || ask("GET /api/events").bearer(&heard).of(served.addr);
+    assert_eq!(poll().await.status, 200);
+    served.token().await;
+    until_sessions(&served, 1).await;
+    assert_eq!(poll().await.status, 200);
+    assert!(poll().await.body.contains("\"partner_left\""));
+}
+
+#[tokio::test]
+async fn polling_connection_that_never_polls_ends_with_its_session_and_one_that_does_stays() {
+    let served = serve(impatient()).await;
+    let mut polled = Polling::chat(&served, "{}").await;
+    let opened = ask("GET /socket.io/?EIO=4&transport=polling").of(served.addr).await;
+    let (_, sid) = opened.body.split_once("\"sid\":\"").expect("a name");
+    let target = format!("/socket.io/?EIO=4&transport=polling&sid={}", &sid[..16]);
+    let joined = ask(&format!("POST {target}")).text("40/chat,").of(served.addr).await;
+    assert_eq!((joined.status, joined.body.as_str()), (200, "ok"));
+    polled.event("partner_left").await;
+    assert_eq!(ask(&format!("GET {target}")).of(served.addr).await.status, 400);
+    polled.post(&[r#"42/chat,1["next"]"#]).await;
+    polled.until("43").await;
+}

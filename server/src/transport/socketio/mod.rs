@@ -20,9 +20,10 @@
 //! connected to `/` first, and have a query instead of a payload.
 //!
 //! Reading order: `auth` (who connects), `commands` (what comes in), `outbox` (what goes out),
-//! `conversation` (the two together), `words` (for people), `polling` (who is still there), `version3`
-//! (what an old client may not send), `upgrade` (from polls to a WebSocket), `echo` (another namespace).
+//! `conversation` (the two together), `words` (for people), `polling` (who is still there), `admission`
+//! (who may poll), `version3` (what an old client may not send), `upgrade` (from polls to a WebSocket), `echo` (another namespace).
 
+mod admission;
 mod auth;
 mod commands;
 mod conversation;

@@ -4,14 +4,16 @@
 //! a heartbeat is missed, 45 s later. This door stands in front of it and sees each request:
 //!
 //! ```text
-//!   GET ?transport=polling          a place is taken for the connection, or 503
+//!   GET ?transport=polling          a place is taken for the connection, or 503; one of the address, or
+//!                                   429. Who never polls after that is gone, after a while
 //!   GET ?transport=polling&sid=S    answered: nothing happens      cut while it waits: Cut::Waiting
 //!                                   cut while the answer is written, which is lost: Cut::Answer
 //! ```
 //!
 //! The answer to a poll during an upgrade is an answer like others, so an upgrade cuts nothing; `upgrade`
-//! says when a poll is answered with nothing, and has what comes over the WebSocket. Who asks twice at a time is closed by Engine.IO. Who is answered and never asks again is noticed by
-//! the heartbeat: there is nothing that could be cut.
+//! says when a poll is answered with nothing, and has what comes over the WebSocket. Who asks twice at a
+//! time is closed by Engine.IO. Who was answered once and never asks again is noticed by the heartbeat:
+//! there is nothing that could be cut.
 //!
 //! The door never reads a packet, and keeps of a request only what Engine.IO needs.
 
@@ -35,11 +37,13 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 use tower::Service;
 
+use super::admission::{self, Admission};
 use super::upgrade::{Progress, Upgrades};
 use super::{NotSocketIo, version3};
 use crate::config::Config;
-use crate::error::HttpError;
+use crate::error::{HttpError, Reason};
 use crate::hub::Rejected;
+use crate::openings::Opening;
 use crate::transport::no_body;
 use crate::transport::socketio::PATH;
 
@@ -60,6 +64,7 @@ const OPEN_BYTES_MAX: usize = 1_024;
 pub(super) struct Door {
     engine: SocketIoService<NotSocketIo>,
     places: Arc<Semaphore>,
+    pub(super) admission: Admission,
     present: Arc<Present>,
     pub(super) upgrades: Upgrades,
     retry_after_ms: u64,
@@ -81,6 +86,8 @@ pub(super) struct Presence {
     /// None where the client does not poll, so that nobody looks for it.
     name: OnceLock<(Sid, Weak<Present>)>,
     _place: OwnedSemaphorePermit,
+    /// None where the client does not poll.
+    _opening: Option<Opening>,
 }
 
 /// How the polls of one connection went.
@@ -109,6 +116,7 @@ impl Door {
         Self {
             engine,
             places: Arc::new(Semaphore::new(config.connections_max)),
+            admission: Admission::new(config),
             present: Arc::default(),
             upgrades: Upgrades::new(config),
             retry_after_ms: config.retry_after_ms,
@@ -145,13 +153,18 @@ impl Door {
     }
 
     /// The first request of a connection.
-    async fn open(&self, mut request: Request, is_poll: bool) -> Response {
+    async fn open(self: &Arc<Self>, mut request: Request, is_poll: bool) -> Response {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let retry_after_ms = self.retry_after_ms;
-            return HttpError::from(Rejected::Full { retry_after_ms }).into_response();
+            return refuse(Rejected::Full { retry_after_ms }.into());
         };
-        let presence = Arc::new(Presence::new(place));
+        let opening = match self.admission.enter(&request, is_poll) {
+            Ok(opening) => opening,
+            Err(refused) => return refuse(refused),
+        };
+        let presence = Arc::new(Presence::new(place, opening));
         request.extensions_mut().insert(Arc::clone(&presence));
+        let is_4 = field(request.uri().query().unwrap_or_default(), "EIO") == Some(VERSION_4);
         let response = self.call(request).await;
         if !is_poll {
             return response;
@@ -162,6 +175,12 @@ impl Door {
         };
         if let Some(sid) = sid(&open) {
             self.present.remember(sid, &presence);
+            let protocol = if is_4 { ProtocolVersion::V5 } else { ProtocolVersion::V4 };
+            tokio::spawn(admission::expect_poll(
+                Arc::downgrade(self),
+                Arc::downgrade(&presence),
+                protocol,
+            ));
         }
         Response::from_parts(parts, Body::from(open))
     }
@@ -233,6 +252,19 @@ impl Door {
     }
 }
 
+/// A refusal that nobody else counts.
+fn refuse(refused: HttpError) -> Response {
+    let reason = match &refused {
+        HttpError::Rejected(rejected) => Some(Reason(rejected.reason())),
+        _ => None,
+    };
+    let mut response = refused.into_response();
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(reason);
+    }
+    response
+}
+
 /// Answers HEAD as GET, without opening a connection or fetching what waits for one: what it would fetch
 /// is not known, but that it is text is.
 pub(super) async fn head(uri: Uri) -> Result<impl IntoResponse, HttpError> {
@@ -277,7 +309,7 @@ impl Present {
 }
 
 impl Presence {
-    fn new(place: OwnedSemaphorePermit) -> Self {
+    fn new(place: OwnedSemaphorePermit, opening: Option<Opening>) -> Self {
         Self {
             polls: Mutex::default(),
             changed: Notify::new(),
@@ -285,12 +317,18 @@ impl Presence {
             upgrade: Mutex::default(),
             name: OnceLock::new(),
             _place: place,
+            _opening: opening,
         }
     }
 
     /// True where the connection began with polls.
     pub(super) fn is_watched(&self) -> bool {
         self.name.get().is_some()
+    }
+
+    /// The name that Engine.IO gives it, where the client began with polls.
+    pub(super) fn sid(&self) -> Option<Sid> {
+        self.name.get().map(|(sid, _)| *sid)
     }
 
     /// How the polls went so far.
