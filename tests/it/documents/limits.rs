@@ -7,7 +7,7 @@ use clap::{Arg, Args, Command};
 use expect_test::expect_file;
 use server::Serve;
 
-use super::document;
+use super::{document, root};
 
 const HEAD: &str = "\
 # Every flag of the server
@@ -54,4 +54,44 @@ fn the_unit_starts_the_server_with_flags_that_it_knows() {
     assert!(program.ends_with("/racetrack-server"), "{program}");
     let command = Serve::augment_args(Command::new("racetrack-server"));
     command.try_get_matches_from(start.split(' ')).expect("it knows its flags");
+}
+
+/// The table of the book that says what bounds each resource, row by row.
+fn resources() -> Vec<Vec<String>> {
+    let page = document("docs/src/operations.md").text;
+    let (_, table) = page.split_once("| resource | bound per address |").expect("such a table");
+    let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let cells = |row: &str| row.trim_matches('|').split('|').map(str::to_owned).collect();
+    rows.map(cells).collect()
+}
+
+/// Texts of all files of Rust below these folders.
+fn sources(folders: &[&str]) -> String {
+    let mut folders: Vec<_> = folders.iter().map(|folder| root().join(folder)).collect();
+    let mut texts = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of ours") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                texts += &std::fs::read_to_string(path).expect("a file of ours");
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn every_resource_has_a_test_that_shows_its_bounds() {
+    let tests = sources(&["tests/it/protocol", "server/src"]);
+    let rows = resources();
+    assert!(rows.len() > 8, "{rows:?}");
+    for row in rows {
+        let named: Vec<_> = row.last().expect("a cell").split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "{row:?}");
+        for name in named {
+            assert!(tests.contains(&format!("fn {name}()")), "no test has the name {name}");
+        }
+    }
 }
