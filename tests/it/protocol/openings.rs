@@ -7,7 +7,7 @@ use expect_test::expect;
 use serde_json::json;
 use server::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 
 use super::engine::{Polling, Socket, arguments};
 use super::raw_socket;
