@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::wire::Wire;
-use crate::ONE_ADDRESS;
+use crate::limits::ONE_ADDRESS;
 use crate::peer::{Missing, installation, node_server, present};
 
 /// A server that can be measured.

@@ -144,7 +144,7 @@ async fn measure(
 ) -> Result<Case, LoadError> {
     let transport = plan.transport;
     let mut options = options(plan);
-    let server = Target::spawn(server_command, &crate::server_limits(&options), None).await?;
+    let server = Target::spawn(server_command, &crate::limits::server_limits(&options), None).await?;
     let (relay, delay_of) = stand_between(server.addr, plan).await?;
     options.target = Some(format!("http://{}", relay.addr));
     let frozen = Cell::new(None);
