@@ -13,7 +13,7 @@ use loadtest::repeat::repeat;
 use loadtest::search::Goal;
 use loadtest::{LoadError, Measured, Options, Span, Trial};
 use reports::knee::{self, Knee};
-use reports::run::{Run, SCHEMA, SimulationSummary};
+use reports::run::{Failure, Run, SCHEMA, Series, SimulationSummary};
 use reports::slo::{self, Slo};
 use reports::verdict::Standing;
 use reports::{Summary, Written};
@@ -80,9 +80,9 @@ impl Load {
         };
         claim.keep();
         let run = Run { slos: self.slos.clone(), ..run };
-        let written = reports::write_run(&run, &dir)?;
+        let written = reports::write_run(&run, &dir);
         output.result(&describe(&run, &written), || to_json(&run, &written))?;
-        Ok(outcome(&run))
+        Ok(outcome(&run).max(all_written(&written)))
     }
 
     fn goal(&self, load: knee::Load) -> anyhow::Result<Goal> {
@@ -127,8 +127,8 @@ pub(crate) fn measure(
 ) -> anyhow::Result<Run> {
     let (run, options) = prepared(options)?;
     let part = options.part()?;
-    let Measured { series, interrupted } = run_series(&options, again_max)?;
-    Ok(Run { simulation, interrupted, part, series, ..run })
+    let Measured { series, failures, interrupted } = run_series(&options, again_max)?;
+    Ok(Run { simulation, interrupted, failures, part, series, ..run })
 }
 
 /// A run of which nothing has been measured yet, and the options to measure it with. From here on
@@ -195,16 +195,28 @@ fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measure
         {
             again_max -= 1;
             let same = trials.iter().filter(|trial| *trial.label == *one.transport);
-            match measure(&same.cloned().collect::<Vec<_>>()) {
-                Ok(mut second) if !second.interrupted => {
+            let second = measure(&same.cloned().collect::<Vec<_>>());
+            let second = match second {
+                Err(LoadError::Interrupted) => {
+                    Measured { interrupted: true, ..Measured::default() }
+                }
+                Err(error) => {
+                    let transport = one.transport.clone();
+                    let failure = Failure { transport, why: error.to_string() };
+                    Measured { failures: vec![failure], ..Measured::default() }
+                }
+                Ok(second) => second,
+            };
+            all.interrupted |= second.interrupted;
+            all.failures.extend(second.failures);
+            match second.series.into_iter().next().filter(|_| !second.interrupted) {
+                // The one before is better than none.
+                None => break,
+                Some(second) => {
                     let mut discarded = std::mem::take(&mut one.discarded);
                     discarded.push(one.invalid.join("; "));
-                    *one = second.series.remove(0);
-                    one.discarded = discarded;
+                    *one = Series { discarded, ..second };
                 }
-                // The one before is better than none.
-                Ok(_) | Err(LoadError::Interrupted) => all.interrupted = true,
-                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -215,7 +227,16 @@ fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measure
 /// The table, the verdict, and where the files are.
 pub(crate) fn describe(run: &Run, written: &Written) -> String {
     let table = reports::comparison_table(run);
-    format!("{table}\nreport: {}", written.report.display())
+    match written.files.contains(&written.report) {
+        true => format!("{table}\nreport: {}", written.report.display()),
+        false => table,
+    }
+}
+
+/// Says which files could not be written, after everything that was measured was told.
+pub(crate) fn all_written(written: &Written) -> Outcome {
+    written.unwritten.iter().for_each(|error| output::fail(&error.to_string()));
+    if written.unwritten.is_empty() { Outcome::Good } else { Outcome::Bad }
 }
 
 pub(crate) fn to_json(run: &Run, written: &Written) -> Value {

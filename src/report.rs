@@ -59,7 +59,7 @@ impl Report {
             None => {
                 let run = self.run.as_ref().context("a run is required")?;
                 let run = reports::read_run(run)?;
-                let written = reports::write_run(&run, &output.dir("report"))?;
+                let written = reports::write_run(&run, &output.dir("report")).whole()?;
                 let json = || load::to_json(&run, &written);
                 output.result(&load::describe(&run, &written), json)?;
                 Ok(load::outcome(&run))
@@ -73,7 +73,7 @@ impl Merge {
         let read = |path: &PathBuf| Ok((path.display().to_string(), reports::read_run(path)?));
         let runs = self.runs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
         let run = merge(&runs, environment::command_line())?;
-        let written = reports::write_run(&run, &output.dir("merge"))?;
+        let written = reports::write_run(&run, &output.dir("merge")).whole()?;
         output.result(&load::describe(&run, &written), || load::to_json(&run, &written))?;
         Ok(load::outcome(&run))
     }

@@ -20,12 +20,12 @@ pub(crate) fn run(options: &Options, goal: Goal) -> anyhow::Result<Run> {
         |progress| meter.show_on_terminal(progress),
         |knee, probe| meter.line(&describe(knee, probe)),
     );
-    let Searched { knees, series, interrupted } = runtime()?.block_on(searching)?;
+    let Searched { knees, series, failures, interrupted } = runtime()?.block_on(searching)?;
     meter.end();
     if interrupted && knees.iter().all(|knee| knee.probes.is_empty()) {
         return Err(LoadError::Interrupted.into());
     }
-    Ok(Run { interrupted, series, knees, ..run })
+    Ok(Run { interrupted, series, failures, knees, ..run })
 }
 
 fn describe(knee: &Knee, probe: &Probe) -> String {

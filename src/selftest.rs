@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use loadtest::LoadError;
 use loadtest::selftest::{self, Case, Mark};
 use reports::units::{duration_us, or_absent};
 use serde_json::{Value, json};
 
 use crate::load::{quieten_goose, server_command};
 use crate::outcome::Outcome;
-use crate::output::Output;
+use crate::output::{self, Output};
 use crate::progress::Meter;
 use crate::runtime;
 
@@ -16,10 +17,17 @@ pub(crate) fn run(output: &Output) -> anyhow::Result<Outcome> {
     quieten_goose();
     let meter = Meter::new();
     let command = server_command()?;
-    let cases = runtime()?.block_on(selftest::run(&command, |progress| meter.show(progress)))?;
+    let checked = runtime()?.block_on(selftest::run(&command, |progress| meter.show(progress)))?;
     meter.end();
-    output.result(&describe(&cases), || to_json(&cases))?;
-    Ok(outcome(&cases))
+    let cases = &checked.cases;
+    output.result(&describe(cases), || to_json(cases))?;
+    let Some(error) = &checked.ended_by else { return Ok(outcome(cases)) };
+    output::fail(&format!("not every known length was measured: {error}"));
+    let ended = match error {
+        LoadError::Interrupted => Outcome::Invalid,
+        _ => Outcome::Bad,
+    };
+    Ok(outcome(cases).max(ended))
 }
 
 /// A ruler that is off on a machine that left it no time says nothing of the ruler.

@@ -50,7 +50,7 @@ impl Tour {
         output.note(&format!("{simulated}profile: {}\n{failures}", crate::PROFILE))?;
         let run = load::measure(&options, Some(swept.summary()), AGAIN_MAX)?;
         claim.keep();
-        let written = reports::write_run(&run, &dir)?;
+        let written = reports::write_run(&run, &dir);
         output.result(&load::describe(&run, &written), || {
             json!({
                 "sim": swept.to_json(&dir),
@@ -59,6 +59,6 @@ impl Tour {
                 "out": dir,
             })
         })?;
-        Ok(swept.outcome().max(load::outcome(&run)))
+        Ok(swept.outcome().max(load::outcome(&run)).max(load::all_written(&written)))
     }
 }

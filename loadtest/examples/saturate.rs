@@ -63,16 +63,17 @@ mod command {
     #[tokio::main(flavor = "current_thread")]
     pub(super) async fn main() -> ExitCode {
         let arguments = Arguments::parse();
-        match measure(&arguments).await {
-            Ok(series) if arguments.json => {
-                let json = serde_json::to_string_pretty(&series);
-                println!("{}", json.expect("figures are plain data"));
-                ExitCode::SUCCESS
-            }
-            Ok(series) => {
-                print!("{}", saturate::table(&series));
-                ExitCode::SUCCESS
-            }
+        let mut series = Vec::new();
+        let measured = measure(&arguments, &mut series).await;
+        series.retain(|it| !it.samples.is_empty());
+        if arguments.json && !series.is_empty() {
+            let json = serde_json::to_string_pretty(&series);
+            println!("{}", json.expect("figures are plain data"));
+        } else if !series.is_empty() {
+            print!("{}", saturate::table(&series));
+        }
+        match measured {
+            Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("saturate: {error}");
                 ExitCode::FAILURE
@@ -80,8 +81,9 @@ mod command {
         }
     }
 
-    /// Round by round, so that a disturbance of the machine meets every server.
-    async fn measure(arguments: &Arguments) -> Result<Vec<Series>, SaturateError> {
+    /// Round by round, so that a disturbance of the machine meets every server. What was measured
+    /// before an error stays in `series`.
+    async fn measure(arguments: &Arguments, series: &mut Vec<Series>) -> Result<(), SaturateError> {
         let job = Job {
             people: arguments.people,
             in_flight: arguments.in_flight,
@@ -99,14 +101,14 @@ mod command {
         let starts = arguments.servers.iter().map(|one| one.start(&racetrack, &arguments.peers));
         let starts = starts.collect::<Result<Vec<_>, _>>()?;
         let empty = |wire| Series { wire, samples: Vec::new() };
-        let mut series: Vec<_> = starts.iter().map(|start| empty(start.wire)).collect();
+        series.extend(starts.iter().map(|start| empty(start.wire)));
         for round in 1..=arguments.rounds {
-            for (start, series) in starts.iter().zip(&mut series) {
+            for (start, series) in starts.iter().zip(series.iter_mut()) {
                 eprintln!("round {round}: {}", start.name);
                 series.samples.push(saturate::measure(start, &job).await?);
             }
         }
-        Ok(series)
+        Ok(())
     }
 
     /// A program of the same build: examples lie one folder below the others.

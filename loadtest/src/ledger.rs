@@ -26,6 +26,9 @@ pub struct Ledger {
     open: AtomicU64,
     sent: AtomicU64,
     received: AtomicU64,
+    /// Every message that is due until then was handed to its sender, or there was nobody any more
+    /// to send it to; microseconds on the clock of the run.
+    passed_us: AtomicU64,
 }
 
 /// The messages of one sender.
@@ -56,6 +59,8 @@ pub struct Record {
     accepted: bool,
     refused: bool,
     pub(crate) failed: bool,
+    /// It was not sent, or refused, and a server in good order would have delivered it.
+    inexcusable: bool,
     astray: bool,
     overtaken: bool,
     settled: bool,
@@ -116,6 +121,7 @@ impl Ledger {
             open: AtomicU64::new(own as u64),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            passed_us: AtomicU64::new(0),
         }
     }
 
@@ -130,6 +136,12 @@ impl Ledger {
         });
         self.sent.fetch_add(1, Ordering::Relaxed);
         name.write(self.run)
+    }
+
+    /// Enters that the messages that are due until `at_us` were handed to their senders. One that is
+    /// not sent after that was prevented from it.
+    pub(crate) fn pass(&self, at_us: u64) {
+        self.passed_us.fetch_max(at_us, Ordering::Relaxed);
     }
 
     /// Enters that a message will not be sent, because its sender has no partner.
@@ -149,6 +161,14 @@ impl Ledger {
     pub fn refuse(&self, sender: u32, number: u32) {
         self.change(sender, number, |record| {
             record.refused = true;
+            Settles::Now
+        });
+    }
+
+    /// Enters that a server in good order would have delivered a message that is not sent, or refused.
+    pub(crate) fn blame(&self, sender: u32, number: u32) {
+        self.change(sender, number, |record| {
+            record.inexcusable = true;
             Settles::Now
         });
     }
@@ -251,12 +271,38 @@ impl Ledger {
     pub fn messages(&self, window: &Range<u64>) -> Messages {
         let mut messages = Messages::default();
         self.for_each(|record| {
-            let fate = self.fate(record);
-            if !record.foreign && (window.contains(&record.intended_us) || fate.is_wrong()) {
+            let (fate, failed) = (self.fate(record), self.has_failed(record));
+            let is_wrong = fate.is_wrong() || (failed && record.intended_us < window.end);
+            if !record.foreign && (window.contains(&record.intended_us) || is_wrong) {
                 count(&mut messages, fate);
+                messages.failed += u64::from(failed);
             }
         });
         messages
+    }
+
+    /// The messages that were due in `window` and were not sent, because the server, or the way to
+    /// it, left their senders no chance.
+    #[must_use]
+    pub fn prevented(&self, window: &Range<u64>) -> u64 {
+        let mut prevented = 0;
+        self.for_each(|record| {
+            let is_unsent = !record.foreign && record.sent_us.is_none();
+            let is_due = window.contains(&record.intended_us);
+            prevented += u64::from(is_unsent && is_due && self.has_failed(record));
+        });
+        prevented
+    }
+
+    /// True of a message that was not sent or was refused, and that a server in good order would
+    /// have delivered.
+    pub(crate) fn has_failed(&self, record: &Record) -> bool {
+        match self.fate(record) {
+            Fate::Unsent if record.settled => record.inexcusable,
+            Fate::Unsent => record.intended_us <= self.passed_us.load(Ordering::Relaxed),
+            Fate::Refused => record.inexcusable || record.failed,
+            _ => false,
+        }
     }
 
     /// What became of a message, as far as this generator can tell.
@@ -322,10 +368,10 @@ impl Record {
         self.received_us.map(|_| self.reader)
     }
 
-    /// It was not sent, and its sender said why: there was no partner.
+    /// It was not sent, and its sender had an excuse: there was no partner.
     #[must_use]
     pub fn was_skipped(&self) -> bool {
-        self.settled && self.sent_us.is_none() && self.deliveries == 0
+        self.settled && !self.inexcusable && self.sent_us.is_none() && self.deliveries == 0
     }
 
     /// What became of the message; the worst that applies.

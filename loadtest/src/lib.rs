@@ -57,6 +57,7 @@ mod limits;
 mod live;
 mod missing;
 mod name;
+mod probe;
 mod sampler;
 mod scenario;
 mod series;
@@ -67,7 +68,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use goose::GooseError;
-use reports::run::Series;
+use reports::run::{Failure, Series};
 
 pub use options::{Options, OptionsError};
 pub use preflight::PreflightError;
@@ -82,11 +83,13 @@ use schedule::Schedule;
 use shard::Start;
 
 /// What a run measured.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Measured {
-    /// One series a transport, in the order of the options; where the run was interrupted, as many
-    /// as there are, and the last may cover a shorter window than was asked for.
+    /// One series per trial that was measured, in the order of the options. The last one before an
+    /// interruption, and one that failed, may cover a shorter window than was asked for.
     pub series: Vec<Series>,
+    /// The trials that were not measured, or not to the end.
+    pub failures: Vec<Failure>,
     /// Ctrl-C ended it before its time.
     pub interrupted: bool,
 }
@@ -162,6 +165,14 @@ pub enum LoadError {
         /// What happened.
         why: String,
     },
+    /// The server was gone before anything was measured, or while it was.
+    #[error("{transport}: {why}")]
+    Gone {
+        /// The trial that ran, by its label.
+        transport: String,
+        /// How that showed.
+        why: String,
+    },
     /// Ctrl-C, before anything was measured.
     #[error("interrupted before anything was measured")]
     Interrupted,
@@ -176,18 +187,38 @@ impl LoadError {
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Options(_) | Self::Preflight(_) | Self::Target(_))
     }
+
+    /// What happened, without the name of the trial.
+    fn why(&self) -> String {
+        match self {
+            Self::Failed { why, .. } | Self::Gone { why, .. } => why.clone(),
+            error => error.to_string(),
+        }
+    }
+
+    /// The failure of the trial with this label.
+    fn of_trial(&self, label: &str) -> Failure {
+        Failure { transport: label.to_owned(), why: self.why() }
+    }
+}
+
+impl Measured {
+    fn is_empty(&self) -> bool {
+        self.series.is_empty() && self.failures.is_empty()
+    }
 }
 
 /// Runs each trial of `options` in turn and gives one series for each, in the same order.
 ///
 /// It needs a tokio runtime with time and I/O, ends within two seconds and the drain after the
 /// last window, and leaves no process behind. Ctrl-C ends it early, with what was measured until
-/// then; goose installs the handler, and a second Ctrl-C ends the process at once.
+/// then; goose installs the handler, and a second Ctrl-C ends the process at once. A trial that
+/// fails is listed in [`Measured::failures`] and the next one begins.
 ///
 /// # Errors
 ///
-/// The first thing that went wrong; series that were finished before it are lost, except when it
-/// was Ctrl-C. A lost message is no error but a figure of its series, and so is a run that must not be trusted.
+/// The options, the machine or the target do not allow the first trial, or Ctrl-C came before
+/// anything was measured.
 pub async fn run(options: &Options, progress: impl Fn(Progress)) -> Result<Measured, LoadError> {
     options.validate()?;
     run_trials(options, &options.trials(), progress).await
@@ -207,38 +238,66 @@ pub async fn run_trials(
     for trial in trials {
         keeping(options, trial)?;
     }
-    interrupt::listen();
     let first = options.start()?;
-    let mut series = Vec::new();
+    let mut measured = Measured::default();
     for (trial, nth) in trials.iter().zip(0..) {
-        let report = |phase| {
-            options.board.enter(&trial.label, phase);
-            progress(Progress { transport: Arc::clone(&trial.label), phase });
-        };
         let start = first.map(|first| first.after(options.slot() * nth));
-        let interrupted = match run_trial(options, trial, start, report).await {
+        match run_one(options, trial, start, &progress).await {
             Ok(one) => {
-                series.push(one.series);
-                one.interrupted
+                measured.interrupted = one.is_interrupted();
+                measured.failures.extend(one.failure().map(|error| error.of_trial(&trial.label)));
+                measured.series.push(one.series);
             }
-            Err(LoadError::Interrupted) if !series.is_empty() => true,
-            Err(error) => return Err(error),
-        };
-        if interrupted {
-            return Ok(Measured { series, interrupted });
+            Err(error @ (LoadError::Failed { .. } | LoadError::Gone { .. })) => {
+                measured.failures.push(error.of_trial(&trial.label));
+            }
+            Err(error) if measured.is_empty() => return Err(error),
+            Err(LoadError::Interrupted) => measured.interrupted = true,
+            Err(error) => measured.failures.push(error.of_trial(&trial.label)),
+        }
+        if measured.interrupted {
+            break;
         }
     }
-    Ok(Measured { series, interrupted: false })
+    Ok(measured)
 }
 
 /// One transport of a run.
 struct One {
     series: Series,
-    interrupted: bool,
+    /// What ended it before its time, if anything did.
+    halt: Option<Halt>,
     /// What its schedule went by.
     clock: Clock,
     /// When it was measured, in microseconds on that clock.
     window: Range<u64>,
+}
+
+impl One {
+    fn is_interrupted(&self) -> bool {
+        self.halt == Some(Halt::Interrupted)
+    }
+
+    /// Why it ended before its time, unless Ctrl-C ended it.
+    fn failure(&self) -> Option<LoadError> {
+        let halt = self.halt.clone().filter(|halt| *halt != Halt::Interrupted)?;
+        Some(halt.into_error(&self.series.transport))
+    }
+}
+
+/// Runs a trial of options that are valid.
+async fn run_one(
+    options: &Options,
+    trial: &Trial,
+    start: Option<Start>,
+    progress: impl Fn(Progress),
+) -> Result<One, LoadError> {
+    interrupt::listen();
+    let report = |phase| {
+        options.board.enter(&trial.label, phase);
+        progress(Progress { transport: Arc::clone(&trial.label), phase });
+    };
+    run_trial(options, trial, start, report).await
 }
 
 async fn run_trial(
@@ -273,7 +332,7 @@ async fn run_trial(
     let used = sampling.await.unwrap_or_default();
     let (observed, counted_by_goose) = performed?;
     progress(Phase::Finished);
-    let (interrupted, window) = (observed.interrupted, observed.window.clone());
+    let (halt, window) = (observed.halt.clone(), observed.window.clone());
     let run = series::Finished {
         options,
         trial,
@@ -285,7 +344,7 @@ async fn run_trial(
         used,
     };
     let clock = stage.clock().expect("it was started when the people were together");
-    Ok(One { series: run.into_series(), interrupted, clock, window })
+    Ok(One { series: run.into_series(), halt, clock, window })
 }
 
 /// The server of a trial.
@@ -294,7 +353,8 @@ async fn server_of(options: &Options, trial: &Trial) -> Result<Target, TargetErr
         (_, Some(_)) => Target::spawn(&options.peer_command, &[], options.cores).await,
         (Some(url), None) => Target::attach(url).await,
         (None, None) => {
-            Target::spawn(&options.server_command, &limits::server_limits(options), options.cores).await
+            Target::spawn(&options.server_command, &limits::server_limits(options), options.cores)
+                .await
         }
     }
 }
@@ -326,11 +386,8 @@ async fn perform(
     goose::reset_killswitch();
     let metrics = ended.map_err(Box::new)?;
     let label = &stage.route.label;
-    match observed {
-        Ok(observed) => Ok((observed, scenario::counted_by_goose(&metrics, label))),
-        Err(Halt::Interrupted) => Err(LoadError::Interrupted),
-        Err(Halt::Failed(why)) => Err(LoadError::Failed { transport: label.to_string(), why }),
-    }
+    let observed = observed.map_err(|halt| halt.into_error(label))?;
+    Ok((observed, scenario::counted_by_goose(&metrics, label)))
 }
 
 /// How long an attack has to end before it is told again.

@@ -11,13 +11,14 @@ use crate::ledger::{Fate, Ledger};
 pub(crate) struct Missing(BTreeMap<u64, BTreeMap<u64, u64>>);
 
 impl Missing {
-    /// Reads the messages of `ledger` that were due in `window` and lost or misdelivered; the drain
-    /// ended at `drained_us`. All times are microseconds on the clock of the run.
+    /// Reads the messages of `ledger` that were due in `window` and did not reach the partner without
+    /// an excuse; the drain ended at `drained_us`. All times are microseconds on the clock of the run.
     pub(crate) fn read(ledger: &Ledger, window: &Range<u64>, drained_us: u64) -> Self {
         let mut seconds: BTreeMap<u64, BTreeMap<u64, u64>> = BTreeMap::new();
         ledger.for_each(|record| {
             let is_own = !record.foreign && window.contains(&record.intended_us);
-            if is_own && matches!(ledger.fate(record), Fate::Lost | Fate::Misdelivered) {
+            let is_missing = matches!(ledger.fate(record), Fate::Lost | Fate::Misdelivered);
+            if is_own && (is_missing || ledger.has_failed(record)) {
                 let second = (record.intended_us - window.start) / 1_000_000;
                 let waited_us = drained_us.saturating_sub(record.intended_us);
                 *seconds.entry(second).or_default().entry(waited_us).or_default() += 1;

@@ -4,7 +4,7 @@
 //! held against all of them alike. Each round has a server of its own and a schedule of its own.
 
 use reports::rounds;
-use reports::run::Series;
+use reports::run::{Failure, Series};
 
 use crate::options::Options;
 use crate::trial::Trial;
@@ -14,7 +14,7 @@ use crate::{LoadError, Measured, Progress};
 ///
 /// # Errors
 ///
-/// As [`crate::run`]; Ctrl-C gives what was measured until then.
+/// As [`crate::run`], of the first round; a later one that cannot be made is a failure of its trials.
 pub async fn repeat(
     options: &Options,
     trials: &[Trial],
@@ -25,15 +25,24 @@ pub async fn repeat(
     }
     options.validate()?;
     let mut gathered: Vec<Vec<Series>> = Vec::new();
-    let mut interrupted = false;
+    let (mut failures, mut interrupted): (Vec<Failure>, bool) = (Vec::new(), false);
     for round in 0..options.repeat {
         let (options, trials) = of_round(options, trials, round);
         let measured = match crate::run_trials(&options, &trials, &progress).await {
-            Err(LoadError::Interrupted) if !gathered.is_empty() => {
-                Measured { series: Vec::new(), interrupted: true }
+            Ok(measured) => measured,
+            Err(error) if gathered.is_empty() && failures.is_empty() => return Err(error),
+            Err(LoadError::Interrupted) => Measured { interrupted: true, ..Measured::default() },
+            // What stands in the way of the first trial does so in that of the others.
+            Err(error) => {
+                let failed = trials.iter().map(|trial| error.of_trial(&trial.label));
+                Measured { failures: failed.collect(), ..Measured::default() }
             }
-            measured => measured?,
         };
+        for failure in measured.failures {
+            if !failures.contains(&failure) {
+                failures.push(failure);
+            }
+        }
         for series in measured.series {
             let is_its = |rounds: &&mut Vec<Series>| rounds[0].transport == series.transport;
             match gathered.iter_mut().find(is_its) {
@@ -47,7 +56,7 @@ pub async fn repeat(
         }
     }
     let series = gathered.into_iter().filter_map(rounds::joined).collect();
-    Ok(Measured { series, interrupted })
+    Ok(Measured { series, failures, interrupted })
 }
 
 fn of_round(options: &Options, trials: &[Trial], round: u32) -> (Options, Vec<Trial>) {

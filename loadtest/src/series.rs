@@ -152,7 +152,8 @@ impl Finished<'_> {
     fn alone(&self, messages: &Messages) -> u64 {
         if !self.options.habits().move_people() {
             // One of an odd number has nobody to talk to, by design; anybody else should have.
-            return u64::from(self.options.users % 2) * messages.unsent;
+            let unsent = messages.unsent.saturating_sub(self.prevented());
+            return u64::from(self.options.users % 2) * unsent;
         }
         let mut alone = 0;
         self.stage.ledger.for_each(|record| {
@@ -160,6 +161,11 @@ impl Finished<'_> {
             alone += u64::from(is_of_the_window && record.was_skipped());
         });
         alone
+    }
+
+    /// Messages of the window that could not be said, because the server did not let their senders.
+    fn prevented(&self) -> u64 {
+        self.stage.ledger.prevented(&self.observed.window)
     }
 
     /// How long the window was.
@@ -211,7 +217,7 @@ impl Finished<'_> {
         crossing: Option<&Crossing>,
     ) -> Vec<String> {
         let evidence = Evidence {
-            sendable: messages.scheduled - self.alone(messages),
+            sendable: messages.scheduled.saturating_sub(self.alone(messages) + self.prevented()),
             generator_cpu_us: self.generator().cpu_us,
             server_cpu_us: self.server().map(|server| server.cpu_us),
             others_cpu_us: self.others_cpu_us(),

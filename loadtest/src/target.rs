@@ -8,21 +8,26 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
-use std::process::Stdio;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::Instant;
 
 use crate::cores::Cores;
+use crate::probe::{self, Probe};
 use crate::process::{self, Usage};
 
 /// How long a server may take until it says where it listens.
 const START_WAIT_MAX: Duration = Duration::from_secs(10);
 /// How long a server that runs may take to accept a connection.
 const REACH_WAIT_MAX: Duration = Duration::from_secs(5);
+/// How often the end of a process is looked for while it is waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// Lines of the server's log that are kept to explain its end.
 const LOG_LINES_MAX: usize = 20;
 
@@ -34,6 +39,7 @@ pub struct Target {
     /// What to call it in the Host header.
     pub host: String,
     child: Option<Running>,
+    probe: Probe,
 }
 
 #[derive(Debug)]
@@ -93,7 +99,7 @@ impl Target {
             .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))
             .and_then(|stream| stream.peer_addr());
         match reached {
-            Ok(addr) => Ok(Self { addr, host, child: None }),
+            Ok(addr) => Ok(Self { addr, host, child: None, probe: Probe::new(addr) }),
             Err(source) => Err(TargetError::Unreachable { url: url.to_owned(), source }),
         }
     }
@@ -137,7 +143,7 @@ impl Target {
                 tokio::spawn(Log::default().keep(lines));
                 let child = Some(Running { process, log });
                 let host = addr.to_string();
-                Ok(Self { addr, host, child })
+                Ok(Self { addr, host, child, probe: Probe::new(addr) })
             }
             ended => {
                 let what = match ended {
@@ -170,7 +176,47 @@ impl Target {
     pub fn ended(&mut self) -> Option<String> {
         let running = self.child.as_mut()?;
         let status = running.process.try_wait().ok()??;
-        Some(format!("the server ended ({status}); it said: {}", running.log.text()))
+        Some(format!("the server ended: {}; it said: {}", told(status), running.log.text()))
+    }
+
+    /// How it showed that the server is gone: its process has ended, or, where that is not ours, it
+    /// accepts no connections any more. The latter is asked in the background when `errors`, the
+    /// number of errors that clients have met, has risen, so that the answer comes with a later call.
+    pub(crate) fn gone(&mut self, errors: u64) -> Option<String> {
+        if self.child.is_some() {
+            return self.ended();
+        }
+        let error = self.probe.refusal(errors)?;
+        Some(self.refuses(&error))
+    }
+
+    /// The same, asked at once and waited for.
+    pub(crate) async fn gone_within(&mut self, wait_max: Duration) -> Option<String> {
+        if self.child.is_none() {
+            let error = probe::connect(self.addr, wait_max).await.err()?;
+            return Some(self.refuses(&error));
+        }
+        let deadline = Instant::now() + wait_max;
+        loop {
+            let ended = self.ended();
+            if ended.is_some() || Instant::now() >= deadline {
+                return ended;
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    fn refuses(&self, error: &io::Error) -> String {
+        format!("http://{} no longer accepts connections: {error}", self.host)
+    }
+}
+
+/// How a process ended.
+fn told(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit code {code}"),
+        (None, Some(signal)) => format!("killed by signal {signal}"),
+        (None, None) => status.to_string(),
     }
 }
 

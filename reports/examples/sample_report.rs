@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     if arguments.next().is_some() {
         run.knees = sample::knees();
     }
-    match reports::write_run(&run, &dir) {
+    match reports::write_run(&run, &dir).whole() {
         Ok(written) => {
             println!("{}\n{}", reports::comparison_table(&run), written.report.display());
             ExitCode::SUCCESS

@@ -15,7 +15,7 @@ use crate::export::{self, Artifact, html, json};
 use crate::run::{Run, SCHEMA};
 
 /// What [`write_run`] wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Written {
     /// The run directory.
     pub dir: PathBuf,
@@ -23,21 +23,46 @@ pub struct Written {
     pub files: Vec<PathBuf>,
     /// The report to open in a browser.
     pub report: PathBuf,
+    /// Why the other files could not be written, one line each: which path, why, and what to do.
+    pub unwritten: Vec<ReportError>,
 }
 
-/// Writes every format of [`export::all`] into a directory, which is made if need be.
-///
-/// # Errors
-/// In one line: which path, why, and what to do. What was written before stays.
-pub fn write_run(run: &Run, dir: &Path) -> Result<Written, ReportError> {
-    make_directory(dir)?;
-    let mut files = Vec::new();
+impl Written {
+    /// The same, where every file was written.
+    ///
+    /// # Errors
+    /// Why the first of the others could not be.
+    pub fn whole(mut self) -> Result<Self, ReportError> {
+        if self.unwritten.is_empty() { Ok(self) } else { Err(self.unwritten.remove(0)) }
+    }
+}
+
+/// Writes every format of [`export::all`] into a directory, which is made if need be. A file that
+/// cannot be written takes no other away: what a full disk has no room for, a smaller one may have.
+#[must_use]
+pub fn write_run(run: &Run, dir: &Path) -> Written {
+    let (report, dir) = (dir.join(html::FILE), dir.to_owned());
+    let mut written = Written { dir, files: Vec::new(), report, unwritten: Vec::new() };
+    if let Err(error) = make_directory(&written.dir) {
+        written.unwritten.push(error);
+        return written;
+    }
     for exporter in export::all() {
-        for artifact in exporter.export(run)? {
-            files.push(write_artifact(dir, &artifact)?);
+        match exporter.export(run) {
+            Ok(artifacts) => artifacts.iter().for_each(|artifact| written.write(artifact)),
+            Err(error) => written.unwritten.push(error),
         }
     }
-    Ok(Written { dir: dir.to_owned(), files, report: dir.join(html::FILE) })
+    written
+}
+
+impl Written {
+    fn write(&mut self, artifact: &Artifact) {
+        match write_artifact(&self.dir, artifact) {
+            Ok(file) => self.files.push(file),
+            Err(error) => self.unwritten.push(error),
+        }
+    }
 }
 
 /// Reads a run from its directory or from its `run.json`.
@@ -132,7 +157,8 @@ mod tests {
     fn a_run_directory_holds_every_format_and_nothing_passing() {
         let root = tempfile::tempdir().expect("a directory for the test");
         let dir = root.path().join("made/if/need/be");
-        let written = write_run(&crate::sample::run(2, 5, 400), &dir).expect("it can be written");
+        let written =
+            write_run(&crate::sample::run(2, 5, 400), &dir).whole().expect("it can be written");
         expect![[r#"
             intervals.csv
             junit.xml
@@ -160,8 +186,8 @@ mod tests {
     fn a_run_read_back_is_the_run_that_was_written() {
         let root = tempfile::tempdir().expect("a directory for the test");
         let run = crate::sample::run(2, 5, 400);
-        write_run(&run, root.path()).expect("it can be written");
-        write_run(&run, root.path()).expect("and written over");
+        write_run(&run, root.path()).whole().expect("it can be written");
+        write_run(&run, root.path()).whole().expect("and written over");
         for path in [root.path().to_owned(), root.path().join("run.json")] {
             let again = read_run(&path).expect("it can be read");
             assert_eq!(
@@ -177,8 +203,9 @@ mod tests {
         let file = root.path().join("file");
         fs::write(&file, "in the way").expect("a file in the way");
         let dir = file.join("run");
-        let line =
-            write_run(&crate::sample::run(1, 2, 50), &dir).expect_err("a file is no directory");
+        let line = write_run(&crate::sample::run(1, 2, 50), &dir)
+            .whole()
+            .expect_err("a file is no directory");
         let checked = check_writable(&dir).expect_err("the same before the run");
         assert_eq!(line.to_string(), checked.to_string());
         let line = line.to_string().replace(&root.path().display().to_string(), "ROOT");
@@ -186,6 +213,17 @@ mod tests {
             cannot write ROOT/file/run: Not a directory (os error 20); a part of that path is a file; choose another directory with --out DIR
         "#]].assert_eq(&(line + "
 "));
+    }
+
+    #[test]
+    fn file_that_cannot_be_written_takes_no_other_away() {
+        let root = tempfile::tempdir().expect("a directory for the test");
+        fs::create_dir(root.path().join(json::FILE)).expect("a directory in the way");
+        let written = write_run(&crate::sample::run(1, 2, 50), root.path());
+        assert_eq!(names(root.path()).len(), written.files.len() + 1, "nothing passing is left");
+        assert!(written.files.contains(&written.report), "{written:?}");
+        let why: Vec<_> = written.unwritten.iter().map(ToString::to_string).collect();
+        assert!(matches!(&why[..], [why] if why.contains("run.json: Is a directory")), "{why:?}");
     }
 
     #[test]

@@ -74,6 +74,23 @@ struct Shard<'a> {
     name: &'a str,
     run: &'a Run,
     part: &'a Part,
+    /// What is merged of it.
+    series: Vec<&'a Series>,
+}
+
+/// Where a generator failed, only the transports that all of them measured can be merged; the
+/// failures say why others are missing.
+fn leave_out_what_failed(shards: &mut [Shard]) {
+    if shards.iter().all(|shard| shard.run.failures.is_empty()) {
+        return;
+    }
+    let measured = |shard: &Shard| -> BTreeSet<String> {
+        shard.run.series.iter().map(|series| series.transport.clone()).collect()
+    };
+    let by_all = shards.iter().map(measured).reduce(|all, more| &all & &more).unwrap_or_default();
+    for shard in shards {
+        shard.series.retain(|series| by_all.contains(&series.transport));
+    }
 }
 
 /// One run of all `runs`, each with a name for messages; `command` is the command line that merges.
@@ -84,6 +101,7 @@ struct Shard<'a> {
 pub fn merge(runs: &[(String, Run)], command: String) -> Result<Run, MergeError> {
     let mut shards = runs.iter().map(Shard::new).collect::<Result<Vec<_>, _>>()?;
     shards.sort_by_key(|shard| shard.part.shard);
+    leave_out_what_failed(&mut shards);
     check(&shards)?;
     let first = shards.first().ok_or(MergeError::Nothing)?.run;
     let mut slos = Vec::new();
@@ -92,8 +110,8 @@ pub fn merge(runs: &[(String, Run)], command: String) -> Result<Run, MergeError>
             slos.push(slo.clone());
         }
     }
-    let series = (0..first.series.len()).map(|nth| {
-        let of_shard = |shard: &Shard| (shard.part.shard, shard.run.series[nth].clone());
+    let series = (0..shards[0].series.len()).map(|nth| {
+        let of_shard = |shard: &Shard| (shard.part.shard, shard.series[nth].clone());
         merge_series(&shards.iter().map(of_shard).collect())
     });
     Ok(Run {
@@ -132,7 +150,7 @@ pub(crate) fn crossed(series: &Series) -> Option<String> {
 impl<'a> Shard<'a> {
     fn new((name, run): &'a (String, Run)) -> Result<Self, MergeError> {
         let part = run.part.as_ref().ok_or_else(|| MergeError::NotAPart(name.clone()))?;
-        Ok(Self { name, run, part })
+        Ok(Self { name, run, part, series: run.series.iter().collect() })
     }
 
     fn label(&self) -> String {
@@ -158,7 +176,7 @@ impl<'a> Shard<'a> {
     /// Everything that must be the same, in the order in which it is asked.
     fn fields(&self) -> Vec<(String, String)> {
         let of_series = |tell: fn(&Series) -> String| {
-            self.run.series.iter().map(tell).collect::<Vec<_>>().join(", ")
+            self.series.iter().map(|series| tell(series)).collect::<Vec<_>>().join(", ")
         };
         let own = [
             ("schema", self.run.schema.to_string()),
@@ -301,9 +319,11 @@ impl Books {
         let all = &mut self.messages;
         let Closed { lost, twice, refused } = settle(&crossing.window, total(|come| come.window));
         all.lost += lost;
+        // Who sent them met an error.
         all.refused += refused;
+        all.failed += refused;
         let astray: u64 = arrived.iter().map(|come| come.messages.misdelivered).sum();
-        let missing = lost + astray;
+        let missing = lost + astray + refused;
         if missing > 0 {
             let waited = HistogramDump(vec![(crossing.drained_us, missing)]);
             self.missing_us = sum([&self.missing_us, &waited]);
@@ -312,10 +332,11 @@ impl Books {
         all.delivered = all.delivered.saturating_sub(2 * twice);
         all.duplicated += twice;
         // Before the window only what went wrong is counted.
-        let Closed { lost, twice, refused: _ } =
-            settle(&crossing.warm_up, total(|come| come.warm_up));
-        all.scheduled += lost + twice;
-        all.sent += lost + twice;
+        let Closed { lost, twice, refused } = settle(&crossing.warm_up, total(|come| come.warm_up));
+        all.scheduled += lost + twice + refused;
+        all.sent += lost + twice + refused;
+        all.refused += refused;
+        all.failed += refused;
         all.lost += lost;
         all.duplicated += twice;
     }

@@ -217,12 +217,16 @@ impl Series {
     #[must_use]
     pub fn left_out(&self) -> Option<String> {
         let wait_us = self.latencies().shortest_wait_us()?;
+        let waited = match wait_us {
+            // The server was gone before it was due.
+            0 => String::new(),
+            _ => format!(", which was {} or more", duration_us(wait_us as f64)),
+        };
         Some(format!(
             "{} of {} never reached the partner; in the percentiles each counts as slower than the \
-             wait for it, which was {} or more",
+             wait for it{waited}",
             count(self.missing_us.count()),
             plural(self.latencies().count(), "message"),
-            duration_us(wait_us as f64),
         ))
     }
 }

@@ -4,6 +4,7 @@
 //! runs of this binary take turns.
 
 mod dishonest;
+mod failing;
 mod moving;
 
 use std::ffi::OsString;
@@ -124,10 +125,10 @@ async fn a_bound_that_no_load_keeps_ends_the_search_at_the_least() {
             *told.lock().expect("no panic") += 1;
         },
     );
-    let Searched { knees, series, interrupted } = searched.await.expect("a search");
+    let Searched { knees, series, failures, interrupted } = searched.await.expect("a search");
     drop(turn);
     let probes = &knees[0].probes;
-    assert_eq!((knees.len(), series.len(), interrupted), (1, 0, false));
+    assert_eq!((knees.len(), series.len(), failures.len(), interrupted), (1, 0, 0, false));
     assert_eq!((knees[0].found(), probes.len()), (None, told.into_inner().expect("no panic")));
     // A thousand messages and some for a p99, in two seconds.
     assert_eq!(probes.last().map(|probe| probe.load), Some(600.0));
@@ -200,10 +201,13 @@ async fn a_server_that_dies_ends_the_run_with_its_last_words() {
         duration: Span(Duration::from_secs(30)),
         ..small(TransportKind::LongPoll)
     };
-    let error = run(&options).await.expect_err("there was no server to the end");
-    let text = error.to_string();
-    assert!(text.starts_with("long-poll: the server ended"), "{text}");
-    assert!(text.contains("out of luck"), "{text}");
+    let turn = TURN.lock().await;
+    let failures = loadtest::run(&options, |_| {}).await.expect("it began").failures;
+    drop(turn);
+    let [failure] = &failures[..] else { panic!("{failures:?}") };
+    assert_eq!(failure.transport, "long-poll");
+    assert!(failure.why.starts_with("the server ended: exit code "), "{failure:?}");
+    assert!(failure.why.contains("out of luck"), "{failure:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -209,3 +209,29 @@ fn an_id_of_another_run_or_of_nobody_is_foreign() {
     assert_eq!(ledger.number_of(0, "abc-0-0"), Some(0));
     assert_eq!(ledger.number_of(1, "abc-0-0"), None);
 }
+
+#[test]
+fn message_that_the_server_kept_from_its_partner_has_failed() {
+    let ledger = books(&[1_000, 1_001, 1_002, 1_003]);
+    ledger.send(0, 0, PAIR, 1_010);
+    ledger.refuse(0, 0);
+    ledger.blame(0, 0);
+    ledger.send(0, 1, PAIR, 1_010);
+    ledger.fail(0, 1);
+    ledger.pass(1_002);
+    let messages = ledger.messages(&WINDOW);
+    assert_eq!((messages.refused, messages.unsent, messages.failed), (2, 2, 3));
+    assert_eq!(ledger.prevented(&WINDOW), 1, "the last was never handed to its sender");
+    assert!(!messages.all_accounted_for());
+}
+
+#[test]
+fn failed_message_of_the_warm_up_is_counted_and_one_behind_the_window_is_not() {
+    let ledger = books(&[0, 1_000, WINDOW.end]);
+    for number in [0, 2] {
+        ledger.skip(0, number);
+        ledger.blame(0, number);
+    }
+    let messages = ledger.messages(&WINDOW);
+    assert_eq!((messages.scheduled, messages.unsent, messages.failed), (2, 2, 1));
+}

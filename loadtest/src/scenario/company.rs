@@ -26,6 +26,10 @@ struct State {
     conversation: Option<PairId>,
     /// The person has asked for its end.
     is_given_up: bool,
+    /// There was a partner at some time.
+    has_met: bool,
+    /// The connection is lost.
+    is_cut_off: bool,
     /// When the person was left, gave up, or came, on the clock of the run; none with a partner.
     alone_since_us: Option<u64>,
     has_left: bool,
@@ -55,6 +59,7 @@ impl Company {
     /// The mailbox says that a partner was found.
     pub(super) fn meet(&self, pair: PairId, at_us: u64, stage: &Stage) {
         self.with(|state| {
+            state.has_met = true;
             if state.conversation.replace(pair).is_none() {
                 stage.paired.fetch_add(1, Ordering::Relaxed);
             }
@@ -97,6 +102,17 @@ impl Company {
 
     pub(super) fn has_ended(&self) -> bool {
         self.with(|state| state.has_ended)
+    }
+
+    /// The connection is lost, and with it whoever there was to talk to.
+    pub(super) fn cut_off(&self, stage: &Stage) {
+        self.lose(stage);
+        self.with(|state| state.is_cut_off = true);
+    }
+
+    /// That there is nobody to speak to is in order: people move about, or nobody has been found yet.
+    pub(super) fn is_rightly_alone(&self, people_move: bool) -> bool {
+        self.with(|state| !state.is_cut_off && (people_move || !state.has_met))
     }
 
     /// There is no conversation any more.

@@ -8,6 +8,9 @@
 //! Where several generators share the crowd, the schedule begins at a time that was agreed upon, and
 //! the drain takes its whole time: no generator knows when the others' messages have arrived.
 //!
+//! Where the run cannot go on once the window is open, what was measured until then is kept. A window
+//! whose server is gone keeps its length: what was due in the rest of it is not delivered either.
+//!
 //! The schedule runs through warm-up and window without a break, so that the window opens on a
 //! server in its steady state: as many messages are under way at its start as at its end.
 
@@ -20,13 +23,13 @@ use hdrhistogram::Histogram;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::stage::Stage;
-use crate::Phase;
 use crate::hiccups::Hiccups;
 use crate::interrupt;
 use crate::pacer::Pacer;
 use crate::process::{self, Usage};
 use crate::schedule::Schedule;
 use crate::target::Target;
+use crate::{LoadError, Phase};
 
 /// How long everybody is quiet before the first message, so that the crowd's arrival is over.
 const SETTLE: Duration = Duration::from_millis(500);
@@ -36,6 +39,8 @@ const GATHER_WAIT_MAX: Duration = Duration::from_secs(30);
 const TICK: Duration = Duration::from_millis(50);
 /// Between looks the caller hears of the progress this often.
 const TICKS_PER_REPORT: u32 = 5;
+/// How long after the last answer of a server its end shows at the latest.
+const SEEN_WITHIN: Duration = Duration::from_millis(500);
 /// The head start of the pacer over the first message.
 const LEAD: Duration = Duration::from_millis(20);
 
@@ -89,8 +94,8 @@ pub(crate) struct Observed {
     pub(crate) closed: Reading,
     /// How late this process was woken while the window was open, in microseconds.
     pub(crate) hiccups: Histogram<u64>,
-    /// Ctrl-C closed the window before its time.
-    pub(crate) interrupted: bool,
+    /// What ended it before its time, if anything did.
+    pub(crate) halt: Option<Halt>,
 }
 
 /// Why a run ended before its time.
@@ -98,8 +103,22 @@ pub(crate) struct Observed {
 pub(crate) enum Halt {
     /// Ctrl-C.
     Interrupted,
-    /// The run cannot go on, and why.
+    /// The generator cannot go on, and why.
     Failed(String),
+    /// The server is gone, and how that showed.
+    Gone(String),
+}
+
+impl Halt {
+    /// The same, of the trial with this label.
+    pub(crate) fn into_error(self, label: &str) -> LoadError {
+        let transport = label.to_owned();
+        match self {
+            Self::Interrupted => LoadError::Interrupted,
+            Self::Failed(why) => LoadError::Failed { transport, why },
+            Self::Gone(why) => LoadError::Gone { transport, why },
+        }
+    }
 }
 
 /// Leads one run.
@@ -143,20 +162,24 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
             received: stage.ledger.received() - received_before,
             percentiles_us: stage.live.percentiles_us(),
         });
-        let interrupted = match measuring.await {
-            Err(Halt::Interrupted) if opens.elapsed() >= WINDOW_MIN => true,
-            ended => ended.map(|()| false)?,
-        };
-        // What is due after an interruption is not said any more.
-        drop(pacer);
+        let mut halt = measuring.await.err();
         let begin_us = clock.reading_of(opens);
-        let end_us = if interrupted { clock.now_us() } else { begin_us + micros(duration) };
-        let unsaid = if interrupted { self.stage.ledger.due_from(end_us) } else { 0 };
+        let end_us = match &halt {
+            None | Some(Halt::Gone(_)) => begin_us + micros(duration),
+            Some(halt) if opens.elapsed() < WINDOW_MIN => return Err(halt.clone()),
+            Some(Halt::Interrupted | Halt::Failed(_)) => clock.now_us(),
+        };
+        // What is due after an early end is not said any more; what was due before is, however late.
+        let pacer = halt.is_none().then_some(pacer);
         let closed = self.read();
         let hiccups = hiccups.finish();
-        self.drain(unsaid, interrupted).await?;
+        self.drain(self.stage.ledger.due_from(end_us), &mut halt).await;
+        drop(pacer);
+        if matches!(halt, Some(Halt::Gone(_))) {
+            self.stage.ledger.pass(end_us);
+        }
         let (window, drained_us) = (begin_us..end_us, clock.now_us());
-        Ok(Observed { window, drained_us, gathered, opened, closed, hiccups, interrupted })
+        Ok(Observed { window, drained_us, gathered, opened, closed, hiccups, halt })
     }
 
     /// Until everybody is connected and has a partner; one of an odd number has none.
@@ -217,19 +240,26 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
     }
 
     /// Until nothing is under way any more but what is never said, or the time for it is over; for
-    /// others' messages the whole time.
-    async fn drain(&mut self, unsaid: u64, interrupted: bool) -> Result<(), Halt> {
+    /// others' messages the whole time. The first thing that goes wrong meanwhile is kept in `halt`;
+    /// a server that is gone is not waited for.
+    async fn drain(&mut self, unsaid: u64, halt: &mut Option<Halt>) {
         let deadline = Instant::now() + drain_max(self.stage.route.poll_interval);
         let open = |stage: &Stage| stage.ledger.open().saturating_sub(unsaid);
         let mut ticks = 0;
         let is_shared = !self.stage.ledger.shard.is_whole();
-        while (is_shared || open(self.stage) > 0) && Instant::now() < deadline {
-            match self.tick(&mut ticks, |stage| Phase::Draining { open: open(stage) }).await {
-                Err(Halt::Interrupted) if interrupted => sleep(TICK).await,
-                ticked => ticked?,
+        loop {
+            let checked = self.check().await;
+            let is_gone = matches!(checked, Err(Halt::Gone(_)));
+            if let Err(met) = checked {
+                halt.get_or_insert(met);
             }
+            let is_over = !is_shared && open(self.stage) == 0;
+            if is_gone || is_over || Instant::now() >= deadline {
+                return;
+            }
+            self.report(&mut ticks, |stage| Phase::Draining { open: open(stage) });
+            sleep(TICK).await;
         }
-        Ok(())
     }
 
     async fn wait(&mut self, time: Duration, phase: impl Fn(&Stage) -> Phase) -> Result<(), Halt> {
@@ -250,18 +280,33 @@ impl<P: Fn(Phase)> Conductor<'_, P> {
     }
 
     async fn tick(&mut self, ticks: &mut u32, phase: impl Fn(&Stage) -> Phase) -> Result<(), Halt> {
+        self.check().await?;
+        self.report(ticks, phase);
+        sleep(TICK).await;
+        Ok(())
+    }
+
+    /// Whether the run can go on. A failure of the generator that follows from the end of the server
+    /// is the end of the server.
+    async fn check(&mut self) -> Result<(), Halt> {
         if interrupt::came() {
             return Err(Halt::Interrupted);
         }
-        if let Some(why) = self.stage.failure().or_else(|| self.target.ended()) {
-            return Err(Halt::Failed(why));
+        if let Some(why) = self.target.gone(self.stage.errors_met()) {
+            return Err(Halt::Gone(why));
         }
+        let Some(why) = self.stage.failure() else { return Ok(()) };
+        Err(match self.target.gone_within(SEEN_WITHIN).await {
+            Some(gone) => Halt::Gone(gone),
+            None => Halt::Failed(why),
+        })
+    }
+
+    fn report(&self, ticks: &mut u32, phase: impl Fn(&Stage) -> Phase) {
         if ticks.is_multiple_of(TICKS_PER_REPORT) {
             (self.progress)(phase(self.stage));
         }
         *ticks += 1;
-        sleep(TICK).await;
-        Ok(())
     }
 
     fn read(&self) -> Reading {

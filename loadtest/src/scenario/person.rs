@@ -207,7 +207,13 @@ impl Person<'_> {
         let requests = sender.requests();
         match (wish, self.company.partner()) {
             (Wish::Say(number), Some(pair)) => self.say(number, pair, sender).await,
-            (Wish::Say(number), None) => self.stage.ledger.skip(self.number, number),
+            (Wish::Say(number), None) => {
+                let people_move = self.stage.route.habits.move_people();
+                if !self.company.is_rightly_alone(people_move) {
+                    self.stage.ledger.blame(self.number, number);
+                }
+                self.stage.ledger.skip(self.number, number);
+            }
             (Wish::Skip, Some(pair)) => self.skip(pair, sender).await,
             (Wish::Skip | Wish::Leave, _) => {}
         }
@@ -226,8 +232,7 @@ impl Person<'_> {
             Ok(Sent::Accepted) => ledger.accept(self.number, number),
             Ok(Sent::Written) => {}
             Err(ClientError::Refused(problem)) => {
-                ledger.refuse(self.number, number);
-                self.add_refusal(&problem);
+                self.refused(number, &problem);
             }
             Err(error) => {
                 ledger.fail(self.number, number);
@@ -293,7 +298,7 @@ impl Person<'_> {
                     }
                     if !goes_on {
                         self.is_over.notify_one();
-                        return self.company.lose(self.stage);
+                        return self.company.cut_off(self.stage);
                     }
                     tokio::time::sleep(RETRY_PAUSE).await;
                 }
@@ -342,22 +347,34 @@ impl Person<'_> {
     }
 
     fn take_refusal(&self, refusal: &Refusal) {
-        self.add_refusal(&refusal.problem);
         let number = refusal
             .id
             .as_ref()
             .and_then(|id| self.stage.ledger.number_of(self.number, id.as_str()));
-        if let Some(number) = number {
-            self.stage.ledger.refuse(self.number, number);
+        match number {
+            Some(number) => self.refused(number, &refusal.problem),
+            None => self.add_refusal(&refusal.problem),
+        }
+    }
+
+    fn refused(&self, number: u32, problem: &Problem) {
+        if !self.is_excused(problem) {
+            self.stage.ledger.blame(self.number, number);
+        }
+        self.stage.ledger.refuse(self.number, number);
+        self.add_refusal(problem);
+    }
+
+    fn add_refusal(&self, problem: &Problem) {
+        if !self.is_excused(problem) {
+            let Problem { status, title, .. } = problem;
+            self.stage.add_error(format!("sending: refused: {status} {title}"));
         }
     }
 
     /// Where people move about, a word to somebody who has just gone is no error.
-    fn add_refusal(&self, problem: &Problem) {
-        if problem.kind != STALE_PAIR || !self.stage.route.habits.move_people() {
-            let Problem { status, title, .. } = problem;
-            self.stage.add_error(format!("sending: refused: {status} {title}"));
-        }
+    fn is_excused(&self, problem: &Problem) -> bool {
+        problem.kind == STALE_PAIR && self.stage.route.habits.move_people()
     }
 }
 

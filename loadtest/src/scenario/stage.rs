@@ -142,6 +142,7 @@ impl Stage {
     /// Rings for the message that is due. A person who is gone hears nothing any more, and the
     /// books show the message as unsent.
     pub(crate) fn ring(&self, due: Due) {
+        self.ledger.pass(due.at_us);
         let place = self.ledger.shard.place(due.person);
         let _ = self.bells[place].send(due.number);
     }
@@ -208,6 +209,11 @@ impl Stage {
 
     pub(crate) fn errors(&self) -> BTreeMap<String, u64> {
         self.errors.lock().expect("nothing panics under this lock").clone()
+    }
+
+    /// How many errors there were.
+    pub(crate) fn errors_met(&self) -> u64 {
+        self.errors.lock().expect("nothing panics under this lock").values().sum()
     }
 
     /// Says why the run cannot go on; the first reason stays.

@@ -10,14 +10,14 @@
 mod walk;
 
 use reports::knee::{Knee, Load, Outcome, Probe};
-use reports::run::Series;
+use reports::run::{Failure, Series};
 use reports::{Quantile, units};
 
 use self::walk::Walk;
 use crate::options::{MESSAGES_MAX, Options};
 use crate::preflight;
 use crate::trial::Trial;
-use crate::{LoadError, Measured, Progress};
+use crate::{LoadError, Progress};
 
 /// Messages that a p99 wants: ten that lie beyond it, and some to spare.
 const MESSAGES_MIN: f64 = 1_200.0;
@@ -42,6 +42,8 @@ pub struct Searched {
     /// The last measurement of the most that each carries, where it carries anything; and of what
     /// was delivered wrongly.
     pub series: Vec<Series>,
+    /// The searches that met the end of a server, or could not go on.
+    pub failures: Vec<Failure>,
     /// Ctrl-C ended it before its time.
     pub interrupted: bool,
 }
@@ -52,9 +54,12 @@ pub struct Searched {
 /// A transport that delivers a message twice, to somebody else or out of order is searched no
 /// further.
 ///
+/// People who cannot connect or be served break the bound, and so does the end of the server, which
+/// is a failure besides. A search that has no server any more ends with what it has found.
+///
 /// # Errors
 ///
-/// As [`crate::run`], but that people who cannot connect or be served break the bound.
+/// As [`crate::run`], of the first probe.
 pub async fn search(
     options: &Options,
     goal: Goal,
@@ -65,11 +70,17 @@ pub async fn search(
     let mut searched = Searched::default();
     for trial in &options.trials() {
         let one = One { options, trial, goal };
-        let (knee, series, end) = one.search(&progress, &told).await?;
-        searched.knees.push(knee);
-        searched.series.extend(series);
-        if matches!(end, End::Interrupted) {
-            searched.interrupted = true;
+        match one.search(&progress, &told).await {
+            Ok(found) => {
+                searched.interrupted = matches!(found.end, End::Interrupted);
+                searched.knees.push(found.knee);
+                searched.series.extend(found.series);
+                searched.failures.extend(found.failures);
+            }
+            Err(error) if searched.knees.is_empty() => return Err(error),
+            Err(error) => searched.failures.push(error.of_trial(&trial.label)),
+        }
+        if searched.interrupted {
             break;
         }
     }
@@ -89,38 +100,59 @@ enum End {
     Interrupted,
 }
 
+/// What one load came to.
+struct Probed {
+    probe: Probe,
+    series: Option<Series>,
+    /// The end of the server.
+    gone: Option<Failure>,
+}
+
+/// What the search of one transport came to.
+struct Found {
+    knee: Knee,
+    /// The last measurement of the most that it carries.
+    series: Option<Series>,
+    end: End,
+    failures: Vec<Failure>,
+}
+
 impl One<'_> {
     async fn search(
         &self,
         progress: impl Fn(Progress),
         told: impl Fn(&Knee, &Probe),
-    ) -> Result<(Knee, Option<Series>, End), LoadError> {
+    ) -> Result<Found, LoadError> {
         let Goal { load, p99_us_max } = self.goal;
         let transport = self.trial.label.to_string();
-        let trial = std::slice::from_ref(self.trial);
+        let mut failures = Vec::new();
         let mut knee = Knee { transport, load, p99_us_max, probes: Vec::new() };
         let mut measured = Vec::new();
         let mut walk = self.walk();
         let mut end = End::Found;
         while let Some(load) = walk.next() {
-            let (probe, series) =
-                match crate::run_trials(&self.options_at(load), trial, &progress).await {
-                    Ok(Measured { interrupted: true, .. }) | Err(LoadError::Interrupted) => {
-                        end = End::Interrupted;
-                        break;
-                    }
-                    Ok(mut run) => {
-                        let series = run.series.remove(0);
-                        (self.judge(load, &series), Some(series))
-                    }
-                    Err(LoadError::Failed { why, .. }) => (self.overwhelmed(load, why), None),
-                    Err(error) => return Err(error),
-                };
+            let Probed { probe, series, gone } = match self.probe(load, &progress).await {
+                Ok(probed) => probed,
+                Err(LoadError::Interrupted) => {
+                    end = End::Interrupted;
+                    break;
+                }
+                Err(error) if knee.probes.is_empty() => return Err(error),
+                Err(error) => {
+                    failures.push(error.of_trial(&self.trial.label));
+                    break;
+                }
+            };
             told(&knee, &probe);
             walk.tell(probe.outcome);
             knee.probes.push(probe);
             let is_wrong = series.as_ref().is_some_and(delivered_wrongly);
             measured.push(series);
+            let is_stranded = gone.is_some() && self.options.target.is_some();
+            failures.extend(gone);
+            if is_stranded {
+                break;
+            }
             if is_wrong {
                 end = End::Wrong;
                 break;
@@ -135,7 +167,32 @@ impl One<'_> {
             }),
         };
         let series = shown.and_then(|index| measured.swap_remove(index));
-        Ok((knee, series.map(explained), end))
+        Ok(Found { knee, series: series.map(explained), end, failures })
+    }
+
+    /// Measures at this load. The end of the server and people who cannot be served are results.
+    async fn probe(&self, load: f64, progress: impl Fn(Progress)) -> Result<Probed, LoadError> {
+        let options = self.options_at(load);
+        options.validate()?;
+        crate::keeping(&options, self.trial)?;
+        let (series, error) = match crate::run_one(&options, self.trial, None, progress).await {
+            Ok(one) if one.is_interrupted() => return Err(LoadError::Interrupted),
+            Ok(one) => {
+                let error = one.failure();
+                (Some(one.series), error)
+            }
+            Err(error @ (LoadError::Failed { .. } | LoadError::Gone { .. })) => (None, Some(error)),
+            Err(error) => return Err(error),
+        };
+        let probe = match (&error, &series) {
+            (None, Some(series)) => self.judge(load, series),
+            _ => self.overwhelmed(load, error.as_ref().map(LoadError::why).unwrap_or_default()),
+        };
+        let gone = error.filter(|error| matches!(error, LoadError::Gone { .. })).map(|gone| {
+            let Failure { transport, why } = gone.of_trial(&self.trial.label);
+            Failure { transport, why: format!("at {}: {why}", self.goal.load.told(load)) }
+        });
+        Ok(Probed { probe, series, gone })
     }
 
     fn walk(&self) -> Walk {

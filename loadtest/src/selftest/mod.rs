@@ -55,6 +55,15 @@ pub struct Case {
     pub tries: u32,
 }
 
+/// What the ruler said of the known lengths.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// The lengths that were measured.
+    pub cases: Vec<Case>,
+    /// Why the others were not.
+    pub ended_by: Option<LoadError>,
+}
+
 impl Case {
     /// True when every percentile was reported as it was injected.
     #[must_use]
@@ -118,23 +127,35 @@ const PLANS: [Plan; 5] = [
 /// Measures every known length against servers that `server_command` starts; about two minutes, and up to six times
 /// as long where the machine is busy.
 ///
+/// What could not be measured ends it, with the cases before.
+///
 /// # Errors
 ///
-/// As [`crate::run`]. A ruler that is off is no error but a case that has not passed.
+/// As [`crate::run`], where there is no case at all. A ruler that is off is no error but a case that
+/// has not passed.
 pub async fn run(
     server_command: &[OsString],
     progress: impl Fn(Progress),
-) -> Result<Vec<Case>, LoadError> {
+) -> Result<Checked, LoadError> {
     let _enough_for_the_few = crate::preflight::raise_open_files();
-    let mut cases = Vec::new();
+    let mut checked = Checked::default();
     for plan in &PLANS {
-        let mut case = measure(plan, server_command, &progress).await?;
-        while !case.passed() && case.tries < TRIES_MAX {
-            case = case.and(measure(plan, server_command, &progress).await?);
+        let mut case: Option<Case> = None;
+        while case.as_ref().is_none_or(|case| !case.passed() && case.tries < TRIES_MAX) {
+            match measure(plan, server_command, &progress).await {
+                Ok(again) => case = Some(case.map_or(again.clone(), |case| case.and(again))),
+                Err(error) => {
+                    checked.cases.extend(case);
+                    if checked.cases.is_empty() {
+                        return Err(error);
+                    }
+                    return Ok(Checked { ended_by: Some(error), ..checked });
+                }
+            }
         }
-        cases.push(case);
+        checked.cases.extend(case);
     }
-    Ok(cases)
+    Ok(checked)
 }
 
 async fn measure(
@@ -144,7 +165,8 @@ async fn measure(
 ) -> Result<Case, LoadError> {
     let transport = plan.transport;
     let mut options = options(plan);
-    let server = Target::spawn(server_command, &crate::limits::server_limits(&options), None).await?;
+    let server =
+        Target::spawn(server_command, &crate::limits::server_limits(&options), None).await?;
     let (relay, delay_of) = stand_between(server.addr, plan).await?;
     options.target = Some(format!("http://{}", relay.addr));
     let frozen = Cell::new(None);
@@ -157,8 +179,11 @@ async fn measure(
     let before = Effort::read(&server);
     let trial = options.trials().remove(0);
     let one = crate::run_trial(&options, &trial, None, report).await?;
-    if one.interrupted {
+    if one.is_interrupted() {
         return Err(LoadError::Interrupted);
+    }
+    if let Some(failure) = one.failure() {
+        return Err(failure);
     }
     let mut invalid = one.series.invalid.clone();
     invalid.extend(Effort::read(&server).disturbance_since(&before));

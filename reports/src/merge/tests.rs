@@ -267,3 +267,19 @@ fn every_shard_must_be_there_once() {
     refused(&twice, expect!["run-2 and again are both shard 2/3"]);
     refused(&[], expect!["there is nothing to merge"]);
 }
+
+#[test]
+fn transport_that_failed_for_one_generator_is_left_out_and_the_others_are_merged() {
+    let mut runs = runs(2, &[(1, &[2])]);
+    for (_, run) in &mut runs {
+        run.series.push(Series { transport: "sse".to_owned(), ..run.series[0].clone() });
+    }
+    let sse = runs[1].1.series.pop().expect("it was just put there");
+    let why = "it died".to_owned();
+    runs[1].1.failures.push(Failure { transport: sse.transport, why });
+    let run = merged(&runs);
+    let names: Vec<_> = run.series.iter().map(|it| it.transport.as_str()).collect();
+    assert_eq!(names, ["websocket"]);
+    assert_eq!(run.failures[0].why, "shard 2/2: it died");
+    assert_eq!(crate::verdict(&run).standing, crate::Standing::Failed);
+}

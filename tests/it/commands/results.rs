@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::serve::serve;
 use super::{Ended, RACETRACK, empty_dir, ended, racetrack};
 use crate::schema;
 
@@ -112,6 +113,64 @@ fn an_interrupted_load_reports_what_it_has() {
     assert_eq!((&row["lost"], &row["sent"]), (&json!(0), &row["delivered"]), "{row}");
     let page = fs::read_to_string(dir.path().join("run/report.html")).expect("a report");
     assert!(page.contains("The run was interrupted: sse is the last that was measured"));
+}
+
+/// The window of `transport` is open.
+fn await_window(child: &mut Child, transport: &str) {
+    let stderr = BufReader::new(child.stderr.as_mut().expect("it is a pipe"));
+    let open = format!("{transport}: measuring");
+    let is_seen = stderr.lines().map_while(Result::ok).any(|line| line.starts_with(&open));
+    assert!(is_seen, "{transport} is measured");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn load_whose_target_dies_reports_what_it_has_and_ends_with_one() {
+    let dir = empty_dir();
+    let serving = serve(&["--connections-per-address-max", "0"]).await;
+    let load = format!(
+        "load --target http://{} --transport sse,websocket --users 10 --rate 100 --duration 2s \
+         --format json --out run",
+        serving.addr
+    );
+    let mut child = started(dir.path(), &load);
+    let output = tokio::task::block_in_place(|| {
+        await_window(&mut child, "websocket");
+        // SIGKILL.
+        drop(serving);
+        child.wait_with_output().expect("it can be waited for")
+    });
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    let said: Value = serde_json::from_slice(&output.stdout).expect("one object");
+    schema::check("load", &said);
+    assert_eq!(said["transports"]["sse"]["accounted"], true, "{said}");
+    assert_eq!(said["transports"]["websocket"]["accounted"], false, "{said}");
+    let why = said["failures"][0]["why"].as_str().expect("a reason");
+    assert!(why.contains("no longer accepts connections"), "{why}");
+    let junit = fs::read_to_string(dir.path().join("run/junit.xml")).expect("a file");
+    for name in ["it was measured to the end", "every message is accounted for"] {
+        let failed = format!("classname=\"websocket\" name=\"{name}\"><failure");
+        assert!(junit.contains(&failed), "{failed} is not in {junit}");
+    }
+}
+
+#[test]
+fn load_whose_report_cannot_be_written_tells_its_result_and_ends_with_one() {
+    let dir = empty_dir();
+    fs::create_dir_all(dir.path().join("run/report.html")).expect("a directory in the way");
+    let load = "load --users 4 --rate 40 --duration 1s --transport websocket --out run";
+    let load = racetrack(dir.path(), load);
+    assert_eq!(load.code, Some(1), "{}", load.stderr);
+    assert!(
+        load.stdout.contains("websocket") && !load.stdout.contains("report:"),
+        "{}",
+        load.stdout
+    );
+    let last = load.stderr.lines().last().unwrap_or_default();
+    assert!(last.starts_with("racetrack: cannot write run/report.html: "), "{last}");
+    assert!(
+        files(&dir.path().join("run"))
+            .is_superset(&["run.json", "junit.xml"].map(str::to_owned).into())
+    );
 }
 
 #[test]
