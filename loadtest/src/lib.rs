@@ -52,6 +52,7 @@ pub mod validity;
 
 mod crossing;
 mod hiccups;
+mod identify;
 mod interrupt;
 mod limits;
 mod live;
@@ -351,7 +352,11 @@ async fn run_trial(
 async fn server_of(options: &Options, trial: &Trial) -> Result<Target, TargetError> {
     match (&options.target, trial.peer) {
         (_, Some(_)) => Target::spawn(&options.peer_command, &[], options.cores).await,
-        (Some(url), None) => Target::attach(url).await,
+        (Some(url), None) => {
+            let target = Target::attach(url).await?;
+            target.recognise(trial.mix.heaviest()).await?;
+            Ok(target)
+        }
         (None, None) => {
             Target::spawn(&options.server_command, &limits::server_limits(options), options.cores)
                 .await

@@ -18,7 +18,11 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::Instant;
 
+use client::protocol::ClientEvent;
+use client::{ClientError, TcpConnector, TransportKind};
+
 use crate::cores::Cores;
+use crate::identify;
 use crate::probe::{self, Probe};
 use crate::process::{self, Usage};
 
@@ -52,8 +56,24 @@ struct Running {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// The URL is not one that can be loaded.
-    #[error("--target {0}: only http://HOST:PORT can be loaded")]
-    Url(String),
+    #[error("--target {url}: only http://HOST:PORT can be loaded{advice}")]
+    Url {
+        /// What was asked for.
+        url: String,
+        /// What to write instead, where that can be told.
+        advice: String,
+    },
+    /// Something else listens there.
+    #[error(
+        "{url} is not a racetrack server: {looks}; what can be loaded is `racetrack serve`, or a \
+         server that speaks its protocol (docs/src/protocol.md)"
+    )]
+    Foreign {
+        /// What was asked for.
+        url: String,
+        /// What it looks like.
+        looks: String,
+    },
     /// Nothing answers there.
     #[error("cannot reach {url}: {source}; is the server running?")]
     Unreachable {
@@ -92,7 +112,10 @@ impl Target {
     ///
     /// The URL is none, or nothing accepts a connection there.
     pub async fn attach(url: &str) -> Result<Self, TargetError> {
-        let host = host_of(url).ok_or_else(|| TargetError::Url(url.to_owned()))?;
+        let host = host_of(url).ok_or_else(|| {
+            let (url, advice) = (url.to_owned(), advice_on(url));
+            TargetError::Url { url, advice }
+        })?;
         let connect = tokio::time::timeout(REACH_WAIT_MAX, TcpStream::connect(&host));
         let reached = connect
             .await
@@ -101,6 +124,29 @@ impl Target {
         match reached {
             Ok(addr) => Ok(Self { addr, host, child: None, probe: Probe::new(addr) }),
             Err(source) => Err(TargetError::Unreachable { url: url.to_owned(), source }),
+        }
+    }
+
+    /// Refuses a server of another kind. One that does not answer like racetrack passes where a
+    /// client of `kind` can open a session on it, or is refused for a reason.
+    ///
+    /// # Errors
+    ///
+    /// What listens there is something else; the error says what it looks like.
+    pub async fn recognise(&self, kind: TransportKind) -> Result<(), TargetError> {
+        let Some(looks) = identify::looks_like(self.addr, &self.host).await else { return Ok(()) };
+        let connector = TcpConnector { target: self.addr, source: None };
+        let opening = client::open(kind, connector, client::Options::new(self.host.clone()));
+        match tokio::time::timeout(REACH_WAIT_MAX, opening).await {
+            Ok(Ok((mut sender, _receiver))) => {
+                let leaving = sender.send(ClientEvent::Leave);
+                let _late = tokio::time::timeout(REACH_WAIT_MAX, leaving).await;
+                Ok(())
+            }
+            Ok(Err(ClientError::Refused(_))) => Ok(()),
+            Ok(Err(_)) | Err(_) => {
+                Err(TargetError::Foreign { url: format!("http://{}", self.host), looks })
+            }
         }
     }
 
@@ -242,6 +288,32 @@ fn host_of(url: &str) -> Option<String> {
     })
 }
 
+/// What to write instead of a URL that cannot be loaded, as the end of a sentence; empty where that
+/// cannot be told.
+fn advice_on(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (authority, path) = rest.split_once(['/', '?', '#']).unwrap_or((rest, ""));
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    let why = match scheme {
+        "https" | "wss" => {
+            return "; it connects without TLS, so give the address behind what ends TLS"
+                .to_owned();
+        }
+        "http" | "ws" | "" if host.is_empty() => return String::new(),
+        "" => "",
+        "http" if !user.is_empty() => ", without credentials",
+        "http" if !path.is_empty() => ", without a path: racetrack's own are fixed",
+        "http" => return String::new(),
+        "ws" => ", whatever the transport",
+        _ => return String::new(),
+    };
+    let instead = format!("http://{host}");
+    if host_of(&instead).is_none() {
+        return String::new();
+    }
+    format!("; write {instead}{why}")
+}
+
 /// The last lines that a process wrote.
 #[derive(Debug, Default, Clone)]
 struct Log(Arc<Mutex<VecDeque<String>>>);
@@ -329,9 +401,19 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_plain_http_is_refused() {
-        for url in ["https://example.org", "127.0.0.1:3000", "http://", "http://a/b"] {
+        let tls = "; it connects without TLS, so give the address behind what ends TLS";
+        for (url, advice) in [
+            ("https://example.org", tls),
+            ("wss://example.org/ws", tls),
+            ("ws://a:1/ws", "; write http://a:1, whatever the transport"),
+            ("127.0.0.1:3000", "; write http://127.0.0.1:3000"),
+            ("http://a/b", "; write http://a, without a path: racetrack's own are fixed"),
+            ("http://u:p@a:1", "; write http://a:1, without credentials"),
+            ("http://", ""),
+            ("ftp://a", ""),
+        ] {
             let error = Target::attach(url).await.expect_err("not to be loaded");
-            let expected = format!("--target {url}: only http://HOST:PORT can be loaded");
+            let expected = format!("--target {url}: only http://HOST:PORT can be loaded{advice}");
             assert_eq!(error.to_string(), expected);
         }
     }

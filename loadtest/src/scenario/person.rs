@@ -45,6 +45,8 @@ const LEAVE_WAIT_MAX: Duration = Duration::from_secs(1);
 const LAST_WORDS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// The name under which goose keeps the messages, as it would keep a request's method.
 pub(crate) const GOOSE_METHOD: &str = "MESSAGE";
+/// The refusal of a connection whose address has too many.
+const TOO_MANY_CONNECTIONS: &str = "/problems/too-many-connections";
 /// The refusal of a message to a conversation that is over.
 const STALE_PAIR: &str = "/problems/stale-pair";
 
@@ -84,7 +86,8 @@ pub(super) async fn visit(
     let (mut sender, mut receiver) = match opened {
         Ok(halves) => halves,
         Err(error) => {
-            stage.fail(format!("person {} could not connect: {error}", seat.number));
+            let why = format!("person {} could not connect: {error}", seat.number);
+            stage.fail(why + advice_on(&error));
             return;
         }
     };
@@ -126,6 +129,17 @@ async fn open(
             }
             opened => return opened,
         }
+    }
+}
+
+/// What to do about a refusal, as the end of a sentence; empty where that is not known.
+fn advice_on(error: &ClientError) -> &'static str {
+    match error {
+        ClientError::Refused(problem) if problem.kind == TOO_MANY_CONNECTIONS => {
+            "; everybody comes from one address here, so start the server with \
+             --connections-per-address-max 0"
+        }
+        _ => "",
     }
 }
 

@@ -9,9 +9,13 @@ use client::TransportKind;
 use loadtest::search::Goal;
 use loadtest::{Measured, Options, Phase, Progress, Span};
 use reports::knee::{Load, Outcome};
-use reports::run::Series;
+use reports::run::{Failure, Series};
+use server::config::Config;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use super::{SERVER, TURN, small};
+use crate::served::serve;
 
 /// A server that is not the load test's own.
 struct Attached {
@@ -145,4 +149,46 @@ async fn search_whose_target_dies_ends_with_the_load_at_which_it_did() {
     assert!(matches!(&probes[..], [probe] if probe.outcome == Outcome::Broken), "{probes:?}");
     let why = searched.failures.iter().map(|it| &*it.why).collect::<Vec<_>>();
     assert!(matches!(&why[..], [why] if why.starts_with("at 600 messages a second: ")), "{why:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn target_of_another_kind_is_named_before_anything_starts() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _is_gone = stream.read(&mut [0; 4_096]).await;
+            let _is_gone =
+                stream.write_all(b"HTTP/1.1 404 Not Found\r\nServer: nginx\r\n\r\n").await;
+        }
+    });
+    for kind in TransportKind::ALL {
+        let options = over(&[kind], Some(url.clone()));
+        let turn = TURN.lock().await;
+        let error = loadtest::run(&options, |_| {}).await.expect_err("it is no chat");
+        drop(turn);
+        assert!(error.is_usage());
+        let expected = format!(
+            "{url} is not a racetrack server: it looks like a plain HTTP server (Server: nginx); what \
+             can be loaded is `racetrack serve`, or a server that speaks its protocol \
+             (docs/src/protocol.md)"
+        );
+        assert_eq!(error.to_string(), expected, "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limit_of_connections_per_address_is_named_with_its_flag() {
+    let config = Config { connections_per_address_max: 9, ..Config::default() };
+    let served = serve(config).await;
+    let kinds = [TransportKind::Websocket, TransportKind::LongPoll];
+    let options = over(&kinds, Some(format!("http://{}", served.addr)));
+    let turn = TURN.lock().await;
+    let measured = loadtest::run(&options, |_| {}).await.expect("it began");
+    drop(turn);
+    assert_eq!((measured.series.len(), measured.failures.len()), (0, 2));
+    for Failure { why, .. } in &measured.failures {
+        assert!(why.contains("refused: 429"), "{why}");
+        assert!(why.ends_with("start the server with --connections-per-address-max 0"), "{why}");
+    }
 }
