@@ -9,7 +9,7 @@ use crate::knee::{self, Knee};
 use crate::merge::crossed;
 use crate::quantile::Quantile;
 use crate::ranking::{Ranking, are_loaded_alike, rank};
-use crate::run::{Messages, Run, Series, SimulationSummary};
+use crate::run::{Failure, Messages, Run, Series, SimulationSummary};
 use crate::slo::{self, Judgement, judge};
 use crate::summary::{Summary, summaries};
 use crate::units::{count, latency_us, number, or_absent, plural};
@@ -66,10 +66,8 @@ impl Verdict {
 pub fn verdict(run: &Run) -> Verdict {
     let rows = summaries(run);
     let judgements = judge(run);
-    let failed: Vec<String> = run
-        .failures
-        .iter()
-        .map(|it| format!("{} failed: {}.", it.transport, it.why.trim_end_matches('.')))
+    let failed: Vec<String> = failures(run)
+        .into_iter()
         .chain(rows.iter().filter_map(unaccounted))
         .chain(run.simulation.as_ref().and_then(failing_seeds))
         .chain(of_standing(&judgements, slo::Standing::Broken))
@@ -95,6 +93,7 @@ pub fn verdict(run: &Run) -> Verdict {
         _ if !run.knees.is_empty() => knee::all_told(&run.knees),
         (false, _) => compared(&figure::rows(run)),
         (true, Some(simulation)) => simulated(simulation),
+        (true, None) if !run.failures.is_empty() => "No transport was measured.".to_owned(),
         (true, None) => "This run is empty: no transport was put under load.".to_owned(),
     };
     let warnings = failed.into_iter().chain(invalid).collect();
@@ -112,6 +111,22 @@ pub fn verdict(run: &Run) -> Verdict {
             .chain(run.series.iter().filter_map(crossed))
             .collect(),
     }
+}
+
+/// What failed, each reason once.
+fn failures(run: &Run) -> Vec<String> {
+    let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
+    for Failure { transport, why } in &run.failures {
+        match reasons.iter_mut().find(|(known, _)| known == why) {
+            Some((_, transports)) => transports.push(transport.clone()),
+            None => reasons.push((why, vec![transport.clone()])),
+        }
+    }
+    let told = |(why, transports): &(&str, Vec<String>)| {
+        let stop = if why.ends_with(['.', '?']) { "" } else { "." };
+        format!("{} failed: {why}{stop}", listed(transports))
+    };
+    reasons.iter().map(told).collect()
 }
 
 fn of_standing(judgements: &[Judgement], standing: slo::Standing) -> impl Iterator<Item = String> {

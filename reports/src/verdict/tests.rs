@@ -220,3 +220,14 @@ fn what_to_do_about_a_disturbed_run_is_said_once_and_never_for_the_servers_fault
     run.target = Some("http://192.0.2.1".to_owned());
     assert!(!verdict(&run).text().contains("--target"), "it is on another machine");
 }
+
+#[test]
+fn reason_for_which_several_transports_failed_is_told_once() {
+    let mut run = crate::sample::run(1, 5, 400);
+    run.failures = [("sse", "it died"), ("mix", "it is full."), ("long-poll", "it died")]
+        .map(|(transport, why)| Failure { transport: transport.to_owned(), why: why.to_owned() })
+        .into();
+    let verdict = verdict(&run);
+    assert_eq!(verdict.standing, Standing::Failed);
+    assert_eq!(verdict.warnings, ["sse and long-poll failed: it died.", "mix failed: it is full."]);
+}
