@@ -5,6 +5,7 @@
 // can be resumed and `ack` has nothing to forget.
 
 import { randomBytes } from "node:crypto";
+import { fstatSync } from "node:fs";
 
 const TEXT_BYTES_MAX = 4096;
 const ID_BYTES_MAX = 64;
@@ -147,6 +148,13 @@ export function listenAddress() {
   const flag = process.argv.indexOf("--addr");
   const [host, port] = (flag > 0 ? process.argv[flag + 1] : "127.0.0.1:3000").split(":");
   return { host, port: Number(port) };
+}
+
+/** Ends this program when the one that started it is gone, and with it the other end of a pipe. */
+export function endWithOwner() {
+  if (!fstatSync(0).isFIFO()) return;
+  process.stdin.on("end", () => process.exit(0)).resume();
+  process.stdin.unref?.();
 }
 
 function part(one, other) {

@@ -184,8 +184,11 @@ mod tests {
 
     use super::*;
 
-    /// What a server looks like that answers every request by this function of its first bytes.
-    async fn looks(answer: fn(&str) -> &'static [u8]) -> Option<String> {
+    /// What a server answers to a request that begins like that.
+    type Answering = fn(&str) -> &'static [u8];
+
+    /// What a server looks like that answers every request like that.
+    async fn looks(answer: Answering) -> Option<String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("it is bound");
         let serving = tokio::spawn(async move {
@@ -218,7 +221,7 @@ mod tests {
 
     #[tokio::test]
     async fn servers_of_other_kinds_are_told_apart() {
-        let cases: [(fn(&str) -> &'static [u8], &str); 8] = [
+        let cases: [(Answering, &str); 8] = [
             (
                 |_| b"HTTP/1.1 404 Not Found\r\nserver: nginx/1.26.0\r\n\r\n",
                 "it looks like a plain HTTP server (Server: nginx/1.26.0)",

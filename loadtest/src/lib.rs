@@ -15,14 +15,15 @@
 //!   ([`validity`]).
 //!
 //! Reading order: [`options`], [`trial`] and [`preflight`] (what is asked, one series at a time,
-//! and what the machine allows), [`peer`], [`target`], [`cores`] and [`process`] (the server, where
-//! it runs and what it costs), [`schedule`], [`habits`], [`mix`], [`clock`], [`timer`] and [`pacer`]
-//! (when, and who), [`shard`] (who, where several generators share the people), `scenario` (the
-//! people, driven by goose), [`counted`] (bytes), [`ledger`], `crossing` (what goes to other
-//! generators), [`recorder`], `hiccups`, `sampler`, [`validity`], `series` (the result),
-//! [`repeat`] (several times), [`search`] (how much is too much), `live` and [`board`] (for whoever
-//! watches). [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one
-//! core carries, beside other servers.
+//! and what the machine allows), [`peer`], `limits`, [`target`], `identify`, `probe`, [`cores`] and
+//! [`process`] (the server, what it is, whether it is still there, where it runs and what it
+//! costs), [`schedule`], [`habits`], [`mix`], [`clock`], [`timer`] and [`pacer`] (when, and who),
+//! [`shard`] (who, where several generators share the people), `scenario` (the people, driven by
+//! goose), [`counted`] (bytes), [`ledger`], `crossing` (what goes to other generators),
+//! [`recorder`], `hiccups`, `sampler`, [`validity`], `series` (the result), [`repeat`] (several
+//! times), [`search`] (how much is too much), `live` and [`board`] (for whoever watches).
+//! [`selftest`] holds the ruler against known lengths. `saturate` stands apart: what one core
+//! carries, beside other servers.
 
 pub mod board;
 pub mod clock;

@@ -12,6 +12,9 @@ pub(crate) const ONE_ADDRESS: [&str; 6] = [
     "0",
 ];
 
+/// The flag by which our server ends with the program that started it.
+pub(crate) const UNTIL_INPUT_ENDS: &str = "--until-input-ends";
+
 /// The limits that the run would hit with the server's defaults, raised. Limits that it does not
 /// come near stay as in production.
 pub(crate) fn server_limits(options: &Options) -> Vec<String> {
@@ -28,7 +31,8 @@ pub(crate) fn server_limits(options: &Options) -> Vec<String> {
     let skips = options.skip_every.map_or(0.0, |every| 10.0 / every.0.as_secs_f64());
     // A mailbox holds one's own messages and the partner's for as long as nobody asks.
     let unread = bunched * 2.0 * options.poll_interval_max().as_secs_f64().max(1.0);
-    let mut limits = ONE_ADDRESS.map(str::to_owned).to_vec();
+    let mut limits = vec![UNTIL_INPUT_ENDS.to_owned()];
+    limits.extend(ONE_ADDRESS.map(str::to_owned));
     let mut raise = |flag: &str, value: u64| limits.extend([flag.to_owned(), value.to_string()]);
     if sessions > SESSIONS_DEFAULT {
         raise("--sessions-max", sessions);
@@ -63,6 +67,7 @@ mod tests {
     use std::time::Duration;
 
     use clap::Parser;
+    use server::Serve;
     use server::config::Config;
 
     use super::*;
@@ -71,18 +76,20 @@ mod tests {
     #[derive(Parser)]
     struct Server {
         #[command(flatten)]
-        config: Config,
+        serve: Serve,
     }
 
     /// The server's limits as a run with `options` sets them.
     fn limits(options: &Options) -> Config {
         let words = std::iter::once("server".to_owned()).chain(server_limits(options));
-        Server::try_parse_from(words).expect("the server knows these limits").config
+        let server = Server::try_parse_from(words).expect("the server knows these limits");
+        server.serve.config().expect("and can keep them")
     }
 
     #[test]
     fn an_ordinary_run_loads_the_server_with_its_production_limits_but_for_one_address() {
-        assert_eq!(server_limits(&Options::default()), ONE_ADDRESS);
+        let always: Vec<_> = [UNTIL_INPUT_ENDS].into_iter().chain(ONE_ADDRESS).collect();
+        assert_eq!(server_limits(&Options::default()), always);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! A process of its own shares no allocator, runtime or file descriptors with the generator, so its
 //! processor time and memory are its own and can be read from outside. It is killed when the
-//! [`Target`] is dropped: whatever ends a run, no server is left behind.
+//! [`Target`] is dropped, and where this program is killed it ends at the end of its standard input,
+//! a pipe that nobody writes to: whatever ends a run, no server is left behind.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::Instant;
 
 use client::protocol::ClientEvent;
@@ -50,6 +51,8 @@ pub struct Target {
 struct Running {
     process: Child,
     log: Log,
+    /// Closed when this program is gone, however it ended; the server ends with it.
+    _input: Option<ChildStdin>,
 }
 
 /// There is no server to load.
@@ -168,9 +171,11 @@ impl Target {
             .args(arguments)
             .args(["--addr", "127.0.0.1:0"])
             .args(limits)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
+            // Ctrl-C is for this program, which has to hear the last messages from the server.
+            .process_group(0)
             .kill_on_drop(true);
         let started = match cores {
             Some(cores) => cores.start_server(|| command.spawn()),
@@ -178,6 +183,8 @@ impl Target {
         };
         let mut process =
             started.map_err(|source| TargetError::Start { program: name.clone(), source })?;
+        // Taken out of the process, which would close it when it is waited for.
+        let input = process.stdin.take();
         let log = Log::default();
         let stderr = process.stderr.take().expect("it was just piped");
         let logged = tokio::spawn(log.clone().keep(BufReader::new(stderr).lines()));
@@ -187,7 +194,7 @@ impl Target {
             Ok(Some(addr)) => {
                 // Whatever else it prints must be read, or it would block on a full pipe.
                 tokio::spawn(Log::default().keep(lines));
-                let child = Some(Running { process, log });
+                let child = Some(Running { process, log, _input: input });
                 let host = addr.to_string();
                 Ok(Self { addr, host, child, probe: Probe::new(addr) })
             }

@@ -17,6 +17,7 @@ use crate::accept::Server;
 use crate::config::Config;
 use crate::interrupt::Interrupt;
 use crate::options::Serve;
+use crate::owner;
 
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
@@ -44,6 +45,13 @@ pub fn run_telling(serve: &Serve, tell: impl FnOnce(SocketAddr) -> String) -> an
         let address = listener.local_addr().context("the listener has no address")?;
         let listener = listener.into_std()?;
         let server = Arc::new(Server::new(config)?);
+        let orphaned = serve.until_input_ends().then(owner::watch).transpose()?;
+        let orphaned = async move {
+            match orphaned {
+                Some(orphaned) => orphaned.await,
+                None => std::future::pending().await,
+            }
+        };
         // Before anybody can know of the server: until then a signal ends the process undrained.
         let (mut asked, mut insisted) = (Interrupt::listen()?, Interrupt::listen()?);
         for worker in 1..serve.workers().get() {
@@ -62,6 +70,7 @@ pub fn run_telling(serve: &Serve, tell: impl FnOnce(SocketAddr) -> String) -> an
         tokio::select! {
             () = server.serve(listener, asked) => {}
             () = insisted => warn!("stopped before everybody was told"),
+            () = orphaned => {}
         }
         Ok(())
     })

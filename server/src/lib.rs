@@ -53,6 +53,7 @@ mod command;
 mod interrupt;
 mod logs;
 mod options;
+mod owner;
 
 pub use accept::serve;
 pub use command::{run, run_telling};

@@ -50,6 +50,10 @@ struct Flags {
     /// Threads that serve; without it, one for each processor that the process may use.
     #[arg(long, env = "RACETRACK_WORKERS", value_name = "N")]
     workers: Option<NonZeroUsize>,
+    /// End, without a drain, when standard input ends, where that is a pipe: when the program that
+    /// started this one is gone.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
     #[command(flatten)]
     config: Config,
 }
@@ -75,6 +79,11 @@ impl Serve {
     pub(crate) fn workers(&self) -> NonZeroUsize {
         let processors = std::thread::available_parallelism;
         self.flags.workers.unwrap_or_else(|| processors().unwrap_or(NonZeroUsize::MIN))
+    }
+
+    /// Whether the end of standard input is the end of the server.
+    pub(crate) fn until_input_ends(&self) -> bool {
+        self.flags.until_input_ends
     }
 
     pub(crate) fn log(&self) -> LogFormat {

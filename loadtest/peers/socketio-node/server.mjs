@@ -8,6 +8,7 @@ import {
   FRAME_BYTES_MAX,
   HEARTBEAT_INTERVAL_MS,
   HEARTBEAT_TIMEOUT_MS,
+  endWithOwner,
   listenAddress,
 } from "../chat.mjs";
 
@@ -61,6 +62,8 @@ function sentence(event) {
       return "";
   }
 }
+
+endWithOwner();
 
 process.on("SIGTERM", () => {
   io.close();

@@ -1,6 +1,6 @@
 // Random chat on Bun with its own WebSocket server: one JSON object a text frame.
 
-import { Chat, FRAME_BYTES_MAX, HEARTBEAT_INTERVAL_MS, listenAddress } from "../chat.mjs";
+import { Chat, FRAME_BYTES_MAX, HEARTBEAT_INTERVAL_MS, endWithOwner, listenAddress } from "../chat.mjs";
 
 const chat = new Chat();
 const { host, port } = listenAddress();
@@ -41,6 +41,8 @@ const server = Bun.serve({
     },
   },
 });
+
+endWithOwner();
 
 process.on("SIGTERM", () => {
   server.stop(true);

@@ -2,7 +2,7 @@
 
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
-import { Chat, FRAME_BYTES_MAX, HEARTBEAT_INTERVAL_MS, listenAddress } from "../chat.mjs";
+import { Chat, FRAME_BYTES_MAX, HEARTBEAT_INTERVAL_MS, endWithOwner, listenAddress } from "../chat.mjs";
 
 const chat = new Chat();
 const http = createServer((_request, response) => response.writeHead(404).end());
@@ -42,6 +42,8 @@ setInterval(() => {
     socket.ping();
   }
 }, HEARTBEAT_INTERVAL_MS).unref();
+
+endWithOwner();
 
 process.on("SIGTERM", () => {
   for (const socket of sockets.clients) socket.close(1012);

@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Serialize};
 
 use super::wire::Wire;
-use crate::limits::ONE_ADDRESS;
+use crate::limits::{ONE_ADDRESS, UNTIL_INPUT_ENDS};
 use crate::peer::{Missing, installation, node_server, present};
 
 /// A server that can be measured.
@@ -105,26 +105,27 @@ fn unlimited() -> impl Iterator<Item = OsString> {
         "--commands-burst-max",
     ];
     let rates = rates.into_iter().flat_map(|flag| [flag, UNREACHABLE]);
-    rates.chain(ONE_ADDRESS).map(OsString::from)
+    [UNTIL_INPUT_ENDS].into_iter().chain(rates).chain(ONE_ADDRESS).map(OsString::from)
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
-    use server::config::Config;
+    use server::Serve;
 
     use super::*;
 
     #[derive(Parser)]
     struct Server {
         #[command(flatten)]
-        config: Config,
+        serve: Serve,
     }
 
     #[test]
     fn our_server_knows_the_limits_that_are_raised() {
         let words = std::iter::once(OsString::from("server")).chain(unlimited());
-        let config = Server::try_parse_from(words).expect("known flags").config;
+        let server = Server::try_parse_from(words).expect("known flags");
+        let config = server.serve.config().expect("limits that can be kept");
         assert_eq!((config.messages_per_s_max, config.messages_burst_max), (1_000_000, 1_000_000));
         assert_eq!((config.commands_per_s_max, config.commands_burst_max), (1_000_000, 1_000_000));
         assert_eq!((config.connections_per_address_max, config.sessions_per_address_max), (0, 0));

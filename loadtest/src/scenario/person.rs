@@ -45,8 +45,8 @@ const LEAVE_WAIT_MAX: Duration = Duration::from_secs(1);
 const LAST_WORDS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// The name under which goose keeps the messages, as it would keep a request's method.
 pub(crate) const GOOSE_METHOD: &str = "MESSAGE";
-/// The refusal of a connection whose address has too many.
-const TOO_MANY_CONNECTIONS: &str = "/problems/too-many-connections";
+/// The status of whatever an address has too much of.
+const TOO_MANY_REQUESTS: u16 = 429;
 /// The refusal of a message to a conversation that is over.
 const STALE_PAIR: &str = "/problems/stale-pair";
 
@@ -135,9 +135,10 @@ async fn open(
 /// What to do about a refusal, as the end of a sentence; empty where that is not known.
 fn advice_on(error: &ClientError) -> &'static str {
     match error {
-        ClientError::Refused(problem) if problem.kind == TOO_MANY_CONNECTIONS => {
+        ClientError::Refused(problem) if problem.status == TOO_MANY_REQUESTS => {
             "; everybody comes from one address here, so start the server with \
-             --connections-per-address-max 0"
+             --connections-per-address-max 0 --sessions-per-address-max 0 \
+             --opens-per-address-per-s-max 0"
         }
         _ => "",
     }

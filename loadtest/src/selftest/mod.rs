@@ -143,7 +143,12 @@ pub async fn run(
         let mut case: Option<Case> = None;
         while case.as_ref().is_none_or(|case| !case.passed() && case.tries < TRIES_MAX) {
             match measure(plan, server_command, &progress).await {
-                Ok(again) => case = Some(case.map_or(again.clone(), |case| case.and(again))),
+                Ok(again) => {
+                    case = Some(match case {
+                        Some(case) => case.and(again),
+                        None => again,
+                    });
+                }
                 Err(error) => {
                     checked.cases.extend(case);
                     if checked.cases.is_empty() {

@@ -1,5 +1,6 @@
 //! The server's processes: one, and while it is rolled over another one beside it. Children of this
-//! one, killed when they are let go of: whatever ends a run, no server is left behind.
+//! one, killed when they are let go of, and where this one is killed they end with their standard
+//! input: whatever ends a run, no server is left behind.
 //!
 //! New connections go to the current one. A process is judged by how it ends: only a signal may
 //! end it, a drain ends it well, and it never panics.
@@ -17,7 +18,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use server::config::Config;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
@@ -151,6 +152,8 @@ impl Servers {
 /// One process.
 struct Process {
     child: Child,
+    /// Closed when this program is gone, however it ended; the server ends with it.
+    _input: Option<ChildStdin>,
     address: SocketAddr,
     log: Rc<RefCell<Vec<String>>>,
     /// Ends with the log; taken when it was read to the end.
@@ -162,6 +165,8 @@ struct Process {
 impl Process {
     async fn start(program: &Path, config: &Config, complaints: &Complaints) -> io::Result<Self> {
         let mut child = command(program, config).spawn()?;
+        // Taken out of the child, which would close it when it is waited for.
+        let input = child.stdin.take();
         let log = Rc::default();
         let stderr = child.stderr.take().expect("it was just piped");
         let logged = keep(BufReader::new(stderr).lines(), Rc::clone(&log));
@@ -180,7 +185,8 @@ impl Process {
         tokio::task::spawn_local(keep(lines, Rc::default()));
         let complaints = Rc::clone(complaints);
         let logged = Some(logged);
-        Ok(Self { child, address, log, logged, is_told_to_end: false, complaints })
+        let is_told_to_end = false;
+        Ok(Self { child, _input: input, address, log, logged, is_told_to_end, complaints })
     }
 
     fn signal(&self, signal: Signal) {
@@ -236,8 +242,11 @@ fn command(program: &Path, config: &Config) -> Command {
             command.env_remove(name);
         }
     }
-    command.arg("serve").args(arguments(config)).env("RUST_LOG", "warn");
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    command.args(["serve", "--until-input-ends"]).args(arguments(config)).env("RUST_LOG", "warn");
+    // A group of its own is orphaned when this program is gone, and the system continues and ends a
+    // process of such a group that is stopped.
+    command.process_group(0).kill_on_drop(true);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
 

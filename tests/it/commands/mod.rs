@@ -2,6 +2,7 @@
 
 mod colours;
 mod help;
+mod orphans;
 pub(crate) mod plans;
 mod printed;
 mod prometheus;

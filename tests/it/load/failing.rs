@@ -189,6 +189,8 @@ async fn limit_of_connections_per_address_is_named_with_its_flag() {
     assert_eq!((measured.series.len(), measured.failures.len()), (0, 2));
     for Failure { why, .. } in &measured.failures {
         assert!(why.contains("refused: 429"), "{why}");
-        assert!(why.ends_with("start the server with --connections-per-address-max 0"), "{why}");
+        let advice = "start the server with --connections-per-address-max 0 \
+                      --sessions-per-address-max 0 --opens-per-address-per-s-max 0";
+        assert!(why.ends_with(advice), "{why}");
     }
 }
