@@ -132,6 +132,7 @@ Exit: as the run itself: 0 good; 1 not good; 3 not valid; or 2, wrong usage or e
 pub(crate) const COMPARE: &str = "\
 Examples:
   racetrack report compare yesterday today
+  racetrack report compare yesterday today --out beside      # and open beside/compare.html
   racetrack report compare a/run.json b/run.json --format json
 
 Exit: 0 nothing is slower; 1 a percentile of B is slower; 2 wrong usage or environment; 3 none is slower, \

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
-use reports::compare::{Verdict, compare, table};
+use reports::compare;
+use reports::verdict::Standing;
 use reports::merge::merge;
 use serde_json::json;
 
@@ -13,7 +14,10 @@ use crate::environment;
 use crate::help;
 use crate::load;
 use crate::outcome::Outcome;
-use crate::output::Output;
+use crate::output::{self, Output};
+
+/// The file of a comparison.
+const PAGE: &str = "compare.html";
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -27,7 +31,8 @@ pub(crate) struct Report {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Say which percentiles of run B differ from those of run A; exit 1 when one is slower
+    /// Say which percentiles of run B differ from those of run A, as a table and a page; exit 1 when
+    /// one is slower
     #[command(after_long_help = help::COMPARE)]
     Compare(Compare),
     /// Make one run of those of several generators (`load --shard`), and account for what went
@@ -82,19 +87,28 @@ impl Merge {
 impl Compare {
     fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
         let (a, b) = (reports::read_run(&self.a)?, reports::read_run(&self.b)?);
-        let compared = compare(&a, &b);
+        let compared = compare::compare(&a, &b);
         ensure!(
             !compared.is_empty(),
             "{} and {} have no transport in common of which both know a percentile",
             self.a.display(),
             self.b.display()
         );
-        output.result(&table(&compared), || json!({ "percentiles": compared }))?;
-        let is = |verdict| compared.iter().any(|it| it.verdict == verdict);
-        Ok(match () {
-            () if is(Verdict::Slower) => Outcome::Bad,
-            () if is(Verdict::Undecided) || is(Verdict::Unrepeated) => Outcome::Invalid,
-            () => Outcome::Good,
+        let names = [&self.a, &self.b].map(|path| path.display().to_string());
+        let page = compare::page(names.each_ref().map(String::as_str), (&a, &b), &compared);
+        let page = output::write(&output.dir("compare"), PAGE, &page.into_string())?;
+        let notes = compare::notes(&a, &b);
+        let human = [compare::table(&compared)]
+            .into_iter()
+            .chain(notes.iter().map(|note| format!("\n{note}\n")))
+            .chain([format!("\nreport: {}", page.display())])
+            .collect::<String>();
+        let json = || json!({ "percentiles": compared, "notes": notes, "report": page });
+        output.result(&human, json)?;
+        Ok(match compare::standing(&compared) {
+            Standing::Good => Outcome::Good,
+            Standing::Failed => Outcome::Bad,
+            Standing::Invalid | Standing::Empty => Outcome::Invalid,
         })
     }
 }

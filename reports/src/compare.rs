@@ -7,15 +7,26 @@
 //! too close to tell, and when both were measured in three rounds or more: what changes from one start
 //! of a server to the next is in no single run. Single runs of one and the same server on a shared
 //! machine would be told apart in one of eight percentiles.
+//!
+//! A percentile that lies among messages that never arrived is slower than any that is known, whatever
+//! else disturbed the run.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use crate::confidence::{Difference, Ratio, difference};
-use crate::quantile::Quantile;
+use crate::missing::Latency;
+use crate::quantile::{Estimate, Quantile};
 use crate::run::{Run, Series};
-use crate::units::{duration_us, number};
+use crate::units::{ABSENT, latency, number, plural};
+use crate::verdict::Standing;
+
+mod page;
+#[cfg(test)]
+mod tests;
+
+pub use page::page;
 
 const LADDER: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P99, Quantile::P999];
 
@@ -24,14 +35,27 @@ const LADDER: [Quantile; 4] = [Quantile::P50, Quantile::P90, Quantile::P99, Quan
 pub struct Compared {
     /// Transport and percentile, as `websocket p99`.
     pub name: String,
-    /// The first run's, in microseconds.
-    pub a: u64,
-    /// The second run's, in microseconds.
-    pub b: u64,
-    /// The 95 % interval of the second divided by the first.
-    pub interval: (f64, f64),
+    /// The first run's, in microseconds; absent where it lies among messages that never arrived.
+    pub a: Option<u64>,
+    /// The second run's.
+    pub b: Option<u64>,
+    /// What the first run's exceeds, where it lies among messages that never arrived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub a_more_than: Option<u64>,
+    /// What the second run's exceeds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub b_more_than: Option<u64>,
+    /// The 95 % interval of the second divided by the first; absent where one of them is not known.
+    pub interval: Option<(f64, f64)>,
     /// What can be said.
     pub verdict: Verdict,
+    #[serde(skip)]
+    transport: String,
+    #[serde(skip)]
+    quantile: Quantile,
+    /// Each run's own, with its interval.
+    #[serde(skip)]
+    estimates: [Option<Estimate>; 2],
 }
 
 /// What can be said of the second run.
@@ -53,36 +77,136 @@ pub enum Verdict {
 /// Every percentile that both runs have, transport by transport in the order of the first.
 #[must_use]
 pub fn compare(a: &Run, b: &Run) -> Vec<Compared> {
+    twins(a, b).flat_map(|(one, other)| compare_series(one, other)).collect()
+}
+
+/// How the second run stands as a whole: not good where something is slower, not valid where
+/// something cannot be told.
+#[must_use]
+pub fn standing(compared: &[Compared]) -> Standing {
+    let is = |verdict| compared.iter().any(|it| it.verdict == verdict);
+    match () {
+        () if compared.is_empty() => Standing::Empty,
+        () if is(Verdict::Slower) => Standing::Failed,
+        () if is(Verdict::Undecided) || is(Verdict::Unrepeated) => Standing::Invalid,
+        () => Standing::Good,
+    }
+}
+
+/// The transports that both runs have.
+fn twins<'a>(a: &'a Run, b: &'a Run) -> impl Iterator<Item = (&'a Series, &'a Series)> {
     let twin = |one: &Series| b.series.iter().find(|other| other.transport == one.transport);
-    let pairs = a.series.iter().filter_map(|one| Some((one, twin(one)?)));
-    pairs.flat_map(|(one, other)| compare_series(one, other)).collect()
+    a.series.iter().filter_map(move |one| Some((one, twin(one)?)))
 }
 
 fn compare_series(a: &Series, b: &Series) -> Vec<Compared> {
     let is_valid = a.is_valid() && b.is_valid();
     let is_repeated = a.is_repeated() && b.is_repeated();
-    let both = a.estimates(&LADDER).into_iter().zip(b.estimates(&LADDER));
-    LADDER
-        .into_iter()
-        .zip(both)
-        .filter_map(|(quantile, (one, other))| {
-            let (one, other) = (one?, other?);
-            let interval = Ratio::new(&one, &other).interval;
+    let estimates = a.estimates(&LADDER).into_iter().zip(b.estimates(&LADDER));
+    let percentile =
+        |(quantile, (of_a, of_b)): (Quantile, (Option<Estimate>, Option<Estimate>))| {
+            let (one, other) = (a.latencies().at(quantile)?, b.latencies().at(quantile)?);
+            let interval = of_a.zip(of_b).map(|(one, other)| Ratio::new(&one, &other).interval);
             Some(Compared {
                 name: format!("{} p{}", a.transport, quantile.percent()),
-                a: one.value,
-                b: other.value,
+                a: one.known(),
+                b: other.known(),
+                a_more_than: one.more_than(),
+                b_more_than: other.more_than(),
                 interval,
-                verdict: match difference(interval) {
-                    _ if !is_valid => Verdict::Undecided,
-                    None => Verdict::NoDifference,
-                    Some(_) if !is_repeated => Verdict::Unrepeated,
-                    Some(Difference::Lower) => Verdict::Faster,
-                    Some(Difference::Higher) => Verdict::Slower,
-                },
+                verdict: among_missing(one, other).unwrap_or(match interval.map(difference) {
+                    None => Verdict::Undecided,
+                    Some(_) if !is_valid => Verdict::Undecided,
+                    Some(None) => Verdict::NoDifference,
+                    Some(Some(_)) if !is_repeated => Verdict::Unrepeated,
+                    Some(Some(Difference::Lower)) => Verdict::Faster,
+                    Some(Some(Difference::Higher)) => Verdict::Slower,
+                }),
+                transport: a.transport.clone(),
+                quantile,
+                estimates: [of_a, of_b],
             })
-        })
-        .collect()
+        };
+    LADDER.into_iter().zip(estimates).filter_map(percentile).collect()
+}
+
+/// What is said where a percentile lies among messages that never arrived; none where neither does.
+fn among_missing(one: Latency, other: Latency) -> Option<Verdict> {
+    let is_beyond = |least_us: u64, known_us: u64| {
+        difference((least_us as f64 / known_us.max(1) as f64, f64::INFINITY)).is_some()
+    };
+    match (one, other) {
+        (Latency::Known(_), Latency::Known(_)) => None,
+        (Latency::Known(known), Latency::MoreThan(least)) if is_beyond(least, known) => {
+            Some(Verdict::Slower)
+        }
+        (Latency::MoreThan(least), Latency::Known(known)) if is_beyond(least, known) => {
+            Some(Verdict::Faster)
+        }
+        _ => Some(Verdict::Undecided),
+    }
+}
+
+/// What must be known beside the table, a sentence each: figures that are not valid and why, what
+/// the percentiles leave out, and what else differs between the runs.
+#[must_use]
+pub fn notes(a: &Run, b: &Run) -> Vec<String> {
+    let mut notes = Vec::new();
+    for (one, other) in twins(a, b) {
+        for (run, series) in [("A", one), ("B", other)] {
+            let reasons = series.reasons().join("; ");
+            if !reasons.is_empty() {
+                let transport = &series.transport;
+                notes.push(format!("{transport} of {run} is not valid: {reasons}."));
+            }
+        }
+        if !are_loaded_alike(one, other) {
+            let [of_a, of_b] = [one, other].map(|it| {
+                let users = plural(it.users, "user");
+                format!("{users} and {} messages/s", number(it.offered_per_s))
+            });
+            notes.push(format!("{} carried {of_a} in A, {of_b} in B.", one.transport));
+        }
+    }
+    for (run, one, other) in [("A", a, b), ("B", b, a)] {
+        for series in &one.series {
+            if other.series.iter().all(|it| it.transport != series.transport) {
+                notes.push(format!("{} is in {run} alone.", series.transport));
+            }
+        }
+    }
+    let machine = |run: &Run| (run.environment.cpu.clone(), run.environment.cores);
+    if machine(a) != machine(b) {
+        notes.push("A and B were measured on different machines.".to_owned());
+    }
+    if a.environment.profile != b.environment.profile {
+        let [of_a, of_b] = [a, b].map(|run| &run.environment.profile);
+        notes.push(format!("A was measured with a {of_a} build, B with a {of_b} build."));
+    }
+    notes
+}
+
+/// As many users who send as much.
+fn are_loaded_alike(one: &Series, other: &Series) -> bool {
+    crate::ranking::are_loads_alike(
+        (one.users, one.offered_per_s),
+        (other.users, other.offered_per_s),
+    )
+}
+
+impl Compared {
+    /// Each run's value as people read it.
+    fn values(&self) -> [String; 2] {
+        [latency(self.a, self.a_more_than), latency(self.b, self.b_more_than)]
+    }
+
+    /// The interval of the ratio as people read it.
+    fn ratio(&self) -> String {
+        self.interval.map_or_else(
+            || ABSENT.to_owned(),
+            |(low, high)| format!("{} to {}", number(low), number(high)),
+        )
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -97,132 +221,24 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// What to do where single runs differ; none where that is not the case.
+fn advice(compared: &[Compared]) -> Option<&'static str> {
+    compared.iter().any(|it| it.verdict == Verdict::Unrepeated).then_some(
+        "not repeated: they differ, but two measurements of the same may; load --repeat 3 or more, \
+         for both, tells",
+    )
+}
+
 /// The comparison as a table for a terminal.
 #[must_use]
 pub fn table(compared: &[Compared]) -> String {
     let mut text = format!("{:<28} {:>9} {:>9}  {:<16} B is\n", "latency", "A", "B", "B / A, 95 %");
     for it in compared {
-        let (low, high) = it.interval;
-        let interval = format!("{} to {}", number(low), number(high));
-        let [a, b] = [it.a, it.b].map(|us| duration_us(us as f64));
-        text.push_str(&format!("{:<28} {a:>9} {b:>9}  {interval:<16} {}\n", it.name, it.verdict));
+        let ([a, b], ratio) = (it.values(), it.ratio());
+        text.push_str(&format!("{:<28} {a:>9} {b:>9}  {ratio:<16} {}\n", it.name, it.verdict));
     }
-    if compared.iter().any(|it| it.verdict == Verdict::Unrepeated) {
-        text.push_str(
-            "\nnot repeated: they differ, but two measurements of the same may; load --repeat 3 or more, \
-             for both, tells\n",
-        );
+    if let Some(advice) = advice(compared) {
+        text.push_str(&format!("\n{advice}\n"));
     }
     text
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::{RngExt, SeedableRng};
-    use rand_chacha::ChaCha8Rng;
-
-    use super::*;
-    use crate::run::{HistogramDump, Interval, latency_histogram};
-
-    /// A run of ten seconds, each of which is a little faster or slower than the others as a whole,
-    /// as seconds are; `slower` is how much slower all of it is.
-    fn run(seed: u64, slower: f64) -> Run {
-        let mut random = ChaCha8Rng::seed_from_u64(seed);
-        let mut all = latency_histogram();
-        let mut intervals = Vec::new();
-        for second in 0..10 {
-            let mood = 1.0 + 0.1 * (random.random::<f64>() - 0.5);
-            let mut histogram = latency_histogram();
-            for _ in 0..500 {
-                let waits = -(1.0 - random.random::<f64>()).ln();
-                histogram.saturating_record(((200.0 + 300.0 * waits) * mood * slower) as u64);
-            }
-            all.add(&histogram).expect("they have the same bounds");
-            let latency_us = HistogramDump::from(&histogram);
-            intervals.push(Interval {
-                second,
-                sent: 500,
-                received: 500,
-                latency_us,
-                ..Interval::default()
-            });
-        }
-        let mut run = crate::sample::run(1, 1, 10);
-        run.series[0].latency_us = HistogramDump::from(&all);
-        run.series[0].intervals = intervals;
-        run
-    }
-
-    /// Three rounds of it, which differ as runs do.
-    fn rounds(seed: u64, slower: f64) -> Run {
-        let rounds = (0..3).map(|round| run(3 * seed + round, slower).series.remove(0));
-        let mut whole = run(seed, slower);
-        whole.series = crate::rounds::joined(rounds.collect()).into_iter().collect();
-        whole
-    }
-
-    fn verdicts(seed: u64, slower: f64) -> Vec<Verdict> {
-        let compared = compare(&rounds(2 * seed, 1.0), &rounds(2 * seed + 1, slower));
-        compared.iter().map(|it| it.verdict).collect()
-    }
-
-    #[test]
-    fn a_run_beside_one_like_it_is_no_different_19_times_of_20() {
-        let all: Vec<_> = (0..100).flat_map(|seed| verdicts(seed, 1.0)).collect();
-        let same = all.iter().filter(|it| **it == Verdict::NoDifference).count();
-        assert!(same * 20 >= all.len() * 19, "{same} of {}", all.len());
-    }
-
-    #[test]
-    fn a_fifth_slower_is_seen_in_the_median_and_in_the_99th_percentile() {
-        let all: Vec<_> = (0..20).map(|seed| verdicts(seed, 1.2)).collect();
-        let seen = |place: usize| all.iter().filter(|it| it[place] == Verdict::Slower).count();
-        assert!(seen(0) >= 19, "p50 in {} of 20", seen(0));
-        assert!(all.iter().flatten().all(|it| *it != Verdict::Faster));
-        assert!((0..20).all(|seed| verdicts(seed, 0.7)[0] == Verdict::Faster));
-    }
-
-    #[test]
-    fn a_difference_of_single_runs_may_be_that_of_the_hour() {
-        let compared = compare(&run(0, 1.0), &run(1, 1.5));
-        assert_eq!(compared[0].verdict, Verdict::Unrepeated);
-        assert!(table(&compared).ends_with("for both, tells\n"));
-        assert_eq!(compare(&run(0, 1.0), &rounds(1, 1.5))[0].verdict, Verdict::Unrepeated);
-        assert_eq!(compare(&run(0, 1.0), &run(1, 1.0))[0].verdict, Verdict::NoDifference);
-    }
-
-    #[test]
-    fn chance_is_never_narrower_than_that_of_order_statistics() {
-        let mut one = run(1, 1.0);
-        let wide = compare(&one, &run(2, 1.0))[0].interval;
-        one.series[0].intervals.clear();
-        let mut other = run(2, 1.0);
-        other.series[0].intervals.clear();
-        let narrow = compare(&one, &other)[0].interval;
-        assert!(narrow.0 >= wide.0 && narrow.1 <= wide.1, "{narrow:?} {wide:?}");
-    }
-
-    #[test]
-    fn figures_that_are_not_valid_decide_nothing() {
-        let mut b = run(1, 2.0);
-        b.series[0].invalid.push("a busy machine".to_owned());
-        let compared = compare(&run(0, 1.0), &b);
-        assert!(compared.iter().all(|it| it.verdict == Verdict::Undecided) && !compared.is_empty());
-    }
-
-    #[test]
-    fn a_transport_that_only_one_run_has_is_left_out() {
-        let (a, b) = (crate::sample::run(3, 5, 400), crate::sample::run(1, 5, 400));
-        let names: Vec<_> = compare(&a, &b).into_iter().map(|it| it.name).collect();
-        assert_eq!(names, ["websocket p50", "websocket p90", "websocket p99"]);
-    }
-
-    #[test]
-    fn the_table_fits_a_terminal() {
-        let compared = compare(&rounds(0, 1.0), &rounds(1, 2.0));
-        let table = table(&compared);
-        assert_eq!(table.lines().count(), 1 + compared.len());
-        assert!(table.lines().all(|line| line.chars().count() < 80), "{table}");
-        assert!(table.contains("slower"), "{table}");
-    }
 }

@@ -61,15 +61,15 @@ const LOADS_ALIKE_SHARE: f64 = 0.05;
 
 /// As many users who send as much, of those that may be compared.
 pub(crate) fn are_loaded_alike(rows: &[Row]) -> bool {
-    let mut compared = rows.iter().filter(|row| row.may_be_compared()).map(|row| &row.summary);
-    let Some(first) = compared.next() else {
-        return true;
-    };
-    compared.all(|row| {
-        let less = row.offered_per_s.min(first.offered_per_s);
-        let more = row.offered_per_s.max(first.offered_per_s);
-        row.users == first.users && more <= less * (1.0 + LOADS_ALIKE_SHARE)
-    })
+    let load = |row: &Row| (row.summary.users, row.summary.offered_per_s);
+    let mut compared = rows.iter().filter(|row| row.may_be_compared()).map(load);
+    compared.next().is_none_or(|first| compared.all(|load| are_loads_alike(load, first)))
+}
+
+/// As many users, and messages per second that differ by no more than schedules of one rate do.
+pub(crate) fn are_loads_alike(one: (u64, f64), other: (u64, f64)) -> bool {
+    let (less, more) = (one.1.min(other.1), one.1.max(other.1));
+    one.0 == other.0 && more <= less * (1.0 + LOADS_ALIKE_SHARE)
 }
 
 #[cfg(test)]

@@ -158,10 +158,12 @@ mod tests {
     fn what_is_not_as_it_is_described_is_refused_with_its_place() {
         let row =
             json!({ "name": "sse p50", "a": 1, "b": 2, "interval": [0.5, 2], "verdict": "slower" });
-        let object = |row: &Value| json!({ "schema": 1, "percentiles": [row] });
+        let object = |row: &Value| {
+            json!({ "schema": 1, "percentiles": [row], "notes": [], "report": "compare.html" })
+        };
         assert_eq!(found(&object(&row)), Ok(()));
         for (field, value, expected) in [
-            ("a", json!("1"), "/percentiles/0/a is not of type \"integer\""),
+            ("a", json!("1"), "/percentiles/0/a is not of type [\"integer\",\"null\"]"),
             ("a", json!(-1), "/percentiles/0/a is too small"),
             ("interval", json!([1]), "/percentiles/0/interval breaks minItems"),
             ("verdict", json!("so so"), "/percentiles/0/verdict is none of those"),
@@ -177,7 +179,7 @@ mod tests {
         let other_version = found(&other).expect_err("it is of another version");
         assert_eq!(other_version, "common.json: /schema is another constant");
         let less = found(&json!({ "schema": 1 })).expect_err("a field is missing");
-        assert!(less.ends_with("it lacks percentiles"), "{less}");
+        assert!(less.ends_with("it lacks percentiles, notes, report"), "{less}");
     }
 
     /// A keyword that is not known shows where it is met; what no test prints is met here.

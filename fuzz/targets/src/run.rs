@@ -17,6 +17,8 @@ pub fn run(input: &[u8]) {
     show(&run);
     let compared = compare::compare(&run, &run);
     let _told = compare::table(&compared);
+    let _page = compare::page(["one", "two"], (&run, &run), &compared);
+    let _notes = compare::notes(&run, &run);
     let parts = [("one".to_owned(), run.clone()), ("two".to_owned(), run)];
     match merge::merge(&parts, "racetrack report merge one two".to_owned()) {
         Ok(merged) => show(&merged),

@@ -22,10 +22,12 @@ mod crowd;
 mod figures;
 mod tables;
 
+pub(crate) use tables::scrolling;
+
 /// The file's name in a run directory.
 pub const FILE: &str = "report.html";
 
-const STYLE: &str = include_str!("html/style.css");
+pub(crate) const STYLE: &str = include_str!("html/style.css");
 
 /// The exporter.
 #[derive(Debug, Clone, Copy)]

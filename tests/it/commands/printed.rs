@@ -44,8 +44,12 @@ fn what_the_tour_and_its_comparison_print_is_as_their_schemas_say() {
         version.trim_end().strip_prefix("racetrack "),
         run["environment"]["racetrack"].as_str()
     );
-    let (code, compared) = printed(dir.path(), "report compare run run", "report-compare");
+    let compare = "report compare run run --out beside";
+    let (code, compared) = printed(dir.path(), compare, "report-compare");
     assert!(matches!(code, Some(0 | 3)), "a run is not slower than itself: {compared}");
+    let page = fs::read_to_string(dir.path().join("beside/compare.html")).expect("a page");
+    assert_eq!(compared["report"], "beside/compare.html");
+    assert!(page.contains("Verdict: ") && page.contains("socketio-polling"), "{page}");
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::summary::{Percentiles, Summary};
 use crate::units::{bytes, count, duration_us, latency, number, or_absent, plural};
 
 /// A table in a box that scrolls.
-pub(super) fn scrolling(label: &str, table: &Markup) -> Markup {
+pub(crate) fn scrolling(label: &str, table: &Markup) -> Markup {
     html! {
         div.scroll tabindex="0" role="region" aria-label=(label) { (table) }
     }
