@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use anyhow::{Context, ensure};
 use clap::{Args, Subcommand};
 use reports::compare;
-use reports::verdict::Standing;
 use reports::merge::merge;
+use reports::verdict::Standing;
 use serde_json::json;
 
 use crate::environment;

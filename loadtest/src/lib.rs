@@ -60,6 +60,7 @@ mod live;
 mod missing;
 mod name;
 mod probe;
+mod readers;
 mod sampler;
 mod scenario;
 mod series;

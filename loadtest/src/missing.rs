@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use reports::run::HistogramDump;
 
-use crate::ledger::{Fate, Ledger};
+use crate::ledger::{Fate, Ledger, Record};
 
 /// The waits for the missing messages of a window, by the second in which each was due.
 pub(crate) struct Missing(BTreeMap<u64, BTreeMap<u64, u64>>);
@@ -16,9 +16,7 @@ impl Missing {
     pub(crate) fn read(ledger: &Ledger, window: &Range<u64>, drained_us: u64) -> Self {
         let mut seconds: BTreeMap<u64, BTreeMap<u64, u64>> = BTreeMap::new();
         ledger.for_each(|record| {
-            let is_own = !record.foreign && window.contains(&record.intended_us);
-            let is_missing = matches!(ledger.fate(record), Fate::Lost | Fate::Misdelivered);
-            if is_own && (is_missing || ledger.has_failed(record)) {
+            if is_missing(ledger, record, window) {
                 let second = (record.intended_us - window.start) / 1_000_000;
                 let waited_us = drained_us.saturating_sub(record.intended_us);
                 *seconds.entry(second).or_default().entry(waited_us).or_default() += 1;
@@ -39,6 +37,14 @@ impl Missing {
         let waits = self.0.get(&second).into_iter().flatten();
         HistogramDump(waits.map(|(waited_us, count)| (*waited_us, *count)).collect())
     }
+}
+
+/// True of a message of this generator that was due in `window` and did not reach the partner
+/// without an excuse.
+pub(crate) fn is_missing(ledger: &Ledger, record: &Record, window: &Range<u64>) -> bool {
+    let is_own = !record.foreign && window.contains(&record.intended_us);
+    let is_gone = matches!(ledger.fate(record), Fate::Lost | Fate::Misdelivered);
+    is_own && (is_gone || ledger.has_failed(record))
 }
 
 #[cfg(test)]

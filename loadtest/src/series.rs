@@ -1,6 +1,5 @@
 //! From what was booked and observed to one [`Series`].
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use reports::part::Crossing;
@@ -12,11 +11,11 @@ use reports::units;
 
 use crate::cores::Cores;
 use crate::crossing;
-use crate::ledger::Fate;
 use crate::missing::Missing;
 use crate::options::Options;
 use crate::preflight::Keeping;
 use crate::process::Usage;
+use crate::readers;
 use crate::recorder::Figures;
 use crate::scenario::{Observed, Reading, Stage};
 use crate::trial::Trial;
@@ -123,29 +122,16 @@ impl Finished<'_> {
         if self.trial.mix.kinds().nth(1).is_none() {
             return Vec::new();
         }
-        let mut latencies: BTreeMap<_, _> =
-            self.trial.mix.kinds().map(|kind| (kind, latency_histogram())).collect();
-        self.stage.ledger.for_each(|record| {
-            let is_of_the_window = self.observed.window.contains(&record.intended_us);
-            let is_delivered = record.fate() != Fate::Misdelivered;
-            let reader = record.reader().filter(|_| is_of_the_window && is_delivered);
-            if let (Some(reader), Some(at_us)) = (reader, record.received_us) {
-                let latency = latencies.get_mut(&route.kind_of(reader)).expect("it is in the mix");
-                latency.saturating_record(at_us.saturating_sub(record.intended_us));
-            }
-        });
+        let Observed { window, drained_us, .. } = &self.observed;
+        let (kinds, kind_of) = (self.trial.mix.kinds(), |person| route.kind_of(person));
+        let mut all = readers::read(&self.stage.ledger, window, *drained_us, kinds, kind_of);
         let shard = self.stage.ledger.shard;
-        let own = || (0..self.options.users).filter(|person| shard.owns(*person));
-        let people = |kind| own().filter(|person| route.kind_of(*person) == kind).count() as u64;
-        latencies
-            .iter()
-            .map(|(kind, latency)| Readers {
-                transport: kind.name().to_owned(),
-                users: people(*kind),
-                latency_us: HistogramDump::from(latency),
-                missing_us: HistogramDump::default(),
-            })
-            .collect()
+        for person in (0..self.options.users).filter(|person| shard.owns(*person)) {
+            let name = route.kind_of(person).name();
+            let of_its_kind = all.iter_mut().find(|it| it.transport == name);
+            of_its_kind.expect("it is in the mix").users += 1;
+        }
+        all
     }
 
     /// Messages of the window that could not be said, because there was nobody to say them to.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use reports::Quantile;
 use reports::units::duration_us;
 
 use crate::recorder::Figures;
@@ -40,7 +41,8 @@ pub struct Evidence {
 
 /// Why the figures must not be trusted; empty when they may be. The rules:
 ///
-/// 1. Send lag p99 is at most a tenth of latency p99, or 200 us where that is more.
+/// 1. Send lag p99 is at most a tenth of latency p99, or 200 us where that is more. Where there are
+///    too few messages for p99, the highest percentile below it that there are enough for is judged.
 /// 2. At least 99 % of the messages that could be sent were sent before the window closed.
 ///    Messages of a person without a partner could not.
 /// 3. The generator used at most 80 % of the cores it may call its own. With a server on the same
@@ -64,18 +66,28 @@ pub fn reasons(figures: &Figures, evidence: &Evidence) -> Vec<String> {
 }
 
 fn late(figures: &Figures, evidence: &Evidence) -> Option<String> {
-    let lag_us = figures.send_lag.value_at_quantile(0.99);
-    let latency_us = figures.latency.value_at_quantile(0.99);
+    let quantile = judged(figures.latency.len().min(figures.send_lag.len()));
+    let lag_us = figures.send_lag.value_at_quantile(quantile.as_fraction());
+    let latency_us = figures.latency.value_at_quantile(quantile.as_fraction());
     let lag_us_max = (latency_us / 10).max(SEND_LAG_US_HARMLESS);
     (lag_us > lag_us_max).then(|| {
+        let percent = quantile.percent();
         format!(
-            "send lag p99 is {}, more than the {} that a latency p99 of {} allows{}",
+            "send lag p{percent} is {}, more than the {} that a latency p{percent} of {} allows{}",
             duration_us(lag_us as f64),
             duration_us(lag_us_max as f64),
             duration_us(latency_us as f64),
             disturbance(evidence)
         )
     })
+}
+
+/// The percentile by which a window of so many messages is judged: the highest up to p99 that a report
+/// shows of them. p99 of a hundred messages is one of them.
+fn judged(messages: u64) -> Quantile {
+    let ladder = [Quantile::P99, Quantile::P95, Quantile::P90];
+    let shown = ladder.into_iter().find(|quantile| messages >= quantile.samples_min());
+    shown.unwrap_or(Quantile::P50)
 }
 
 /// The usual reason for a late generator on a machine that is not alone; a hint and no verdict,
@@ -165,6 +177,21 @@ mod tests {
     fn a_late_generator_is_not_believed() {
         expect_one(&reasons(&figures(300, 1_000), &evidence()), "send lag p99 is 300 µs");
         expect_one(&reasons(&figures(1_200, 10_000), &evidence()), "send lag p99");
+    }
+
+    #[test]
+    fn short_window_is_judged_by_a_percentile_that_its_report_shows() {
+        let of = |messages: u64| judged(messages).percent();
+        assert_eq!([5, 100, 300, 999, 1_000].map(of), ["50", "90", "95", "95", "99"]);
+        let mut figures = figures(100, 1_000);
+        figures.send_lag.reset();
+        figures.latency.reset();
+        figures.send_lag.saturating_record_n(100, 290);
+        figures.send_lag.saturating_record_n(9_000, 10);
+        figures.latency.saturating_record_n(1_000, 300);
+        assert_eq!(reasons(&figures, &evidence()), Vec::<String>::new(), "ten of 300 were late");
+        figures.send_lag.saturating_record_n(9_000, 10);
+        expect_one(&reasons(&figures, &evidence()), "send lag p95 is 9");
     }
 
     #[test]

@@ -158,9 +158,7 @@ mod tests {
     fn what_is_not_as_it_is_described_is_refused_with_its_place() {
         let row =
             json!({ "name": "sse p50", "a": 1, "b": 2, "interval": [0.5, 2], "verdict": "slower" });
-        let object = |row: &Value| {
-            json!({ "schema": 1, "percentiles": [row], "notes": [], "report": "compare.html" })
-        };
+        let object = |row: &Value| json!({ "schema": 1, "percentiles": [row], "notes": [], "report": "compare.html" });
         assert_eq!(found(&object(&row)), Ok(()));
         for (field, value, expected) in [
             ("a", json!("1"), "/percentiles/0/a is not of type [\"integer\",\"null\"]"),

@@ -1,9 +1,9 @@
 //! The look of a transport: colour, dash pattern and marker, fixed by its name in every report.
 //!
-//! The six transports of the server have a look each. Any other name (another server, a mix, an
-//! interval of short polling) takes one of the remaining 30 by the hash of the name; two such names of
-//! one report that hash alike take neighbouring looks. The order of the run never matters, so two
-//! reports can be laid side by side.
+//! The six transports of the server have a look each, and so have the other names that the load suite
+//! gives: the peers, a mix, the usual intervals of short polling. Any further name takes one of the
+//! looks that are left by its hash; two such names of one report that hash alike take neighbouring
+//! looks. The order of the run never matters, so two reports can be laid side by side.
 //!
 //! The colours themselves are the page's (`--s0` to `--s5`), chosen to differ for every common
 //! kind of colour blindness.
@@ -21,6 +21,26 @@ pub const STYLES: usize = 6;
 /// The transports whose looks are fixed, by colour; the markers are in the same order.
 const FIXED: [&str; STYLES] =
     ["short-poll", "long-poll", "sse", "websocket", "socketio-websocket", "socketio-polling"];
+
+/// Further names whose looks are fixed, in the order of [`other_look`].
+const NAMED: [&str; 13] = [
+    "mix",
+    "node-socketio-websocket",
+    "node-socketio-polling",
+    "node-mix",
+    "short-poll-50ms",
+    "short-poll-100ms",
+    "short-poll-200ms",
+    "short-poll-250ms",
+    "short-poll-500ms",
+    "short-poll-1s",
+    "short-poll-2s",
+    "short-poll-5s",
+    "short-poll-10s",
+];
+
+/// Looks besides those of [`FIXED`].
+const OTHERS: usize = STYLES * (STYLES - 1);
 
 const DASHES: [&str; STYLES] = ["", "7 3", "2 3", "9 3 2 3", "4 2", "12 4"];
 
@@ -44,9 +64,13 @@ impl Marks {
         let mut others: Vec<&str> = names.into_iter().collect();
         others.sort_unstable();
         others.dedup();
+        for &name in &others {
+            marks.extend(fixed(name).map(|mark| (name.to_owned(), mark)));
+        }
         for name in others {
-            let mark = fixed(name).unwrap_or_else(|| hashed(name, &marks));
-            marks.insert(name.to_owned(), mark);
+            if !marks.contains_key(name) {
+                marks.insert(name.to_owned(), hashed(name, &marks));
+            }
         }
         Self(marks)
     }
@@ -72,21 +96,24 @@ impl Marks {
 }
 
 fn fixed(name: &str) -> Option<Mark> {
-    let place = FIXED.iter().position(|known| *known == name)?;
-    Some(Mark { colour: place, shape: place })
+    let place = |names: &[&str]| names.iter().position(|known| *known == name);
+    let known = place(&FIXED).map(|place| Mark { colour: place, shape: place });
+    known.or_else(|| place(&NAMED).map(other_look))
 }
 
-/// A look off the diagonal, which the fixed ones fill; the next one where it is taken.
+/// The n-th look off the diagonal, which those of [`FIXED`] fill.
+fn other_look(nth: usize) -> Mark {
+    let colour = nth % STYLES;
+    Mark { colour, shape: (colour + 1 + nth / STYLES) % STYLES }
+}
+
+/// A look that no known name has; the next one where it is taken.
 fn hashed(name: &str, taken: &BTreeMap<String, Mark>) -> Mark {
-    const FREE: usize = STYLES * (STYLES - 1);
-    let first = (fnv1a(name) % FREE as u64) as usize;
-    let look = |nth: usize| {
-        let colour = nth % STYLES;
-        Mark { colour, shape: (colour + 1 + nth / STYLES) % STYLES }
-    };
-    let mut looks = (0..FREE).map(|step| look((first + step) % FREE));
-    let free = looks.find(|mark| !taken.values().any(|other| other == mark));
-    free.unwrap_or_else(|| look(first))
+    let unnamed = OTHERS - NAMED.len();
+    let first = NAMED.len() + (fnv1a(name) % unnamed as u64) as usize;
+    let places = (first..OTHERS).chain(NAMED.len()..first).chain(0..NAMED.len());
+    let free = places.map(other_look).find(|mark| !taken.values().any(|other| other == mark));
+    free.unwrap_or_else(|| other_look(first))
 }
 
 /// Fowler, Noll and Vo's hash (FNV-1a, 64 bits): the same in every version of every program.
@@ -198,6 +225,18 @@ mod tests {
         }
         let looks: std::collections::BTreeSet<Mark> = FIXED.map(|it| all.get(it)).into();
         assert_eq!(looks.len(), STYLES);
+    }
+
+    #[test]
+    fn every_name_of_the_load_suite_has_a_look_of_its_own_in_any_company() {
+        let names = || FIXED.into_iter().chain(NAMED);
+        let all = Marks::of(names());
+        let looks: std::collections::BTreeSet<Mark> = names().map(|it| all.get(it)).collect();
+        assert_eq!(looks.len(), FIXED.len() + NAMED.len());
+        for name in names() {
+            assert_eq!(Marks::of([name]).get(name), all.get(name), "{name}");
+            assert_eq!(Marks::of([name, "a", "b", "c"]).get(name), all.get(name), "{name}");
+        }
     }
 
     #[test]
