@@ -5,6 +5,7 @@
 
 mod dishonest;
 mod failing;
+mod frozen;
 mod moving;
 
 use std::ffi::OsString;
