@@ -119,6 +119,15 @@ fn check(run: &Run) -> Result<(), TestCaseError> {
             || is_fastest && headline.contains("was the lowest as well");
         prop_assert_eq!(bold(&page, "server CPU") == [nth], is_cheapest, "{}: {}", name, headline);
     }
+    for (nth, series) in run.series.iter().enumerate() {
+        let name = &series.transport;
+        let is_told = headline.contains(&format!("{name} had the lowest p99"));
+        let is_fastest = headline.contains(&format!("{name} was fastest"));
+        let is_bold = bold(&page, "p99") == [nth];
+        prop_assert!(!is_told || is_bold, "{}: {}", name, headline);
+        let is_ranked = headline.contains("fastest: ") || headline.contains("too close");
+        prop_assert!(!is_bold || !is_ranked || is_told || is_fastest, "{}: {}", name, headline);
+    }
     if headline.contains("too close") || headline.contains("different loads") {
         prop_assert_eq!(bold(&page, "p50"), Vec::<usize>::new(), "{}", headline);
     }

@@ -283,7 +283,12 @@ fn with_cheapest(rows: &[Row], sentence: String) -> String {
 /// Who leads by the median, who by the cost, and who comes last, as far as intervals can tell.
 fn ranked(rows: &[Row], are_all: bool) -> String {
     let (speed, cost) = (rank(&P50, rows), rank(&SERVER_CPU, rows));
-    let mut sentences = vec![leaders(rows, &speed, are_all)];
+    let tail = rank(&P99, rows).best();
+    let mut sentences = vec![leaders(rows, &speed, tail, are_all)];
+    sentences.extend(tail.filter(|best| speed.best() != Some(*best)).map(|best| {
+        let row = &rows[best];
+        format!("{} had the lowest p99: {}.", row.name(), shown(&P99, row))
+    }));
     sentences.extend(cheapest(rows, &speed, &cost));
     sentences.extend(speed.worst.map(|worst| {
         let row = &rows[worst];
@@ -292,7 +297,8 @@ fn ranked(rows: &[Row], are_all: bool) -> String {
     sentences.join(" ")
 }
 
-fn leaders(rows: &[Row], speed: &Ranking, are_all: bool) -> String {
+/// Who leads by the median; of those who share the lead p99 is told too, unless one has the lowest.
+fn leaders(rows: &[Row], speed: &Ranking, tail: Option<usize>, are_all: bool) -> String {
     let scope = if are_all { "" } else { "Of those that may be compared, " };
     if let Some(best) = speed.best() {
         let row = &rows[best];
@@ -302,11 +308,9 @@ fn leaders(rows: &[Row], speed: &Ranking, are_all: bool) -> String {
     let each = |of: &dyn Fn(&Row) -> String| {
         listed(&leaders.iter().map(|row| of(row)).collect::<Vec<_>>())
     };
-    let tail = if leaders.iter().all(|row| (P99.measured)(row).is_some()) {
-        format!(", p99 {}", each(&|row| shown(&P99, row)))
-    } else {
-        String::new()
-    };
+    let are_tied = tail.is_none() && leaders.iter().all(|row| (P99.measured)(row).is_some());
+    let tail =
+        if are_tied { format!(", p99 {}", each(&|row| shown(&P99, row))) } else { String::new() };
     format!(
         "{scope}{} were too close to tell apart: p50 {}{tail}.",
         each(&|row| row.name().to_owned()),

@@ -14,7 +14,7 @@ const FACTOR_MIN: f64 = 8.0;
 /// So much of the axis must be empty, by the logarithm.
 const EMPTY_SHARE_MIN: f64 = 0.3;
 /// What is left of it.
-const GAP_SHARE: f64 = 0.06;
+const GAP_SHARE: f64 = 0.08;
 /// The least room of a crowd, as a share of what both have.
 const CROWD_SHARE_MIN: f64 = 0.25;
 

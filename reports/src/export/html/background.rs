@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use super::tables::{headings, scrolling};
-use crate::export;
+use crate::export::{self, File};
 use crate::run::{Run, SimulationSummary};
 use crate::units::{bytes, count, number, plural};
 
@@ -146,16 +146,23 @@ fn generators(run: &Run) -> Markup {
     }
 }
 
-/// The files that lie beside the page, as links.
+/// The files that lie beside the page, as links; those of one kind together.
 pub(super) fn files(run: &Run) -> Markup {
     let all = export::all().into_iter().flat_map(|exporter| exporter.files(run));
+    let all: Vec<File> = all.filter(|it| it.name != super::FILE).collect();
     html! {
         section aria-labelledby="files" {
             h2 id="files" { "The raw figures" }
             p { "They lie in the folder of this page." }
             ul.files {
-                @for file in all.filter(|it| it.name != super::FILE) {
-                    li { a href=(file.name) { (file.name) } ": " (file.what) }
+                @for alike in all.chunk_by(|one, other| one.what == other.what) {
+                    li {
+                        (alike[0].what) ": "
+                        @for (nth, file) in alike.iter().enumerate() {
+                            @if nth > 0 { ", " }
+                            a href=(file.name) { (file.name) }
+                        }
+                    }
                 }
             }
         }
