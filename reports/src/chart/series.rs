@@ -119,6 +119,7 @@ impl Panels {
         let lags = series.intervals.iter().map(|it| (it.second, float(it.send_lag_us_p99)));
         let content = html! {
             (frame.draw())
+            (rounds(&frame, series))
             g class=(mark.class()) {
                 (heat(&frame, &series.intervals))
                 (draw(&frame, uppers, "curve thin"))
@@ -143,6 +144,7 @@ impl Panels {
         let received = series.intervals.iter().map(|it| (it.second, float(Some(it.received))));
         let content = html! {
             (frame.draw())
+            (rounds(&frame, series))
             g class=(mark.class()) {
                 (draw(&frame, sent, "curve thin"))
                 (draw(&frame, received, "curve"))
@@ -168,6 +170,7 @@ impl Panels {
         };
         let content = html! {
             (frame.draw())
+            (rounds(&frame, series))
             g class=(mark.class()) {
                 (draw(&frame, line(1), "curve thin"))
                 (draw(&frame, line(0), "curve"))
@@ -179,6 +182,17 @@ impl Panels {
             series.transport,
         );
         Some(image(Size::Panel, &label, &content))
+    }
+}
+
+/// A line where each round but the first begins.
+fn rounds(frame: &Frame, series: &Series) -> Markup {
+    let (_, top, _, bottom) = frame.edges();
+    html! {
+        @for start in series.round_starts.iter().skip(1) {
+            @let x = super::px(frame.x_px(*start as f64 - 0.5));
+            line.round x1=(x) x2=(x) y1=(super::px(top)) y2=(super::px(bottom)) {}
+        }
     }
 }
 
@@ -305,6 +319,18 @@ mod tests {
         let panels = Panels::for_all(&alike).expect("busy seconds");
         assert_eq!(panels.groups(&alike).len(), 1);
         assert_eq!(orders(&[Some(1.0), None, Some(7.0), Some(70.0)]), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn each_round_but_the_first_begins_at_a_line_of_every_panel() {
+        let mut series = crate::sample::run(1, 6, 200).series;
+        series[0].round_starts = vec![0, 2, 4];
+        let panels = Panels::for_all(&series).expect("six busy seconds");
+        let mark = Marks::default().get("websocket");
+        let cores = panels.cores(0, &series[0], mark).expect("the sample has them");
+        for drawn in [panels.latency(0, &series[0], mark), panels.rate(&series[0], mark), cores] {
+            assert_eq!(drawn.into_string().matches("class=\"round\"").count(), 2);
+        }
     }
 
     #[test]

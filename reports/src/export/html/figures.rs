@@ -103,13 +103,16 @@ pub(super) fn over_time(run: &Run, marks: &Marks) -> Markup {
             h2 id="over-time" { "Over time" }
             @if let Some(panels) = &panels {
                 p {
-                    "Latency: the thick line is the median, the thin one the " (panels.upper().name())
+                    "Latency: the thick line is the median, the dashed one the " (panels.upper().name())
                     " of the messages that were due in each "
                     @match seconds_each { 1 => "second", _ => { (seconds_each) " s" } }
                     ", behind them all messages (the darker, \
                      the more); dotted is the send lag (p99). Messages: the thick line is those received, \
-                     the thin one those sent. Cores: the thick line is the server, the thin one the \
+                     the dashed one those sent. Cores: the thick line is the server, the dashed one the \
                      generator. " (scales(&panels.groups(&series)))
+                    @if series.iter().any(|it| it.round_starts.len() > 1) {
+                        " An upright line is where the next round begins, against a new server."
+                    }
                     @if seconds_each > 1 {
                         " Counts and cores are those of the mean second, the send lag that of the \
                          worst; intervals.csv has every second."
