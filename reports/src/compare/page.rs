@@ -64,12 +64,21 @@ fn sentences(compared: &[Compared]) -> Vec<String> {
     ];
     let of = |verdict| compared.iter().filter(move |it| it.verdict == verdict);
     let told = named.into_iter().filter_map(|(verdict, what)| {
-        let names: Vec<String> = of(verdict).map(|it| it.name.clone()).collect();
-        (!names.is_empty()).then(|| format!("{what} {}.", listed(&names)))
+        let all: Vec<&Compared> = of(verdict).collect();
+        let names: Vec<String> =
+            all.chunk_by(|one, other| one.transport == other.transport).map(names).collect();
+        (!names.is_empty()).then(|| format!("{what} {}.", names.join("; ")))
     });
     let alike = of(Verdict::NoDifference).count() as u64;
     let alike = (alike > 0).then(|| format!("No difference in {}.", plural(alike, "percentile")));
     told.chain(alike).collect()
+}
+
+/// `websocket p50, p90 and p99`.
+fn names(of_one: &[&Compared]) -> String {
+    let percentiles: Vec<String> =
+        of_one.iter().map(|it| format!("p{}", it.quantile.percent())).collect();
+    format!("{} {}", of_one[0].transport, listed(&percentiles))
 }
 
 fn table_section(compared: &[Compared], marks: &Marks) -> Markup {
