@@ -25,7 +25,7 @@ mod tests;
 mod wire;
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -296,7 +296,8 @@ impl client::Connect for SimConnector {
     ///
     /// # Errors
     ///
-    /// `ConnectionRefused` if nobody listens or the network is partitioned;
+    /// `ConnectionRefused` if nobody listens, as where the server's process is gone, or the network is
+    /// partitioned;
     /// `NotFound` if no host has that name.
     async fn connect(&self) -> io::Result<SimStream> {
         let arrives = |side: Side| {
@@ -309,7 +310,15 @@ impl client::Connect for SimConnector {
         let redirect = lock(&self.network.weather).redirect.clone();
         let host = redirect.unwrap_or_else(|| self.target.0.clone());
         self.network.check_server(&host)?;
-        let inner = TcpStream::connect((host, self.target.1)).await?;
+        let inner = TcpStream::connect((host.as_str(), self.target.1)).await.map_err(|error| {
+            match error.kind() {
+                // turmoil's words are the address alone.
+                ErrorKind::ConnectionRefused => {
+                    io::Error::new(error.kind(), format!("{host} refuses connections"))
+                }
+                _ => error,
+            }
+        })?;
         // The server has accepted; its word that it has does not come through.
         self.network.weather(arrives(Side::Server)).await;
         self.network.attach(inner, Side::Client, Some(&self.owner))

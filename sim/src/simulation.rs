@@ -176,14 +176,18 @@ fn epoch() -> SystemTime {
 fn serve(sim: &mut Sim<'static>, plan: &Plan, network: &Network, pulses: &Pulses) -> Servers {
     let names = host_names(plan);
     let processes: Vec<_> = names.into_iter().map(|name| (name, Process::default())).collect();
+    if let Some((_, first)) = processes.first() {
+        first.set_up();
+    }
     for (name, process) in &processes {
         let (process, network, config) = (process.clone(), network.clone(), plan.server.clone());
         let (pulses, host) = (pulses.clone(), *name);
         sim.host(*name, move || {
             pulses.feel(host);
-            process.start(network.clone(), config.clone())
+            process.serve(network.clone(), config.clone())
         });
     }
+    // Nobody connects to it before it takes over, and a host that runs slows every step.
     for (name, _) in processes.iter().skip(1) {
         sim.crash(*name);
     }

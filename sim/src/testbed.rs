@@ -28,7 +28,7 @@
 //! ```
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -42,6 +42,7 @@ use serde::Serialize;
 use turmoil::Sim;
 
 use crate::determinism::{self, TraceReport, clock, trace};
+use crate::host::Process;
 use crate::names::{listed, unknown};
 use crate::net::{Hosts, Limits, Network, SimConnector, SimListener, SimStream};
 use crate::plan::Settings;
@@ -136,7 +137,8 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
     }
 
     /// A server on a host of that name, listening on [`PORT`]. It is called again whenever the host
-    /// starts anew, and finds nothing of what its last life kept in memory unless it is shared.
+    /// starts anew, and finds nothing of what its last life kept in memory unless it is shared. When it
+    /// returns, its process has ended: its connections are reset, and new ones are refused.
     #[must_use]
     pub fn server<F, S>(mut self, name: &str, serve: S) -> Self
     where
@@ -174,7 +176,8 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
         self
     }
 
-    /// A server's process is killed, and started anew after `down_ms`.
+    /// A server's process is killed, and started anew after `down_ms`; meanwhile its system refuses
+    /// connections.
     #[must_use]
     pub fn crash(mut self, at_ms: u64, server: &str, down_ms: u64) -> Self {
         let crash = (Duration::from_millis(at_ms), Trouble::Crash(server.to_owned()));
@@ -239,16 +242,19 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
         });
         let mut sim = simulation::world(self.seed, &self.settings, RUN_MAX);
         let pulses = Pulses::default();
+        let mut processes = BTreeMap::new();
         for (name, service) in self.servers {
             let (network, pulses, host) = (network.clone(), pulses.clone(), name.clone());
-            let service = Rc::new(service);
+            let (service, process) = (Rc::new(service), Process::default());
+            process.set_up();
+            processes.insert(name.clone(), process.clone());
             sim.host(name, move || {
                 pulses.feel(&host);
                 let (network, service) = (network.clone(), Rc::clone(&service));
-                async move {
+                process.host(process.is_up().then(|| async move {
                     let listener = SimListener::bind(network, PORT).await?;
-                    Ok(service(listener).await?)
-                }
+                    service(listener).await
+                }))
             });
         }
         let history = History::default();
@@ -261,7 +267,7 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
                 visit.await
             });
         }
-        let ended = steps(&mut sim, &network, &pulses, self.troubles);
+        let ended = steps(&mut sim, &network, &processes, &pulses, self.troubles);
         network.crash(|| drop(sim));
         ended.map(|struck| (history.take(), struck)).map_err(|error| error.to_string())
     }
@@ -271,6 +277,7 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
 fn steps(
     sim: &mut Sim<'_>,
     network: &Network,
+    processes: &BTreeMap<String, Process>,
     pulses: &Pulses,
     mut troubles: Vec<(Duration, Trouble)>,
 ) -> turmoil::Result<Vec<usize>> {
@@ -280,8 +287,11 @@ fn steps(
     loop {
         clock::set_now(sim.elapsed());
         pulses.record();
+        for (host, process) in processes.iter().filter(|(_, process)| process.take_exited()) {
+            process.kill(sim, network, host);
+        }
         while let Some((_, trouble)) = troubles.next_if(|(at, _)| *at <= sim.elapsed()) {
-            struck.extend(trouble.strike(sim, network));
+            struck.extend(trouble.strike(sim, network, processes));
         }
         let is_over = sim.step()?;
         if determinism::has_escaped() {
@@ -297,15 +307,17 @@ fn steps(
 
 impl Trouble {
     /// How much it touched; nothing is said of a start.
-    fn strike(self, sim: &mut Sim<'_>, network: &Network) -> Option<usize> {
+    fn strike(
+        self,
+        sim: &mut Sim<'_>,
+        network: &Network,
+        processes: &BTreeMap<String, Process>,
+    ) -> Option<usize> {
         match self {
             Self::Network(strike) => Some(strike(network)),
-            Self::Crash(server) => {
-                let address = sim.lookup(server.as_str());
-                Some(network.crash_server(address, || sim.crash(server)))
-            }
+            Self::Crash(server) => Some(processes[&server].kill(sim, network, &server)),
             Self::Start(server) => {
-                sim.bounce(server);
+                processes[&server].start(sim, &server);
                 None
             }
         }

@@ -1,4 +1,4 @@
-//! What a testbed says of names that nobody has.
+//! What a testbed says of names that nobody has, and what a server is like whose process is gone.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -98,4 +98,54 @@ fn a_connection_to_an_unknown_server_fails_with_the_names_that_there_are() {
         Ok(())
     }));
     assert!(passed_on.contains(r#"no server is named "shopp""#), "{passed_on}");
+}
+
+/// How `eve` fares who connects at these times of a run, in milliseconds: the kind of the error if there is
+/// one, and whether it takes longer than the way there.
+fn attempts(testbed: Testbed<String>, at_ms: &'static [u64]) -> Vec<String> {
+    let run = testbed.client("eve", move |eve| async move {
+        for at_ms in at_ms {
+            let now = || turmoil::sim_elapsed().expect("within a host");
+            sleep(Duration::from_millis(*at_ms) - now()).await;
+            let begun = now();
+            let connected = eve.connect("shop").await.map(drop).map_err(|error| error.kind());
+            let when = if now() - begun <= AT_ONCE { "at once" } else { "late" };
+            eve.note(format!("{connected:?} {when}"));
+        }
+        Ok(())
+    });
+    let run = run.latency_ms(10..=10).run().expect("nothing else goes wrong");
+    run.history.into_iter().map(|noted| noted.what).collect()
+}
+
+/// One way of 10 ms, and two ticks.
+const AT_ONCE: Duration = Duration::from_millis(20);
+const REFUSED: &str = "Err(ConnectionRefused) at once";
+const TAKEN: &str = "Ok(()) at once";
+
+#[test]
+fn a_server_that_crashed_refuses_connections_until_it_is_back() {
+    let crashed = Testbed::new(1).server("shop", keeps).crash(100, "shop", 400);
+    let told = attempts(crashed, &[50, 95, 110, 300, 600]);
+    // The second is on its way when the server dies.
+    assert_eq!(told, [TAKEN, REFUSED, REFUSED, REFUSED, TAKEN]);
+}
+
+#[test]
+fn a_server_that_returns_resets_its_connections_and_refuses_new_ones() {
+    let ended = Testbed::new(1).server("shop", |mut listener| async move {
+        let kept = (listener.accept().await, listener.accept().await);
+        sleep(Duration::from_millis(100)).await;
+        drop(kept);
+        Ok(())
+    });
+    let reads = |client: Client<String>| async move {
+        let mut stream = client.connect("shop").await?;
+        let read = tokio::io::AsyncReadExt::read(&mut stream, &mut [0]).await;
+        client.note(format!("{read:?}"));
+        Ok(())
+    };
+    let told = attempts(ended.client("ann", reads), &[10, 300]);
+    assert_eq!(told[0], TAKEN, "{told:?}");
+    assert_eq!(told[2], REFUSED, "{told:?}");
 }

@@ -1,6 +1,7 @@
 //! What happens to the server's processes: one, and where the plan rolls, another one beside it.
 //!
-//! New connections go to the current one. The other is down until it takes over.
+//! New connections go to the current one. The other is down until it takes over. Where a process has
+//! ended or was killed, its system refuses connections; where a machine lost its power, nothing answers.
 
 use std::time::Duration;
 
@@ -64,15 +65,12 @@ impl Servers {
     /// to strike.
     pub(crate) fn strike(&mut self, sim: &mut Sim<'_>, kind: FaultKind) -> Option<usize> {
         let (host, process) = &self.processes[self.current];
-        if !sim.is_host_running(*host) {
+        if !process.is_up() {
             return None;
         }
         match kind {
             FaultKind::Crash => Some(self.kill(sim, self.current)),
-            FaultKind::CrashBlackHole => {
-                let address = sim.lookup(*host);
-                Some(self.network.black_out(address, || sim.crash(*host)))
-            }
+            FaultKind::CrashBlackHole => Some(process.cut_power(sim, &self.network, host)),
             FaultKind::Drain => {
                 process.terminate();
                 Some(self.network.open())
@@ -86,7 +84,9 @@ impl Servers {
         let Life { server, number } = struck;
         if self.lives[server] == number {
             // A drain may still be under way; its time is over.
-            self.kill(sim, server);
+            if self.processes[server].1.is_up() {
+                self.kill(sim, server);
+            }
             if server == self.current {
                 self.start(sim, server);
             }
@@ -100,7 +100,7 @@ impl Servers {
         let old = self.current;
         let new = 1 - old;
         let host = self.processes[new].0;
-        if sim.is_host_running(host) {
+        if self.processes[new].1.is_up() {
             // It still drains.
             return None;
         }
@@ -113,14 +113,14 @@ impl Servers {
 
     fn start(&mut self, sim: &mut Sim<'_>, server: usize) {
         self.lives[server] += 1;
-        sim.bounce(self.processes[server].0);
+        let (host, process) = &self.processes[server];
+        process.start(sim, host);
     }
 
-    /// Ends a server's process, if there is one; returns how many connections it had.
+    /// Ends a server's process; returns how many connections it had.
     fn kill(&self, sim: &mut Sim<'_>, server: usize) -> usize {
-        let host = self.processes[server].0;
-        let address = sim.lookup(host);
-        self.network.crash_server(address, || sim.crash(host))
+        let (host, process) = &self.processes[server];
+        process.kill(sim, &self.network, host)
     }
 
     /// Packets between a client host and all servers wait.

@@ -33,11 +33,11 @@ client::kinds! {
     IdleProxy = "idle-proxy",
     /// Nobody: fifty connections are opened at once, and some of them say nothing.
     Storm = "storm",
-    /// The server: it dies and starts anew, remembering nobody.
+    /// The server: it dies and starts anew, remembering nobody; meanwhile connections are refused.
     Crash = "crash",
     /// The server: its machine loses its power, nobody is told, and it starts anew.
     CrashBlackHole = "crash-black-hole",
-    /// The server: it is told to stop, drains, and starts anew.
+    /// The server: it is told to stop, drains, and starts anew; once it has ended, connections are refused.
     Drain = "drain",
     /// The server: another one takes over new connections while it drains.
     RollingDrain = "rolling-drain",
