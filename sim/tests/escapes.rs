@@ -48,6 +48,10 @@ fn handler_that_leaves_the_simulation_is_named_with_its_line() {
         error_of(|| async { drop(tokio::net::TcpStream::connect("shop:80").await) }),
         error_of(|| async { drop(tokio::net::TcpStream::connect("127.0.0.1:80").await) }),
         error_of(|| async { drop(std::process::Command::new("/bin/true").status()) }),
+        error_of(|| async { drop(std::process::Command::new("/bin/true").output()) }),
+        error_of(|| async { drop(tokio::process::Command::new("/bin/true").output().await) }),
+        error_of(|| async { drop(tokio::io::stdout().write_all(b"out").await) }),
+        error_of(|| async { drop(tokio::runtime::Runtime::new()) }),
     ];
     for (told, remedy) in told.iter().zip([
         "serve the listener",
@@ -60,6 +64,10 @@ fn handler_that_leaves_the_simulation_is_named_with_its_line() {
         "connect by the host's name",
         "serve the listener",
         "pass in what starts processes",
+        "pass in what starts processes",
+        "pass in what starts processes",
+        "use std's println!",
+        "use the runtime that runs the service",
     ]) {
         assert!(told.starts_with("simulated code reached past its seed: "), "{remedy}: {told}");
         assert!(told.contains("tests/escapes.rs:") && told.contains(remedy), "{remedy}: {told}");

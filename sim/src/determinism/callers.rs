@@ -59,8 +59,8 @@ const OUR_SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 /// Who made a call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Callers {
-    /// The function of std or tokio that was called.
-    pub(super) function: Option<String>,
+    /// The functions of std or tokio on the way out. The last one is the one that was called.
+    pub(super) functions: Vec<String>,
     /// The library that called it, if it was not the user's own code.
     library: Option<String>,
     /// The nearest function of the user's own, with its place where that is known.
@@ -69,7 +69,7 @@ pub(super) struct Callers {
 
 impl fmt::Display for Callers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(function) = &self.function {
+        if let Some(function) = self.functions.last() {
             write!(f, ", for {function}")?;
         }
         match (&self.user, &self.library) {
@@ -87,7 +87,7 @@ impl Callers {
         let mut callers = Self::default();
         for frame in frames(calls).filter(|frame| !frame.is_the_way_out(way)) {
             if frame.is_ours() {
-                if callers.function.is_some() {
+                if !callers.functions.is_empty() {
                     // What runs the user's code: there was none.
                     return callers;
                 }
@@ -101,7 +101,7 @@ impl Callers {
                 continue;
             }
             match frame.krate() {
-                Some(krate) if CALLED.contains(&krate) => callers.function = Some(frame.path()),
+                Some(krate) if CALLED.contains(&krate) => callers.functions.push(frame.path()),
                 Some(krate) if !SILENT.contains(&krate) => callers.library = Some(frame.path()),
                 _ => {}
             }

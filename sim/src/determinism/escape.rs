@@ -33,7 +33,7 @@ impl Escape {
         let Self { way, outside, calls } = self;
         let callers = calls.as_ref().map(|calls| Callers::of(&calls.to_string(), way));
         let callers = callers.unwrap_or_default();
-        let remedy = remedy(*outside, callers.function.as_deref());
+        let remedy = remedy(*outside, &callers.functions);
         format!("simulated code reached past its seed: {way}{callers}; {remedy}")
     }
 }

@@ -211,7 +211,9 @@ fn processes_are_neither_started_nor_replaced_nor_signalled() {
     is_refused(&["posix_spawn", "std::process::", "status", remedy], || {
         Command::new("/bin/true").status().is_err()
     });
-    is_refused(&["std::process::", "output"], || Command::new("/bin/true").output().is_err());
+    is_refused(&["std::process::", "output", remedy], || {
+        Command::new("/bin/true").output().is_err()
+    });
     is_refused(&["execve, for std::process::Command::exec", remedy], || {
         use std::os::unix::process::CommandExt;
         Command::new("/bin/true").exec().kind() == std::io::ErrorKind::PermissionDenied
@@ -228,7 +230,7 @@ fn processes_are_neither_started_nor_replaced_nor_signalled() {
 #[test]
 fn pipes_and_event_queues_are_refused() {
     is_refused(&["pipe2", "std::io::pipe", "use tokio::sync"], || std::io::pipe().is_err());
-    is_refused(&["epoll_create1, for tokio::runtime::", "build"], || {
+    is_refused(&["epoll_create1, for tokio::runtime::", "build", "use the runtime that"], || {
         tokio::runtime::Builder::new_current_thread().enable_all().build().is_err()
     });
 }
@@ -253,6 +255,11 @@ fn tokio_functions_are_named_with_the_users_line_and_the_remedy() {
         of_task(|| async { tokio::net::TcpListener::bind("127.0.0.1:0").await }),
         of_task(|| async { tokio::net::UnixStream::connect("/nowhere").await }),
         of_task(|| async { tokio::process::Command::new("/bin/true").status().await }),
+        of_task(|| async { tokio::process::Command::new("/bin/true").output().await }),
+        of_task(|| async {
+            let mut stdout = tokio::io::stdout();
+            tokio::io::AsyncWriteExt::write_all(&mut stdout, b"out").await
+        }),
     ];
     let expected = [
         ("tokio::task::blocking::spawn_blocking", "do the work in the task itself"),
@@ -263,6 +270,8 @@ fn tokio_functions_are_named_with_the_users_line_and_the_remedy() {
         ("tokio::net::tcp::listener", "serve the listener that"),
         ("tokio::net::unix::stream", "serve the listener that"),
         ("tokio::process::", "pass in what starts processes"),
+        ("tokio::process::", "pass in what starts processes"),
+        ("tokio::io::", "use std's println!"),
     ];
     for (told, (function, remedy)) in told.iter().zip(expected) {
         assert!(told.contains(function) && told.contains(remedy), "{function}: {told}");
