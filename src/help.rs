@@ -37,6 +37,7 @@ Examples:
   racetrack serve --addr 0.0.0.0:8080             # for other machines
   racetrack serve --addr 127.0.0.1:0              # on a free port, which it prints
   racetrack serve --config racetrack.toml --log json
+  racetrack serve --config racetrack.toml --check-config  # what is in force, or what is wrong
   RUST_LOG=debug racetrack serve                  # connections and requests in the log
 
 SIGINT and SIGTERM drain it: people are told, and may collect what they were sent. Once more stops it at \

@@ -1,7 +1,6 @@
 //! `racetrack load`: real clients against a real server, and the report of it.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +17,7 @@ use reports::slo::{self, Slo};
 use reports::verdict::Standing;
 use reports::{Summary, Written};
 use serde_json::{Map, Value, json};
+use server::config::ListenAddress;
 use tracing_subscriber::EnvFilter;
 
 use crate::checkout;
@@ -47,7 +47,7 @@ pub(crate) struct Load {
     p99_max: Span,
     /// Serve what the run is at as `GET /metrics` there, in Prometheus' text format, while it goes on
     #[arg(long, value_name = "HOST:PORT")]
-    prometheus: Option<SocketAddr>,
+    prometheus: Option<ListenAddress>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -69,7 +69,7 @@ impl Load {
             None => self.options.clone(),
         };
         let dir = output.dir("load");
-        let exporter = self.prometheus.map(Exporter::start).transpose()?;
+        let exporter = self.prometheus.as_ref().map(Exporter::start).transpose()?;
         let claim = Claim::on(dir.clone())?;
         if let Some(exporter) = &exporter {
             options.board = Arc::clone(&exporter.board);

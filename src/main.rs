@@ -39,6 +39,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use serde_json::json;
+use server::News;
 
 use crate::outcome::Outcome;
 use crate::output::Output;
@@ -148,9 +149,14 @@ fn in_one_line(error: &anyhow::Error) -> String {
 }
 
 fn serve(options: &server::Serve, output: &Output) -> anyhow::Result<Outcome> {
-    server::run_telling(options, |address| {
-        let url = format!("http://{address}");
-        output.told(&format!("listening on {url}"), || json!({ "listening": url }))
+    server::run_telling(options, VERSION, |news| match news {
+        News::Listening(address) => {
+            let url = format!("http://{address}");
+            output.told(&format!("listening on {url}"), || json!({ "listening": url }))
+        }
+        News::Checked(config) => {
+            output.told(config.to_toml().trim_end(), || json!({ "configuration": config }))
+        }
     })?;
     Ok(Outcome::Good)
 }

@@ -4,7 +4,6 @@
 //! may make several runs.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -13,6 +12,7 @@ use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use loadtest::board::{self, Board};
+use server::config::ListenAddress;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
@@ -27,10 +27,11 @@ pub(crate) struct Exporter {
 
 impl Exporter {
     /// Listens on `addr` and says where, which differs for port 0.
-    pub(crate) fn start(addr: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) fn start(address: &ListenAddress) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let listener = runtime.block_on(TcpListener::bind(addr)).with_context(|| {
-            format!("cannot listen on {addr}; choose another address with --prometheus")
+        let listener = async { TcpListener::bind(address.resolve()?).await };
+        let listener = runtime.block_on(listener).with_context(|| {
+            format!("cannot listen on {address}; choose another address with --prometheus")
         })?;
         output::warn(&format!("metrics: http://{}/metrics", listener.local_addr()?));
         let board = Arc::new(Board::default());

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant as Clock};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use server::config::Config;
-use server::hub::{Hub, Reader};
+use server::hub::{Hub, Reader, Transport};
 use server::protocol::{Batch, ClientEvent, Say, Seq, ServerEvent, SessionId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
@@ -56,7 +56,10 @@ impl Crowd {
             let mut sessions = Vec::with_capacity(population);
             for _ in 0..population {
                 let opened = hub.open(None).await.expect("there is room");
-                let reader = hub.attach(opened.session).await.expect("it was just opened");
+                let reader = hub
+                    .attach(opened.session, Transport::WebSocket)
+                    .await
+                    .expect("it was just opened");
                 tokio::task::spawn_local(listen(reader, Rc::clone(&heard), puts_into_words));
                 sessions.push(opened.session);
             }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::serve::Listener;
 use hyper::server::conn::http1::{self, UpgradeableConnection};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
@@ -29,10 +29,12 @@ use crate::connection::{Connection, Peer};
 use crate::forwarded;
 use crate::front::{Front, House};
 use crate::hub::Hub;
+use crate::metrics::ReadProcess;
 use crate::refusal;
 use crate::router::Served;
 use crate::transport::classic::Classic;
 use crate::transport::socketio::Sockets;
+use crate::waiting::RequestTimer;
 
 /// Connections that are told at the same time that their address has too many; further ones are
 /// closed without a word.
@@ -50,7 +52,7 @@ pub async fn serve<L: Listener<Addr = SocketAddr>>(
     config: Config,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
-    Server::new(config)?.serve(listener, shutdown).await;
+    Server::new(config, None)?.serve(listener, shutdown).await;
     Ok(())
 }
 
@@ -68,21 +70,22 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// A server that nobody has reached yet.
+    /// A server that nobody has reached yet, which shows what the process uses where it is told how to
+    /// read that.
     ///
     /// # Errors
     ///
     /// As [`serve`].
-    pub(crate) fn new(config: Config) -> io::Result<Self> {
+    pub(crate) fn new(config: Config, process: Option<ReadProcess>) -> io::Result<Self> {
         config.check().map_err(|nonsense| io::Error::new(io::ErrorKind::InvalidInput, nonsense))?;
         let hub = Hub::new(config).map_err(io::Error::other)?;
         let config = hub.config();
-        let Served { router, sockets, classic } = Served::new(&hub);
+        let Served { router, sockets, classic } = Served::new(&hub, process);
         let addresses = Addresses::new(config.connections_per_address_max);
         let answers = Answers::new(config);
         let mut http = http1::Builder::new();
-        http.timer(TokioTimer::new())
-            .header_read_timeout(Duration::from_millis(config.header_read_ms_max))
+        // How long a header may take is the business of the timer that each connection has.
+        http.header_read_timeout(Duration::from_millis(config.keep_alive_ms_max))
             .max_buf_size(config.header_bytes_max);
         let connections = Arc::new(Semaphore::new(config.connections_max));
         Ok(Self {
@@ -200,15 +203,21 @@ impl Server {
         let peer = Arc::new(peer);
         let front = Front { house: Arc::clone(&self.house), peer: Arc::clone(&peer) };
         let connection = TokioIo::new(Connection::new(io, Arc::clone(&peer)));
-        let mut served = self.http.serve_connection(connection, front).with_upgrades();
+        let mut http = self.http.clone();
+        http.timer(RequestTimer::new(Arc::clone(&peer)));
+        let mut served = http.serve_connection(connection, front).with_upgrades();
         let mut closing = self.closing.subscribe();
         tokio::spawn(async move {
             // What is only borrowed is held once; this is most of what a connection costs.
             if let Err(error) = serve_until_closing(&mut served, &mut closing).await {
                 debug!(address = %peer.address, %error, "connection");
-                if error.is_timeout() {
-                    trace!(name: "slow header", address = %peer.address);
-                    peer.tell_late();
+                match (error.is_timeout(), peer.is_asking()) {
+                    (true, true) => {
+                        trace!(name: "slow header", address = %peer.address);
+                        peer.tell_late();
+                    }
+                    (true, false) => trace!(name: "idle connection", address = %peer.address),
+                    (false, _) => {}
                 }
             }
         });

@@ -16,35 +16,58 @@ use tracing::{info, warn};
 use crate::accept::Server;
 use crate::config::Config;
 use crate::interrupt::Interrupt;
+use crate::metrics::Process;
 use crate::options::Serve;
 use crate::owner;
 
 /// Connections that the kernel may hold before they are accepted.
 const BACKLOG: u32 = 4_096;
 
-/// Serves until SIGINT or SIGTERM; a second signal ends the drain.
+/// Serves until SIGINT or SIGTERM; a second signal ends the drain. The log begins with the version.
 ///
 /// # Errors
 ///
 /// One line that says what to do: the configuration is wrong, or the address is taken, not ours,
 /// or not allowed.
-pub fn run(serve: &Serve) -> anyhow::Result<()> {
-    run_telling(serve, |address| format!("listening on http://{address}"))
+pub fn run(serve: &Serve, version: &str) -> anyhow::Result<()> {
+    run_telling(serve, version, |news| match news {
+        News::Listening(address) => format!("listening on http://{address}"),
+        News::Checked(config) => config.to_toml().trim_end().to_owned(),
+    })
 }
 
-/// The same, with the line that tells on standard output where it listens.
+/// What a server has to say on standard output.
+#[derive(Debug)]
+pub enum News<'a> {
+    /// It serves here.
+    Listening(SocketAddr),
+    /// It would serve with this, and was asked for no more.
+    Checked(&'a Config),
+}
+
+/// The same, with the words in which it tells that on standard output.
 ///
 /// # Errors
 ///
 /// As [`run`].
-pub fn run_telling(serve: &Serve, tell: impl FnOnce(SocketAddr) -> String) -> anyhow::Result<()> {
+pub fn run_telling(
+    serve: &Serve,
+    version: &str,
+    tell: impl FnOnce(News<'_>) -> String,
+) -> anyhow::Result<()> {
     let config = serve.config()?;
+    let addr = config.addr.resolve().with_context(|| unknown(&config))?;
     serve.log().init()?;
+    serve.warn_of_unknown_variables();
+    if serve.is_check() {
+        return announce(&tell(News::Checked(&config))).context("cannot print the configuration");
+    }
     runtime()?.block_on(async {
-        let listener = bind(&config).map_err(|error| refused(&config, error))?;
+        let listener = bind(&config, addr).map_err(|error| refused(&config, error))?;
         let address = listener.local_addr().context("the listener has no address")?;
         let listener = listener.into_std()?;
-        let server = Arc::new(Server::new(config)?);
+        let limits = limits(&config);
+        let server = Arc::new(Server::new(config, Some(Process::read))?);
         let orphaned = serve.until_input_ends().then(owner::watch).transpose()?;
         let orphaned = async move {
             match orphaned {
@@ -57,7 +80,9 @@ pub fn run_telling(serve: &Serve, tell: impl FnOnce(SocketAddr) -> String) -> an
         for worker in 1..serve.workers().get() {
             assist(worker, &server, listener.try_clone()?)?;
         }
-        announce(&tell(address)).context("cannot say where it listens")?;
+        let workers = serve.workers();
+        info!(version, %address, workers, open_files_max = open_files_max(), limits, "serving");
+        announce(&tell(News::Listening(address))).context("cannot say where it listens")?;
         let listener = TcpListener::from_std(listener)?;
         let asked = async move {
             asked.came().await;
@@ -102,8 +127,8 @@ fn assist(
 }
 
 /// Listens; what is set here holds for every connection that is accepted.
-fn bind(config: &Config) -> io::Result<TcpListener> {
-    let socket = if config.addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+fn bind(config: &Config, addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if addr.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
     socket.set_reuseaddr(true)?;
     socket.set_nodelay(true)?;
     if config.send_buffer_bytes > 0 {
@@ -113,8 +138,33 @@ fn bind(config: &Config) -> io::Result<TcpListener> {
     // its buffer has room.
     let write_max = Duration::from_millis(config.write_ms_max);
     SockRef::from(&socket).set_tcp_user_timeout(Some(write_max))?;
-    socket.bind(config.addr)?;
+    socket.bind(addr)?;
     socket.listen(BACKLOG)
+}
+
+/// The limits of size, and whatever else is not the default.
+fn limits(config: &Config) -> String {
+    let Config { sessions_max, connections_max, connections_per_address_max, .. } = config;
+    let sizes = [
+        format!("sessions_max={sessions_max}"),
+        format!("connections_max={connections_max}"),
+        format!("connections_per_address_max={connections_per_address_max}"),
+    ];
+    let changed = config.changed();
+    let changed = changed.lines().filter(|line| !sizes.iter().any(|size| size == line));
+    sizes.iter().map(String::as_str).chain(changed).collect::<Vec<_>>().join(" ")
+}
+
+/// How many files this process may have open; each connection is one. 0 where that cannot be told.
+fn open_files_max() -> u64 {
+    rlimit::getrlimit(rlimit::Resource::NOFILE).map_or(0, |(soft, _)| soft)
+}
+
+fn unknown(config: &Config) -> String {
+    format!(
+        "cannot listen on {}; the system does not know that name: write an address",
+        config.addr
+    )
 }
 
 /// Why it cannot listen, and what to do.

@@ -6,18 +6,22 @@
 
 mod check;
 mod field_name;
+mod listen;
+mod network;
+mod shown;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 pub use self::field_name::FieldName;
+pub use self::listen::ListenAddress;
+pub use self::network::Network;
 pub use crate::forwarded::ForwardedBy;
-pub use crate::origin::Origin;
+pub use crate::origin::AllowedOrigin;
 
 macro_rules! config {
     (
@@ -34,9 +38,9 @@ macro_rules! config {
         #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, clap::Args)]
         #[serde(default, deny_unknown_fields)]
         pub struct Config {
-            /// Address and port to listen on; port 0 takes a free one.
+            /// Address or name and port to listen on; port 0 takes a free one.
             #[arg(long, env = "RACETRACK_ADDR", default_value = "127.0.0.1:3000", value_name = "HOST:PORT")]
-            pub addr: SocketAddr,
+            pub addr: ListenAddress,
             /// The header in which trusted proxies say for whom they ask.
             #[arg(long, env = "RACETRACK_FORWARDED_BY", default_value = "x-forwarded", value_name = "NAME")]
             pub forwarded_by: ForwardedBy,
@@ -51,7 +55,7 @@ macro_rules! config {
         impl Default for Config {
             fn default() -> Self {
                 Self {
-                    addr: SocketAddr::from(([127, 0, 0, 1], 3000)),
+                    addr: SocketAddr::from(([127, 0, 0, 1], 3000)).into(),
                     forwarded_by: ForwardedBy::default(),
                     $($name: $default,)*
                     $($list: Vec::new(),)*
@@ -134,9 +138,11 @@ numbers {
     commands_per_s_max: u32 = 100, "commands-per-s-max", "RACETRACK_COMMANDS_PER_S_MAX";
     /// Other commands that a session may give at once.
     commands_burst_max: u32 = 200, "commands-burst-max", "RACETRACK_COMMANDS_BURST_MAX";
-    /// How long a request's header may take, and how long a connection may be idle between two
-    /// requests, in milliseconds.
+    /// How long the header of a request may take from its first byte, in milliseconds.
     header_read_ms_max: u64 = 10_000, "header-read-ms-max", "RACETRACK_HEADER_READ_MS_MAX";
+    /// How long a connection without a request stays open, in milliseconds: longer than a load
+    /// balancer keeps it, which is 60 seconds for many.
+    keep_alive_ms_max: u64 = 75_000, "keep-alive-ms-max", "RACETRACK_KEEP_ALIVE_MS_MAX";
     /// How long a request's body may take, in milliseconds.
     body_read_ms_max: u64 = 10_000, "body-read-ms-max", "RACETRACK_BODY_READ_MS_MAX";
     /// How long a peer may take nothing of what is written to it, in milliseconds; then the
@@ -177,13 +183,16 @@ numbers {
     retry_after_ms: u64 = 1_000, "retry-after-ms", "RACETRACK_RETRY_AFTER_MS";
 }
 lists {
-    /// Origins of other sites whose pages may use this server, as `https://chat.example.org`.
-    allowed_origins: [Origin], "allowed-origins", "RACETRACK_ALLOWED_ORIGINS", "ORIGIN,...";
+    /// Origins of other sites whose pages may use this server, as `https://chat.example.org`;
+    /// `https://*.example.org` is each subdomain, `http://localhost:*` each port, and `null` and
+    /// file:// are pages without a site.
+    allowed_origins: [AllowedOrigin], "allowed-origins", "RACETRACK_ALLOWED_ORIGINS", "ORIGIN,...";
     /// Headers that pages of these origins may set beside those that the server reads and those of
     /// tracing, as x-request-id.
     allowed_headers: [FieldName], "allowed-headers", "RACETRACK_ALLOWED_HEADERS", "NAME,...";
-    /// Networks of proxies that are believed when they say for whom they ask, as 10.0.0.0/8.
-    trusted_proxies: [IpNet], "trusted-proxies", "RACETRACK_TRUSTED_PROXIES", "NETWORK,...";
+    /// Networks or addresses of proxies that are believed when they say for whom they ask, as
+    /// 10.0.0.0/8.
+    trusted_proxies: [Network], "trusted-proxies", "RACETRACK_TRUSTED_PROXIES", "NETWORK,...";
 }
 }
 

@@ -29,6 +29,8 @@ pub(crate) struct Peer {
     /// The peer is a proxy that is believed.
     pub(crate) is_proxy: bool,
     hub: Arc<Hub>,
+    /// Something was read since the wait for a request began.
+    is_asking: AtomicBool,
     /// The header of a request took too long.
     is_late: AtomicBool,
     /// The place of whoever this socket was upgraded for.
@@ -64,11 +66,27 @@ impl Peer {
             address,
             is_proxy: place.is_none(),
             hub,
+            is_asking: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             upgraded_for: Mutex::new(None),
             _place: place,
             _permit: permit,
         }
+    }
+
+    /// Waits for a request, which has not begun.
+    pub(crate) fn expect_request(&self) {
+        self.is_asking.store(false, Ordering::Relaxed);
+    }
+
+    /// True when the first bytes of the request that is waited for have arrived.
+    pub(crate) fn is_asking(&self) -> bool {
+        self.is_asking.load(Ordering::Relaxed)
+    }
+
+    /// How long a header may take from its first byte.
+    pub(crate) fn header_read_max(&self) -> Duration {
+        Duration::from_millis(self.hub.config().header_read_ms_max)
     }
 
     /// The connection ends because a header took too long.
@@ -92,15 +110,13 @@ impl Drop for Peer {
 pub(crate) struct Connection<Io: AsyncWrite + Unpin> {
     io: Io,
     peer: Arc<Peer>,
-    /// Something was read since something was last written: a request has begun.
-    heard: bool,
     /// When the peer has taken nothing for too long; there only while a write is stuck.
     stuck_until: Option<Pin<Box<Sleep>>>,
 }
 
 impl<Io: AsyncWrite + Unpin> Connection<Io> {
     pub(crate) fn new(io: Io, peer: Arc<Peer>) -> Self {
-        Self { io, peer, heard: false, stuck_until: None }
+        Self { io, peer, stuck_until: None }
     }
 
     /// Lets a write pass that went through, and ends one that is stuck for too long.
@@ -131,7 +147,7 @@ impl<Io: AsyncWrite + Unpin> Drop for Connection<Io> {
     /// hyper closes a connection whose header is late without a word. Whoever has begun a request
     /// is told here: nothing else is being written then, so that one write takes all of it.
     fn drop(&mut self) {
-        if self.heard && self.peer.is_late.load(Ordering::Relaxed) {
+        if self.peer.is_late.load(Ordering::Relaxed) {
             let ms_max = self.peer.hub.config().header_read_ms_max;
             let answer = HttpError::SlowHeader { ms_max }.to_wire();
             let mut cx = Context::from_waker(Waker::noop());
@@ -149,7 +165,9 @@ impl<Io: AsyncRead + AsyncWrite + Unpin> AsyncRead for Connection<Io> {
     ) -> Poll<io::Result<()>> {
         let filled_before = buf.filled().len();
         let read = Pin::new(&mut self.io).poll_read(cx, buf);
-        self.heard |= buf.filled().len() > filled_before;
+        if buf.filled().len() > filled_before && !self.peer.is_asking() {
+            self.peer.is_asking.store(true, Ordering::Relaxed);
+        }
         read
     }
 }
@@ -160,7 +178,6 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
         cx: &mut Context<'_>,
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.heard = false;
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
         self.watch(cx, written)
     }
@@ -179,7 +196,6 @@ impl<Io: AsyncWrite + Unpin> AsyncWrite for Connection<Io> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.heard = false;
         let written = Pin::new(&mut self.io).poll_write_vectored(cx, bufs);
         self.watch(cx, written)
     }

@@ -20,8 +20,9 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 use axum::http::header::FORWARDED;
 use clap::ValueEnum;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
+
+use crate::config::Network;
 
 /// The headers in which proxies say for whom they ask.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
@@ -66,7 +67,7 @@ impl Client {
 }
 
 /// True when this address is a proxy that is believed.
-pub(crate) fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+pub(crate) fn is_trusted(address: IpAddr, trusted: &[Network]) -> bool {
     trusted.iter().any(|network| network.contains(&address.to_canonical()))
 }
 
@@ -75,7 +76,7 @@ pub(crate) fn client(
     peer: IpAddr,
     headers: &HeaderMap,
     by: ForwardedBy,
-    trusted: &[IpNet],
+    trusted: &[Network],
 ) -> Client {
     match by {
         ForwardedBy::XForwarded => x_forwarded(peer, headers, trusted),
@@ -83,7 +84,7 @@ pub(crate) fn client(
     }
 }
 
-fn x_forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
+fn x_forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Client {
     let nearest = |name| elements(headers, name).next().and_then(|element| element);
     let mut client = Client {
         address: peer,
@@ -101,7 +102,7 @@ fn x_forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
 }
 
 /// Each element is what one proxy saw; the last one that is believed saw the client.
-fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
+fn forwarded(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Client {
     let mut client = Client::direct(peer);
     let lines = headers.get_all(FORWARDED).iter().rev();
     for element in lines.flat_map(|line| element::all(line.as_bytes()).into_iter().rev()) {

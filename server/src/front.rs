@@ -30,9 +30,9 @@ use crate::connection::Peer;
 use crate::deadline::Deadline;
 use crate::error::{HttpError, Reason};
 use crate::forwarded::{self, Client};
-use crate::hub::Hub;
+use crate::hub::{Hub, Transport};
 use crate::source::{self, Source};
-use crate::{fields, host, origin, problem_page};
+use crate::{fields, host, origin, problem_page, router};
 
 /// The rules and what stands behind them; the same for all connections.
 pub(crate) struct House {
@@ -62,6 +62,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
         let (mut parts, body) = request.into_parts();
         let client = house.client(&peer, &parts.headers);
         let asked = Asked::of(&parts, &client);
+        let over = router::transport(&parts.uri);
         let wants_page = problem_page::is_wanted(&parts.headers);
         let admitted = house.admit(&peer, &parts, &client).map(|(place, source)| {
             parts.extensions.insert(source);
@@ -73,7 +74,7 @@ impl hyper::service::Service<Request<Incoming>> for Front {
                 Err(refused) => (None, refused.into_response()),
                 Ok((place, answer)) => (place, answer.await?),
             };
-            let response = problem_page::present(house.noted(asked, response), wants_page);
+            let response = problem_page::present(house.noted(asked, over, response), wants_page);
             let response = match place {
                 Some(place) => hold(place, &peer, response),
                 None => response,
@@ -128,8 +129,9 @@ impl House {
         Body::new(Deadline::new(body, self.hub.config().body_read_ms_max))
     }
 
-    /// Counts what was refused, and writes the request to the log.
-    fn noted(&self, asked: Option<Asked>, response: Response) -> Response {
+    /// Counts the answer and what was refused, and writes the request to the log.
+    fn noted(&self, asked: Option<Asked>, over: Option<Transport>, response: Response) -> Response {
+        self.hub.telemetry().answered(over, response.status());
         if let Some(Reason(reason)) = response.extensions().get() {
             self.hub.telemetry().rejected(reason);
         }

@@ -17,6 +17,7 @@ mod clock;
 mod reader;
 mod signal;
 mod token;
+mod transport;
 
 /// What `signal` is made of.
 mod primitives {
@@ -39,6 +40,7 @@ pub use self::reader::Reader;
 pub(crate) use self::reader::Voice;
 use self::signal::Signal;
 use self::token::{Secret, Token};
+pub use self::transport::Transport;
 use crate::config::Config;
 use crate::core::{Core, Entry, Handle, Input, Output, Read, ReaderId};
 pub use crate::core::{Counts, Detach, Rated, Rejected};
@@ -71,6 +73,8 @@ struct HubState {
     newcomer: Option<Seat>,
     next_session: SessionId,
     next_reader: u64,
+    /// How many mailboxes are read over each [`Transport`].
+    readers: [usize; Transport::ALL.len()],
 }
 
 impl HubState {
@@ -123,6 +127,8 @@ struct Seat {
     signal: Arc<Signal>,
     /// None where nobody counts.
     _opening: Option<Opening>,
+    /// The latest reader, as long as it reads, and what over.
+    reading: Option<(ReaderId, Transport)>,
 }
 
 impl Hub {
@@ -142,6 +148,7 @@ impl Hub {
                 newcomer: None,
                 next_session: SessionId(first_id),
                 next_reader: 0,
+                readers: [0; Transport::ALL.len()],
             }),
             timeout_changed: Notify::new(),
             telemetry: Telemetry::default(),
@@ -174,7 +181,8 @@ impl Hub {
         // Whoever comes to a server that closes is told so, and nothing else.
         let counted = address.filter(|_| !state.core.is_draining());
         let opening = counted.map(|address| self.count(address)).transpose()?;
-        state.newcomer = Some(Seat { secret, signal: Arc::default(), _opening: opening });
+        state.newcomer =
+            Some(Seat { secret, signal: Arc::default(), reading: None, _opening: opening });
         let (opened, wakes) = self.input(&mut state, Input::Open { session }, None);
         if opened.is_ok() {
             state.next_session = SessionId(session.0 + 1);
@@ -266,8 +274,12 @@ impl Hub {
     /// # Errors
     ///
     /// [`Rejected::UnknownSession`].
-    pub async fn attach(self: &Arc<Self>, who: SessionId) -> Result<Reader, Rejected> {
-        self.attach_at(who, Start::Pushed(None)).await.map(|(reader, _)| reader)
+    pub async fn attach(
+        self: &Arc<Self>,
+        who: SessionId,
+        over: Transport,
+    ) -> Result<Reader, Rejected> {
+        self.attach_at(who, Start::Pushed(None), over).await.map(|(reader, _)| reader)
     }
 
     /// Begins to read a mailbox, and gives the cursor to read from. Whoever read it before is
@@ -280,6 +292,7 @@ impl Hub {
         self: &Arc<Self>,
         who: SessionId,
         start: Start,
+        over: Transport,
     ) -> Result<(Reader, Seq), Rejected> {
         let mut state = self.lock();
         let found = state.core.find(who).and_then(|session| {
@@ -296,12 +309,13 @@ impl Hub {
         let attach = Input::Attach { session, reader };
         let (attached, mut wakes) = self.input(&mut state, attach, None);
         attached.expect("a session that was just found can be attached to");
+        state.read_over(session, Some((reader, over)));
         let seat = state.seat(session).expect(SEATED);
         let signal = Arc::clone(&seat.signal);
         wakes.0.extend(signal.hand_over(reader));
         drop(state);
         wakes.wake();
-        Ok((Reader::new(Arc::clone(self), Voice { session, reader }, signal), cursor))
+        Ok((Reader::new(Arc::clone(self), Voice { session, reader }, signal, over), cursor))
     }
 
     /// Says whether [`Hub::attach_at`] would read, and changes nothing.
@@ -356,6 +370,12 @@ impl Hub {
         self.lock().core.is_draining()
     }
 
+    /// How many mailboxes are read over each transport.
+    pub(crate) fn readers(&self) -> [(Transport, usize); Transport::ALL.len()] {
+        let readers = self.lock().readers;
+        Transport::ALL.map(|over| (over, readers[over as usize]))
+    }
+
     /// How many there are of everything.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -403,6 +423,7 @@ impl Hub {
                 }
                 Output::Removed(session) => {
                     let seat = state.seats[session.place()].take().expect(SEATED);
+                    state.count(seat.reading, None);
                     wakes.0.extend(seat.signal.end());
                 }
             }
@@ -426,9 +447,9 @@ impl Hub {
     }
 
     /// What was read, as it goes out.
-    fn batch(&self, read: Read, after: Seq) -> Batch {
+    fn batch(&self, read: Read, after: Seq, over: Transport) -> Batch {
         for entry in &read.entries[read.again..] {
-            self.telemetry.delivered(self.clock.since(entry.at));
+            self.telemetry.delivered(over, self.clock.since(entry.at));
         }
         let event = |entry: Entry| Event {
             seq: entry.seq,

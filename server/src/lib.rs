@@ -45,6 +45,7 @@ mod media;
 mod openings;
 mod origin;
 mod source;
+mod waiting;
 
 mod accept;
 mod refusal;
@@ -56,6 +57,6 @@ mod options;
 mod owner;
 
 pub use accept::serve;
-pub use command::{run, run_telling};
+pub use command::{News, run, run_telling};
 pub use interrupt::Interrupt;
 pub use options::Serve;

@@ -1,5 +1,7 @@
 //! Media types that a client accepts (RFC 9110, section 12.5.1).
 
+use std::cmp::Ordering;
+
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
 
@@ -12,6 +14,22 @@ pub(crate) fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], f32)> 
         let name = parts.next().unwrap_or_default();
         (name, parts.find_map(weight).unwrap_or(1.0))
     })
+}
+
+/// Quality of a media type: that of the most specific range that it is in, and 0 where it is in none.
+/// Without `Accept` it is 1 (section 12.5.1).
+pub(crate) fn quality(headers: &HeaderMap, media_type: &str) -> f32 {
+    let (kind, _) = media_type.split_once('/').unwrap_or((media_type, ""));
+    let specificity = |range: &[u8]| {
+        let ranges = [b"*/*".to_vec(), format!("{kind}/*").into_bytes(), media_type.into()];
+        ranges.iter().position(|known| range.eq_ignore_ascii_case(known))
+    };
+    let found = ranges(headers).filter_map(|(name, quality)| Some((specificity(name)?, quality)));
+    let best = found.max_by(|(one, low), (other, high)| {
+        one.cmp(other).then(low.partial_cmp(high).unwrap_or(Ordering::Equal))
+    });
+    let is_any = ranges(headers).next().is_none();
+    best.map_or(if is_any { 1.0 } else { 0.0 }, |(_, quality)| quality)
 }
 
 /// The value of a parameter that is a weight; 0 where it is no number.

@@ -1,26 +1,30 @@
-//! What an operator sees: liveness, readiness, and the figures in the OpenMetrics text format.
+//! What an operator sees: liveness, readiness, and the figures in the OpenMetrics text format or in that
+//! of Prometheus.
 //!
 //! The same figures in the same order every time: nothing here depends on the wall clock or on
-//! the order of a hash map.
+//! the order of a hash map. What the process uses is told where the command hands in how to read it.
+
+mod format;
+mod process;
 
 use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::registry::{Registry, Unit};
+use tracing::debug;
 
-use crate::hub::{Counts, Hub};
+use self::format::Format;
+pub(crate) use self::process::{Process, ReadProcess};
+use crate::hub::{Counts, Hub, Transport};
 use crate::telemetry::{Distribution, Telemetry};
-
-/// The format, as <https://prometheus.io/docs/specs/om/open_metrics_spec/> names it.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// `GET /healthz`: the process answers.
 pub(crate) async fn healthz() -> &'static str {
@@ -37,13 +41,27 @@ pub(crate) async fn readyz(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
 }
 
 /// `GET /metrics`
-pub(crate) async fn metrics(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
-    let mut registry = Registry::with_prefix("racetrack");
-    registry.register_collector(Box::new(Figures(hub)));
+pub(crate) async fn metrics(
+    hub: Arc<Hub>,
+    headers: HeaderMap,
+    process: Option<ReadProcess>,
+) -> impl IntoResponse {
+    let mut registry = Registry::default();
+    registry.sub_registry_with_prefix("racetrack").register_collector(Box::new(Figures(hub)));
+    if let Some(process) = in_use(process).await {
+        registry.register_collector(Box::new(process));
+    }
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, &registry)
         .expect("a string takes everything");
-    ([(CONTENT_TYPE, OPEN_METRICS)], text)
+    let format = Format::wanted(&headers);
+    ([(CONTENT_TYPE, format.content_type()), (VARY, "accept")], format.of(text))
+}
+
+/// What the process uses, read where it keeps nobody waiting.
+async fn in_use(read: Option<ReadProcess>) -> Option<Process> {
+    let process = tokio::task::spawn_blocking(read?).await.ok()?;
+    process.inspect_err(|error| debug!(%error, "what the process uses is not known")).ok()
 }
 
 /// Reads a hub whenever it is scraped.
@@ -64,25 +82,42 @@ impl Collector for Figures {
                 .encode_descriptor(name, help, None, MetricType::Gauge)?
                 .encode_gauge(&(value as u64))?;
         }
+        let help = "Mailboxes that a parked poll, a stream or a socket reads";
+        let mut readers = encoder.encode_descriptor("readers", help, None, MetricType::Gauge)?;
+        for (over, count) in self.0.readers() {
+            let labels = [("transport", over.name())];
+            readers.encode_family(&labels)?.encode_gauge(&(count as u64))?;
+        }
+        let help = "Requests that were answered, of no transport where they belong to all";
+        let mut requests =
+            encoder.encode_descriptor("requests", help, None, MetricType::Counter)?;
+        for (over, class, count) in telemetry.requests() {
+            let labels = [("transport", over.map_or("none", Transport::name)), ("code", class)];
+            ConstCounter::new(count).encode(requests.encode_family(&labels)?)?;
+        }
         counters(&mut encoder, "events", "Events put into mailboxes", "type", telemetry.events())?;
         let refused = telemetry.rejections().into_iter();
         counters(&mut encoder, "rejections", "Requests and commands refused", "reason", refused)?;
         let help = "From the mailbox to the transport that reads it";
-        let delivered = telemetry.delivered_us();
-        histogram(&mut encoder, "deliver", help, Some(&Unit::Seconds), &delivered, 1e6)?;
+        let (unit, kind) = (Some(&Unit::Seconds), MetricType::Histogram);
+        let mut deliver = encoder.encode_descriptor("deliver", help, unit, kind)?;
+        for (over, delivered) in telemetry.delivered_us() {
+            let labels = [("transport", over.name())];
+            histogram(deliver.encode_family(&labels)?, &delivered, 1e6)?;
+        }
         let help = "Events in a mailbox when one is added";
-        histogram(&mut encoder, "mailbox_depth", help, None, &telemetry.depth_events(), 1.0)
+        let depth = encoder.encode_descriptor("mailbox_depth", help, None, kind)?;
+        histogram(depth, &telemetry.depth_events(), 1.0)
     }
 }
 
-fn gauges(counts: Counts, telemetry: &Telemetry) -> [(&'static str, &'static str, usize); 8] {
-    let Counts { online, closed, waiting, pairs, attached, timers } = counts;
+fn gauges(counts: Counts, telemetry: &Telemetry) -> [(&'static str, &'static str, usize); 7] {
+    let Counts { online, closed, waiting, pairs, timers, .. } = counts;
     [
         ("sessions", "Open sessions", online),
         ("sessions_closed", "Ended sessions whose last events may be collected", closed),
         ("waiting", "Sessions without a partner", waiting),
         ("pairs", "Conversations", pairs),
-        ("readers", "Parked polls, streams and sockets, each of which reads a mailbox", attached),
         ("parked", "Parked requests that wait for an announcement", telemetry.parked_now()),
         ("connections", "Open connections, the one that asks included", telemetry.connections()),
         ("timers", "Deadlines", timers),
@@ -111,10 +146,7 @@ fn counters(
 
 /// A distribution whose values are told in the `per_unit`th part of the unit.
 fn histogram(
-    encoder: &mut DescriptorEncoder,
-    name: &str,
-    help: &str,
-    unit: Option<&Unit>,
+    mut encoder: MetricEncoder<'_>,
     distribution: &Distribution,
     per_unit: f64,
 ) -> fmt::Result {
@@ -122,7 +154,5 @@ fn histogram(
     let buckets = distribution.buckets.iter();
     let buckets: Vec<_> = buckets.map(|(upper, count)| (bound(*upper), *count)).collect();
     let sum = distribution.sum as f64 / per_unit;
-    encoder
-        .encode_descriptor(name, help, unit, MetricType::Histogram)?
-        .encode_histogram::<NoLabelSet>(sum, distribution.count(), &buckets, None)
+    encoder.encode_histogram::<NoLabelSet>(sum, distribution.count(), &buckets, None)
 }

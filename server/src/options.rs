@@ -8,20 +8,27 @@
 //! allowed_origins = ["https://chat.example.org"]
 //! trusted_proxies = ["10.0.0.0/8"]
 //! ```
+//!
+//! What can never work is refused here, and so is a name that looks like a misspelt one: `spelling`.
+
+mod spelling;
 
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use tracing::warn;
 
+use self::spelling::Doubtful;
 use crate::config::Config;
 use crate::logs::LogFormat;
 
 /// What `-h` shows; `--help` shows the rest, which fills two screens.
-const COMMON: [&str; 8] = [
+const COMMON: [&str; 9] = [
     "file",
+    "check_config",
     "log",
     "workers",
     "addr",
@@ -44,6 +51,10 @@ struct Flags {
     /// A TOML file with limits, named as the flags with `_` for `-`; flags and environment win.
     #[arg(long = "config", env = "RACETRACK_CONFIG", value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Print the configuration that is in force, as a file for --config, or what is wrong with it, and
+    /// do not serve.
+    #[arg(long)]
+    check_config: bool,
     /// How the log is written to standard error; RUST_LOG says what is logged.
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     log: LogFormat,
@@ -63,16 +74,38 @@ impl Serve {
     ///
     /// # Errors
     ///
-    /// One line that says what to do: the file cannot be read or understood, or a limit cannot be
-    /// meant.
+    /// One line that says what to do about each: the file cannot be read or understood, a variable
+    /// looks misspelt, or limits can never work.
     pub fn config(&self) -> anyhow::Result<Config> {
         let config = self.flags.config.clone();
         let config = match &self.flags.file {
             Some(path) => config.over(&self.matches, read(path)?),
             None => config,
         };
-        config.check()?;
+        let misspelt = doubtful().misspelt.into_iter();
+        let misspelt = misspelt.map(|(name, meant)| {
+            format!("no variable is named {name}; {meant} is: rename it or unset it")
+        });
+        let faults = config.faults().into_iter().map(|fault| fault.to_string());
+        let faults: Vec<_> = misspelt.chain(faults).collect();
+        if !faults.is_empty() {
+            bail!("{}", faults.join("; "));
+        }
         Ok(config)
+    }
+
+    /// True when the configuration is to be shown and nothing else.
+    pub(crate) fn is_check(&self) -> bool {
+        self.flags.check_config
+    }
+
+    /// Writes to the log which variables are named like limits and are none.
+    pub(crate) fn warn_of_unknown_variables(&self) {
+        for name in doubtful().unknown {
+            warn!(
+                "the variable {name} is not known, and ignored; --help lists those that are read"
+            );
+        }
     }
 
     /// How many threads are to serve.
@@ -115,6 +148,18 @@ impl FromArgMatches for Serve {
     }
 }
 
+/// Variables of this process that may be mistakes.
+fn doubtful() -> Doubtful {
+    let known = variables(&Flags::augment_args(Command::new("serve")));
+    spelling::doubtful(std::env::vars_os().map(|(name, _)| name), &known)
+}
+
+/// Every variable that is read.
+fn variables(command: &Command) -> Vec<String> {
+    let names = command.get_arguments().filter_map(|argument| argument.get_env());
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
+}
+
 fn read(path: &Path) -> anyhow::Result<Config> {
     let shown = path.display();
     let text = fs::read_to_string(path)
@@ -135,10 +180,13 @@ fn place(text: &str, at: usize) -> (usize, &str) {
 /// What TOML complains of, without the list of all names that there are.
 fn in_one_line(message: &str) -> String {
     let message = message.lines().collect::<Vec<_>>().join(" ");
-    match message.split_once(", expected one of") {
-        Some((unknown, _)) => {
-            format!("{unknown}; --help lists the limits, written here with _ for -")
-        }
-        None => message,
+    let Some((unknown, _)) = message.split_once(", expected one of") else { return message };
+    let name = unknown.split('`').nth(1).unwrap_or_default().to_ascii_lowercase();
+    let command = Config::augment_args(Command::new("serve"));
+    let known: Vec<_> =
+        command.get_arguments().map(|argument| argument.get_id().as_str()).collect();
+    match spelling::nearest(&name.replace('-', "_"), known.iter().copied()) {
+        Some(meant) => format!("{unknown}; did you mean `{meant}`?"),
+        None => format!("{unknown}; --help lists the limits, written here with _ for -"),
     }
 }

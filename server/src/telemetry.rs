@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
+use axum::http::StatusCode;
 use tracing::warn;
+
+use crate::hub::Transport;
 
 /// The types of events, as the wire names them; the most frequent first.
 pub(crate) const EVENT_TYPES: [&str; 8] =
@@ -23,12 +26,17 @@ pub(crate) const DELIVERED_US: [u64; 16] = [
 /// Upper bounds of the buckets of the depth of a mailbox, in events.
 pub(crate) const DEPTH_EVENTS: [u64; 10] = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256];
 
+/// Classes of status codes, as figures name them.
+pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
 /// The counters of one server.
 #[derive(Debug, Default)]
 pub(crate) struct Telemetry {
     events: [AtomicU64; EVENT_TYPES.len()],
     rejected: Mutex<BTreeMap<&'static str, u64>>,
-    delivered_us: Histogram<16>,
+    /// By transport, and behind those what belongs to none.
+    answered: [[AtomicU64; CLASSES.len()]; Transport::ALL.len() + 1],
+    delivered_us: [Histogram<16>; Transport::ALL.len()],
     depth_events: Histogram<10>,
     connections: AtomicUsize,
     parked: AtomicUsize,
@@ -51,11 +59,18 @@ impl Telemetry {
         *self.lock_rejected().entry(reason).or_default() += 1;
     }
 
+    /// A request was answered, which belongs to this transport if it belongs to one.
+    pub(crate) fn answered(&self, over: Option<Transport>, status: StatusCode) {
+        let over = over.map_or(Transport::ALL.len(), |over| over as usize);
+        let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
+        self.answered[over][class].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// An event was handed out this long after it went into the mailbox.
     #[inline]
-    pub(crate) fn delivered(&self, after: Duration) {
+    pub(crate) fn delivered(&self, over: Transport, after: Duration) {
         let us = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-        self.delivered_us.observe(&DELIVERED_US, us);
+        self.delivered_us[over as usize].observe(&DELIVERED_US, us);
     }
 
     /// A mailbox holds this many events, the one that was just put there included.
@@ -105,9 +120,19 @@ impl Telemetry {
         self.lock_rejected().iter().map(|(reason, count)| (*reason, *count)).collect()
     }
 
-    /// The time to deliver, in microseconds.
-    pub(crate) fn delivered_us(&self) -> Distribution {
-        self.delivered_us.read(&DELIVERED_US)
+    /// How many requests of each transport, and of none, had an answer of which class.
+    pub(crate) fn requests(&self) -> impl Iterator<Item = (Option<Transport>, &'static str, u64)> {
+        let transports = Transport::ALL.into_iter().map(Some).chain([None]);
+        transports.zip(&self.answered).flat_map(|(over, counts)| {
+            let counts = CLASSES.into_iter().zip(counts);
+            counts.map(move |(class, count)| (over, class, count.load(Ordering::Relaxed)))
+        })
+    }
+
+    /// The time to deliver over each transport, in microseconds.
+    pub(crate) fn delivered_us(&self) -> impl Iterator<Item = (Transport, Distribution)> {
+        let distributions = self.delivered_us.iter().map(|times| times.read(&DELIVERED_US));
+        Transport::ALL.into_iter().zip(distributions)
     }
 
     /// The depth of mailboxes, in events.

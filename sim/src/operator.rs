@@ -96,17 +96,21 @@ pub(crate) async fn ask(connector: impl Connect, recorder: &Recorder) -> io::Res
     Ok(())
 }
 
-/// The gauges in the OpenMetrics text format, each one line behind its type, and how deep mailboxes
-/// were: how often one was looked at, and what they held together.
+/// The gauges in the OpenMetrics text format, each of them one or more lines behind its type, and how
+/// deep mailboxes were: how often one was looked at, and what they held together. What has labels is
+/// added up.
 fn gauges(text: &str) -> Vec<(String, u64)> {
     let lines = || text.lines().filter_map(|line| line.split_once("racetrack_"));
     let types = lines().filter(|(before, _)| *before == "# TYPE ");
     let names = types.filter_map(|(_, rest)| rest.strip_suffix(" gauge"));
     let value_of = |name: &str| {
-        let mut values = lines().filter(|(before, _)| before.is_empty());
-        let value: f64 = values
-            .find_map(|(_, rest)| rest.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())?;
-        Some(value as u64)
+        let samples = lines().filter(|(before, _)| before.is_empty());
+        let values = samples.filter_map(|(_, rest)| {
+            let (sample, value) = rest.rsplit_once(' ')?;
+            let labels = sample.strip_prefix(name)?;
+            (labels.is_empty() || labels.starts_with('{')).then(|| value.parse::<f64>().ok())?
+        });
+        values.reduce(|sum, value| sum + value).map(|sum| sum as u64)
     };
     names.chain(DEPTHS).filter_map(|name| Some((name.to_owned(), value_of(name)?))).collect()
 }
@@ -124,9 +128,12 @@ mod tests {
                     racetrack_deliver_seconds_count 2\n\
                     # TYPE racetrack_mailbox_depth histogram\nracetrack_mailbox_depth_sum 7.0\n\
                     racetrack_mailbox_depth_count 4\n# TYPE racetrack_timers gauge\n\
-                    racetrack_timers 0\n# EOF\n";
+                    racetrack_timers 0\n# TYPE racetrack_readers gauge\n\
+                    racetrack_readers{transport=\"sse\"} 2\n\
+                    racetrack_readers{transport=\"websocket\"} 3\n\
+                    racetrack_readers_of_another 9\n# EOF\n";
         let [count, sum] = DEPTHS;
-        let expected = [("pairs", 3), ("timers", 0), (count, 4), (sum, 7)];
+        let expected = [("pairs", 3), ("timers", 0), ("readers", 5), (count, 4), (sum, 7)];
         assert_eq!(gauges(text), expected.map(|(name, value)| (name.to_owned(), value)));
     }
 }

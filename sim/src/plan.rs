@@ -298,6 +298,7 @@ pub fn quick_server() -> Config {
         retry_after_ms: 100,
         poll_grace_ms: 200,
         header_read_ms_max: 2_000,
+        keep_alive_ms_max: 2_500,
         body_read_ms_max: 2_000,
         write_ms_max: 1_500,
         ..Config::default()

@@ -11,7 +11,7 @@ use loadtest::{Options, Span};
 use reports::slo::Slo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use server::config::Origin;
+use server::config::{AllowedOrigin, ListenAddress, Network};
 use server::protocol::{
     Ack, Batch, ClientEvent, Event, Opened, Problem, Refusal, Say, ServerFrame,
 };
@@ -31,7 +31,9 @@ pub fn options(input: &[u8]) {
     word::<Mix>(text);
     word::<Slo>(text);
     word::<FaultKind>(text);
-    word::<Origin>(text);
+    word::<AllowedOrigin>(text);
+    word::<ListenAddress>(text);
+    word::<Network>(text);
     frame::<ClientEvent>(text);
     frame::<Say>(text);
     frame::<Ack>(text);

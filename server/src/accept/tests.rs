@@ -25,7 +25,7 @@ struct House {
 
 fn house() -> House {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let server = Server::new(Config::default()).expect("the defaults are meant");
+    let server = Server::new(Config::default(), None).expect("the defaults are meant");
     let hub = Arc::downgrade(&server.hub);
     let (stop, stopped) = oneshot::channel();
     let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).expect("a port");

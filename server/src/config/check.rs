@@ -47,34 +47,47 @@ impl Config {
     ///
     /// The first of them, with what is allowed.
     pub fn check(&self) -> Result<(), Nonsense> {
-        for (name, value) in self.numbers() {
-            if value == 0 && !MAY_BE_ZERO.contains(&name) {
-                return Err(Nonsense::new(name, "0 would let nothing through; at least 1"));
-            }
-            let is_time = name.ends_with("_ms") || name.contains("_ms_");
-            if is_time && value > MS_MAX {
-                return Err(Nonsense::new(name, format!("{value} is over a year, {MS_MAX}")));
-            }
-        }
-        self.check_sizes()
+        self.faults().into_iter().next().map_or(Ok(()), Err)
     }
 
-    fn check_sizes(&self) -> Result<(), Nonsense> {
+    /// Limits with which nobody could be served, or that could never have an effect, each with what is
+    /// allowed.
+    #[must_use]
+    pub fn faults(&self) -> Vec<Nonsense> {
+        let numbers = self.numbers().filter_map(|(name, value)| {
+            let is_time = name.ends_with("_ms") || name.contains("_ms_");
+            let why = if value == 0 && !MAY_BE_ZERO.contains(&name) {
+                "0 would let nothing through; at least 1".to_owned()
+            } else if is_time && value > MS_MAX {
+                format!("{value} is over a year, {MS_MAX}")
+            } else {
+                return None;
+            };
+            Some(Nonsense::new(name, why))
+        });
+        numbers.chain(self.sizes()).chain(self.lists()).collect()
+    }
+
+    fn sizes(&self) -> impl Iterator<Item = Nonsense> {
         let (message, body) = (self.message_bytes_max, self.body_bytes_max);
-        if message > body {
+        let too_long = (message > body).then(|| {
             let why = format!("{message} does not fit into --body-bytes-max {body}");
-            return Err(Nonsense::new("message_bytes_max", why));
-        }
-        if self.header_bytes_max < HEADER_BYTES_MIN {
-            let why = format!("at least {HEADER_BYTES_MIN}");
-            return Err(Nonsense::new("header_bytes_max", why));
-        }
+            Nonsense::new("message_bytes_max", why)
+        });
+        let header = (self.header_bytes_max < HEADER_BYTES_MIN)
+            .then(|| Nonsense::new("header_bytes_max", format!("at least {HEADER_BYTES_MIN}")));
         let places_max = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
         let places = [("connections_max", self.connections_max), ("parked_max", self.parked_max)];
-        match places.into_iter().find(|(_, places)| *places > places_max) {
-            Some((name, _)) => Err(Nonsense::new(name, format!("at most {places_max}"))),
-            None => Ok(()),
-        }
+        let places = places.into_iter().filter(move |(_, places)| *places > places_max);
+        let places =
+            places.map(move |(name, _)| Nonsense::new(name, format!("at most {places_max}")));
+        too_long.into_iter().chain(header).chain(places)
+    }
+
+    fn lists(&self) -> Option<Nonsense> {
+        let is_idle = self.allowed_origins.is_empty() && !self.allowed_headers.is_empty();
+        let why = "these headers are for pages of --allowed-origins, of which there are none";
+        is_idle.then(|| Nonsense::new("allowed_headers", why))
     }
 }
 
@@ -110,6 +123,26 @@ mod tests {
             ..Config::default()
         };
         assert_eq!(check(config), "good");
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let config = Config {
+            messages_burst_max: 0,
+            header_bytes_max: 1,
+            allowed_headers: vec!["x-request-id".parse().expect("a name")],
+            ..Config::default()
+        };
+        let faults: Vec<_> = config.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            faults,
+            [
+                "--messages-burst-max: 0 would let nothing through; at least 1",
+                "--header-bytes-max: at least 8192",
+                "--allowed-headers: these headers are for pages of --allowed-origins, of which there \
+                 are none",
+            ]
+        );
     }
 
     #[test]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::Hub;
 use super::signal::Signal;
+use super::{Hub, Transport};
 use crate::core::{Detach, Handle, Input, ReaderId, Rejected};
 use crate::protocol::{Batch, ClientEvent, Seq};
 
@@ -30,14 +30,27 @@ pub struct Reader {
     session: Handle,
     reader: ReaderId,
     signal: Arc<Signal>,
+    over: Transport,
     attached: bool,
 }
 
 impl Reader {
     /// The reader that the core knows since a moment ago.
-    pub(super) fn new(hub: Arc<Hub>, voice: Voice, signal: Arc<Signal>) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, voice: Voice, signal: Arc<Signal>, over: Transport) -> Self {
         let Voice { session, reader } = voice;
-        Self { hub, session, reader, signal, attached: true }
+        Self { hub, session, reader, signal, over, attached: true }
+    }
+
+    /// The connection goes on over another transport.
+    pub(crate) fn go_on_over(&mut self, over: Transport) {
+        if self.over == over {
+            return;
+        }
+        self.over = over;
+        let mut state = self.hub.lock();
+        if state.is_read_by(self.session, self.reader) {
+            state.read_over(self.session, Some((self.reader, over)));
+        }
     }
 
     /// The events past `after`: at once when there are any, else as soon as there are, else none
@@ -121,14 +134,21 @@ impl Reader {
         }
         let read = state.core.read(self.session, after, BATCH_EVENTS_MAX)?;
         drop(state);
-        Ok(self.hub.batch(read, after))
+        Ok(self.hub.batch(read, after, self.over))
     }
 
     fn detach(&mut self, how: Detach) {
         if std::mem::take(&mut self.attached) {
             let (session, reader) = (self.session, self.reader);
             self.signal.let_go(reader);
-            let _always_accepted = self.hub.handle(Input::Detach { session, reader, how });
+            let mut state = self.hub.lock();
+            if state.is_read_by(session, reader) {
+                state.read_over(session, None);
+            }
+            let detach = Input::Detach { session, reader, how };
+            let (_always_accepted, wakes) = self.hub.input(&mut state, detach, None);
+            drop(state);
+            wakes.wake();
         }
     }
 }
@@ -155,7 +175,7 @@ mod tests {
     async fn a_panic_with_the_hub_held_unwinds_past_a_reader() {
         let hub = Hub::new(Config::default()).expect("the system has entropy");
         let opened = hub.open(None).await.expect("there is room");
-        let reader = hub.attach(opened.session).await.expect("it was just opened");
+        let reader = hub.attach(opened.session, Transport::Sse).await.expect("it was just opened");
         let unwound = catch_unwind(AssertUnwindSafe(|| {
             let _reader = reader;
             let _held = hub.lock();

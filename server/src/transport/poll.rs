@@ -28,7 +28,7 @@ use utoipa::ToSchema;
 use super::no_body;
 use super::who::{Who, set_cookie};
 use crate::error::HttpError;
-use crate::hub::{Detach, Hub, Start};
+use crate::hub::{Detach, Hub, Start, Transport};
 use crate::protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq, whole};
 use crate::source::Source;
 
@@ -99,7 +99,8 @@ pub(crate) async fn events(
         return Ok(([(CONTENT_TYPE, "application/json")], no_body()).into_response());
     }
     let wait = Duration::from_millis(poll.wait_ms).min(hub.config().poll_wait_max());
-    let (mut reader, after) = hub.attach_at(session, start).await?;
+    let over = if wait.is_zero() { Transport::ShortPoll } else { Transport::LongPoll };
+    let (mut reader, after) = hub.attach_at(session, start, over).await?;
     let batch = reader.receive(after, Some(Instant::now() + wait)).await;
     reader.finish(Detach::Answered).await;
     Ok(Json(batch?).into_response())

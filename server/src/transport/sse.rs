@@ -36,7 +36,7 @@ use super::who::Who;
 use super::{Opening, no_body};
 use crate::error::HttpError;
 use crate::fields;
-use crate::hub::{Detach, Hub, Reader, Rejected, Start};
+use crate::hub::{Detach, Hub, Reader, Rejected, Start, Transport};
 use crate::protocol::{Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame, WHOLE_MAX};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
@@ -74,7 +74,7 @@ pub(crate) async fn stream(
         hub.check_start(session, start).await?;
         return Ok((headers.0, headers.1, no_body()));
     }
-    let (reader, cursor) = hub.attach_at(session, start).await?;
+    let (reader, cursor) = hub.attach_at(session, start, Transport::Sse).await?;
     let comment_every = Duration::from_millis(hub.config().stream_comment_ms);
     let hello = Bytes::from(format!("retry: {}\n\n", hub.config().retry_after_ms));
     let events = stream::unfold(Some(Stream { reader, cursor, comment_every }), async |stream| {

@@ -60,7 +60,7 @@ use super::handshake::handshake;
 use super::who::{Credential, SUBPROTOCOL, offers_subprotocol, set_cookie};
 use crate::config::Config;
 use crate::error::HttpError;
-use crate::hub::{Detach, Hub, Reader, Rejected, Start};
+use crate::hub::{Detach, Hub, Reader, Rejected, Start, Transport};
 use crate::protocol::{
     Batch, ClientEvent, CloseReason, MessageId, Opened, Problem, Refusal, Seq, ServerEvent,
     ServerFrame,
@@ -150,7 +150,8 @@ async fn admit(
         }
         None => return Err(HttpError::NoSession),
     };
-    let (reader, next) = hub.attach_at(session, Start::Pushed(after)).await?;
+    let start = Start::Pushed(after);
+    let (reader, next) = hub.attach_at(session, start, Transport::WebSocket).await?;
     Ok(Admitted { opened: Opened { session, token, next }, reader, is_new })
 }
 

@@ -83,6 +83,7 @@ pub(super) const STATES: &[State] = &[
         run.saw("too many connections", |_| true)
     }),
     ("a request's header came too late", |run| run.saw("slow header", |_| true)),
+    ("a connection without a request was closed", |run| run.saw("idle connection", |_| true)),
     ("a connection was cut because its peer took nothing", |run| run.saw("write stuck", |_| true)),
     ("a connection was upgraded while messages flowed", upgraded_in_mid_talk),
 ];

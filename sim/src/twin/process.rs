@@ -252,7 +252,7 @@ fn command(program: &Path, config: &Config) -> Command {
 
 /// Every limit as a flag: they are named alike.
 fn arguments(config: &Config) -> Vec<String> {
-    let config = Config { addr: ([127, 0, 0, 1], 0).into(), ..config.clone() };
+    let config = Config { addr: SocketAddr::from(([127, 0, 0, 1], 0)).into(), ..config.clone() };
     let Ok(Value::Object(fields)) = serde_json::to_value(config) else { return Vec::new() };
     let values = fields.into_iter().filter_map(|(name, value)| {
         let value = match value {

@@ -28,7 +28,7 @@ const ASKED = {
     const ann = await terminal.open();
     const poll = (after) => terminal.events(ann, `${after}&wait_ms=30000`);
     const first = poll(2);
-    await terminal.until("racetrack_readers 1");
+    await terminal.until('racetrack_readers{transport="long-poll"} 1');
     const second = poll(2);
     assert.deepEqual(await first, [], "a second poll ends the first");
     await terminal.open();

@@ -1,7 +1,9 @@
 //! The command line as its users see it: each command is a process of its own.
 
 mod colours;
+mod configuration;
 mod help;
+mod metrics;
 mod orphans;
 pub(crate) mod plans;
 mod printed;

@@ -334,7 +334,7 @@ fn a_configuration_that_cannot_be_used_is_named_with_the_place_and_the_way_out()
     serve(
         "\nsession_max = 1\n",
         expect![[r#"
-        racetrack: c.toml, line 2, `session_max = 1`: unknown field `session_max`; --help lists the limits, written here with _ for -
+        racetrack: c.toml, line 2, `session_max = 1`: unknown field `session_max`; did you mean `sessions_max`?
     "#]],
     );
     serve(
@@ -358,13 +358,13 @@ fn a_configuration_that_cannot_be_used_is_named_with_the_place_and_the_way_out()
     serve(
         "allowed_origins = [\"friend.example\"]\n",
         expect![[r#"
-        racetrack: c.toml, line 1, `allowed_origins = ["friend.example"]`: `friend.example` is no origin; write SCHEME://HOST or SCHEME://HOST:PORT
+        racetrack: c.toml, line 1, `allowed_origins = ["friend.example"]`: `friend.example`: an origin has a scheme; write SCHEME://HOST, SCHEME://HOST:PORT, SCHEME://*.HOST, SCHEME://HOST:*, null or file://
     "#]],
     );
     serve(
         "trusted_proxies = [\"10.0.0.0/33\"]\n",
         expect![[r#"
-        racetrack: c.toml, line 1, `trusted_proxies = ["10.0.0.0/33"]`: invalid IP address syntax
+        racetrack: c.toml, line 1, `trusted_proxies = ["10.0.0.0/33"]`: `10.0.0.0/33` is no network; write one as 10.0.0.0/8, 192.0.2.7 or fd00::/8
     "#]],
     );
     serve(
@@ -392,13 +392,13 @@ fn values_of_flags_that_cannot_be_meant_are_named() {
     check_usage(
         "serve --allowed-origins *",
         expect![[r#"
-        error: invalid value '*' for '--allowed-origins <ORIGIN,...>': `*` is no origin; write SCHEME://HOST or SCHEME://HOST:PORT
+        error: invalid value '*' for '--allowed-origins <ORIGIN,...>': `*`: all origins cannot be meant, since pages send the cookie; write SCHEME://HOST, SCHEME://HOST:PORT, SCHEME://*.HOST, SCHEME://HOST:*, null or file://
     "#]],
     );
     check_usage(
         "serve --trusted-proxies somebody",
         expect![[r#"
-        error: invalid value 'somebody' for '--trusted-proxies <NETWORK,...>': invalid IP address syntax
+        error: invalid value 'somebody' for '--trusted-proxies <NETWORK,...>': `somebody` is no network; write one as 10.0.0.0/8, 192.0.2.7 or fd00::/8
     "#]],
     );
     check_usage(

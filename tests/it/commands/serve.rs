@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::process::{Child, ChildStderr, ChildStdout, Command};
 
 use super::RACETRACK;
 use crate::http::ask;
@@ -26,10 +26,29 @@ pub(super) async fn serve(arguments: &[&str]) -> Serving {
 
 /// The same, with variables of the environment.
 async fn serve_in(arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
+    let mut command = command(arguments);
+    started(command.envs(environment.iter().copied()).stderr(Stdio::null())).await
+}
+
+/// The same, with its log.
+pub(super) async fn serve_logging(arguments: &[&str]) -> (Serving, ChildStderr) {
+    let mut serving = started(command(arguments).stderr(Stdio::piped())).await;
+    let log = serving.child.stderr.take().expect("standard error is a pipe");
+    (serving, log)
+}
+
+/// Starts a server on a free port, unless the arguments say otherwise.
+fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(RACETRACK);
-    command.envs(environment.iter().copied());
-    command.args(["serve", "--addr", "127.0.0.1:0"]).args(arguments);
-    command.stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    command.arg("serve").args(arguments);
+    if !arguments.contains(&"--addr") {
+        command.args(["--addr", "127.0.0.1:0"]);
+    }
+    command.stdout(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+async fn started(command: &mut Command) -> Serving {
     let mut child = command.spawn().expect("the program can be started");
     let stdout = child.stdout.take().expect("standard output is a pipe");
     let mut stdout = BufReader::new(stdout).lines();
@@ -41,13 +60,13 @@ async fn serve_in(arguments: &[&str], environment: &[(&str, &str)]) -> Serving {
 }
 
 impl Serving {
-    async fn signal(&self, name: &str) {
+    pub(super) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("the server runs").to_string();
         let sent = Command::new("kill").args([name, &pid]).status().await;
         assert!(sent.expect("kill is there").success(), "{name}");
     }
 
-    async fn code(&mut self) -> Option<i32> {
+    pub(super) async fn code(&mut self) -> Option<i32> {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         ended.expect("it ends in time").expect("its end is known").code()
     }

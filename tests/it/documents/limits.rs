@@ -13,9 +13,10 @@ const HEAD: &str = "\
 # Every flag of the server
 
 Each is a flag of `racetrack serve` and of `racetrack-server`, an environment variable
-(`--sessions-max` is `RACETRACK_SESSIONS_MAX`) and, but for `--config`, `--log` and `--workers`, a key of
-the file (`sessions_max`). Flags win over the environment, and that over the file. A value that cannot be
-meant is refused at the start, in a line that says why. This page is made from the program.
+(`--sessions-max` is `RACETRACK_SESSIONS_MAX`) and, but for `--config`, `--check-config`, `--log` and
+`--workers`, a key of the file (`sessions_max`). Flags win over the environment, and that over the file. A
+value that can never work is refused at the start, in a line that says why. This page is made from the
+program.
 
 | flag | default | what it says |
 |---|---|---|

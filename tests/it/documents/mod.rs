@@ -22,17 +22,17 @@ use std::path::{Path, PathBuf};
 const FOLDERS: [&str; 2] = ["docs/src", "loadtest/peers"];
 
 /// A document.
-struct Document {
+pub(crate) struct Document {
     /// Its path from the root.
     name: String,
-    text: String,
+    pub(crate) text: String,
 }
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn document(name: &str) -> Document {
+pub(crate) fn document(name: &str) -> Document {
     let text = fs::read_to_string(root().join(name));
     let text = text.unwrap_or_else(|error| panic!("{name}: {error}"));
     Document { name: name.to_owned(), text }

@@ -132,6 +132,9 @@ async fn a_poll_without_an_event_ends_after_its_wait() {
     assert!(took >= Duration::from_millis(300) && took < AT_ONCE, "{took:?}");
 }
 
+/// What the server counts while a long poll is parked.
+const PARKED: &str = "racetrack_readers{transport=\"long-poll\"} 1\n";
+
 #[tokio::test]
 async fn a_second_poll_ends_the_first_without_events() {
     let served = serve(Config::default()).await;
@@ -139,7 +142,7 @@ async fn a_second_poll_ends_the_first_without_events() {
     let first = crate::http::ask("GET /api/events?after=2&wait_ms=20000").bearer(&token);
     let first = tokio::spawn(first.of(served.addr));
     // The first one is parked as soon as the server counts it as a reader.
-    while !crate::http::ask("GET /metrics").of(served.addr).await.body.contains("readers 1") {}
+    while !crate::http::ask("GET /metrics").of(served.addr).await.body.contains(PARKED) {}
     let second = crate::http::ask("GET /api/events?after=2").bearer(&token).of(served.addr).await;
     assert_eq!(second.json()["next"], 2);
     let first = first.await.expect("the test does not panic");

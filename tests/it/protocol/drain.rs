@@ -171,9 +171,9 @@ async fn a_drain_does_not_wait_for_a_tab_that_was_closed() {
     let poll = ask("GET /api/events?after=2&wait_ms=30000").bearer(&token);
     let parked = tokio::spawn(poll.of(served.addr));
     let metrics = async || ask("GET /metrics").of(served.addr).await.body;
-    while !metrics().await.contains("racetrack_readers 1\n") {}
+    while !metrics().await.contains("racetrack_readers{transport=\"long-poll\"} 1\n") {}
     parked.abort();
-    while !metrics().await.contains("racetrack_readers 0\n") {}
+    while !metrics().await.contains("racetrack_readers{transport=\"long-poll\"} 0\n") {}
     served.shut_down();
     tokio::time::timeout(PATIENCE, served.ended()).await.expect("nobody is waited for");
 }

@@ -234,7 +234,9 @@ async fn head_answers_as_get_and_changes_nothing() {
         assert!(of_problem || !answer.1.contains("content-length"), "{path}: {}", answer.1);
     }
     let metrics = ask("GET /metrics").of(served.addr).await.body;
-    for line in ["racetrack_readers 1", "racetrack_parked 0", "racetrack_sessions 1"] {
+    for line in
+        ["racetrack_readers{transport=\"sse\"} 1", "racetrack_parked 0", "racetrack_sessions 1"]
+    {
         assert!(metrics.contains(line), "{line} is missing in {metrics}");
     }
     // Nothing was acknowledged, nobody was superseded, and the session is not suspect.

@@ -12,25 +12,25 @@ use crate::http::ask;
 use crate::served::{Served, serve, serve_on};
 
 /// Nothing here takes as long.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// What must not happen has not happened after this time, though it takes far less.
-const A_WHILE: Duration = Duration::from_millis(200);
+pub(super) const A_WHILE: Duration = Duration::from_millis(200);
 
 /// A server that is soon out of patience.
 fn impatient() -> Config {
     Config { header_read_ms_max: 200, body_read_ms_max: 200, ..Config::default() }
 }
 
-async fn connect(served: &Served) -> TcpStream {
+pub(super) async fn connect(served: &Served) -> TcpStream {
     TcpStream::connect(served.addr).await.expect("the server is there")
 }
 
-async fn write(stream: &mut TcpStream, text: &str) {
+pub(super) async fn write(stream: &mut TcpStream, text: &str) {
     stream.write_all(text.as_bytes()).await.expect("the server takes it");
 }
 
 /// Everything until the server closes, without the date.
-async fn read_all(stream: &mut TcpStream) -> String {
+pub(super) async fn read_all(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await;
     // A connection that was reset has said what it said.
@@ -89,26 +89,6 @@ async fn a_header_that_comes_in_drops_gains_nothing() {
     // The server may close before the last drop arrives, and then the system may take the answer
     // back; where there is one, it is this.
     assert!([*b"HTTP/1.1 408", [0; 12]].contains(&answer), "{answer:?}");
-}
-
-#[tokio::test]
-async fn a_connection_without_a_request_is_closed_without_a_word() {
-    check(impatient(), "", expect![[""]]).await;
-    let answer = "GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n";
-    check(
-        impatient(),
-        answer,
-        expect![[r#"
-            HTTP/1.1 200 OK
-            content-type: text/plain; charset=utf-8
-            content-length: 3
-            x-content-type-options: nosniff
-            cache-control: no-store
-
-            ok
-        "#]],
-    )
-    .await;
 }
 
 #[tokio::test]

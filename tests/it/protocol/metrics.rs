@@ -1,10 +1,16 @@
 //! What an operator sees at `/metrics`.
 
+use std::time::Duration;
+
+use client::{Options, TcpConnector, TransportKind};
 use expect_test::expect;
 use server::config::Config;
 
 use crate::http::ask;
 use crate::served::{Served, serve};
+
+/// Longer than a test takes.
+const LONG: Duration = Duration::from_secs(25);
 
 async fn metrics(served: &Served) -> String {
     ask("GET /metrics").of(served.addr).await.body
@@ -35,14 +41,16 @@ async fn figures_are_told_in_the_format_of_open_metrics() {
         # TYPE racetrack_waiting gauge
         # HELP racetrack_pairs Conversations
         # TYPE racetrack_pairs gauge
-        # HELP racetrack_readers Parked polls, streams and sockets, each of which reads a mailbox
-        # TYPE racetrack_readers gauge
         # HELP racetrack_parked Parked requests that wait for an announcement
         # TYPE racetrack_parked gauge
         # HELP racetrack_connections Open connections, the one that asks included
         # TYPE racetrack_connections gauge
         # HELP racetrack_timers Deadlines
         # TYPE racetrack_timers gauge
+        # HELP racetrack_readers Mailboxes that a parked poll, a stream or a socket reads
+        # TYPE racetrack_readers gauge
+        # HELP racetrack_requests Requests that were answered, of no transport where they belong to all
+        # TYPE racetrack_requests counter
         # HELP racetrack_events Events put into mailboxes
         # TYPE racetrack_events counter
         # HELP racetrack_rejections Requests and commands refused
@@ -62,7 +70,12 @@ async fn figures_are_told_in_the_format_of_open_metrics() {
         racetrack_sessions_closed 0
         racetrack_waiting 0
         racetrack_pairs 1
-        racetrack_readers 0
+        racetrack_readers{transport="short-poll"} 0
+        racetrack_readers{transport="long-poll"} 0
+        racetrack_readers{transport="sse"} 0
+        racetrack_readers{transport="websocket"} 0
+        racetrack_readers{transport="socketio-polling"} 0
+        racetrack_readers{transport="socketio-websocket"} 0
         racetrack_connections 1
         racetrack_timers 4
     "#]]
@@ -97,6 +110,9 @@ async fn events_are_counted_by_type_and_refusals_by_reason() {
     .assert_eq(&lines(&metrics, "racetrack_rejections_total"));
 }
 
+/// What is delivered to short polls.
+const COUNT: &str = "racetrack_deliver_seconds_count{transport=\"short-poll\"}";
+
 #[tokio::test]
 async fn what_is_delivered_is_timed_and_what_is_held_is_measured() {
     let served = serve(Config::default()).await;
@@ -104,15 +120,15 @@ async fn what_is_delivered_is_timed_and_what_is_held_is_measured() {
     assert_eq!(served.say(&ann, "a-1", "hi").await.status, 202);
     let before = metrics(&served).await;
     expect![[r#"
-        racetrack_deliver_seconds_count 0
+        racetrack_deliver_seconds_count{transport="short-poll"} 0
     "#]]
-    .assert_eq(&lines(&before, "racetrack_deliver_seconds_count"));
+    .assert_eq(&lines(&before, COUNT));
     assert_eq!(ask("GET /api/events").bearer(&bob).of(served.addr).await.status, 200);
     let after = metrics(&served).await;
     expect![[r#"
-        racetrack_deliver_seconds_count 3
+        racetrack_deliver_seconds_count{transport="short-poll"} 3
     "#]]
-    .assert_eq(&lines(&after, "racetrack_deliver_seconds_count"));
+    .assert_eq(&lines(&after, COUNT));
     expect![[r#"
         racetrack_mailbox_depth_sum 16.0
         racetrack_mailbox_depth_count 7
@@ -129,4 +145,57 @@ async fn what_is_delivered_is_timed_and_what_is_held_is_measured() {
         racetrack_mailbox_depth_bucket{le="+Inf"} 7
     "#]]
     .assert_eq(&lines(&after, "racetrack_mailbox_depth"));
+}
+
+#[tokio::test]
+async fn readers_requests_and_deliveries_are_counted_by_transport() {
+    for kind in TransportKind::ALL {
+        let served = serve(Config::default()).await;
+        let connector = TcpConnector { target: served.addr, source: None };
+        let options = Options { poll_wait: LONG, ..Options::new(served.addr.to_string()) };
+        let (_sender, mut receiver) =
+            client::open(kind, connector, options).await.expect("a session");
+        let name = kind.name();
+        let heard = receiver.receive().await.expect("a session begins with events");
+        assert!(!heard.events.is_empty(), "{name}");
+        // Waits for what does not come, so that a poll is parked.
+        let waiting = tokio::spawn(async move { receiver.receive().await.map(|_| receiver) });
+        let readers = format!("racetrack_readers{{transport=\"{name}\"}} ");
+        let expected = u64::from(kind != TransportKind::ShortPoll);
+        let metrics = loop {
+            let metrics = metrics(&served).await;
+            if metrics.contains(&format!("{readers}{expected}\n")) {
+                break metrics;
+            }
+        };
+        let delivered = format!("racetrack_deliver_seconds_count{{transport=\"{name}\"}} ");
+        let of_others: Vec<_> = metrics
+            .lines()
+            .filter(|line| line.starts_with("racetrack_readers{") && !line.starts_with(&readers))
+            .filter(|line| !line.ends_with(" 0"))
+            .collect();
+        assert!(of_others.is_empty(), "{name}: {of_others:?}");
+        assert!(!metrics.contains(&format!("{delivered}0\n")), "{name}: {metrics}");
+        let requests = format!("racetrack_requests_total{{transport=\"{name}\",code=");
+        let mut requests = metrics.lines().filter(|line| line.starts_with(&requests));
+        assert!(requests.any(|line| !line.ends_with(" 0")), "{name}: {metrics}");
+        waiting.abort();
+    }
+}
+
+#[tokio::test]
+async fn format_follows_accept_and_a_browser_is_shown_text() {
+    let served = serve(Config::default()).await;
+    let browser = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
+    for accept in ["text/plain", browser] {
+        let answer = ask("GET /metrics").header("accept", accept).of(served.addr).await;
+        let format = "text/plain; version=0.0.4; charset=utf-8";
+        assert_eq!((answer.status, answer.header("content-type")), (200, Some(format)));
+        assert_eq!(answer.header("content-disposition"), None);
+        assert!(answer.header("vary").is_some_and(|vary| vary.contains("accept")));
+        assert!(answer.body.contains("# TYPE racetrack_events_total counter\n"));
+        assert!(!answer.body.contains("# EOF"));
+    }
+    let answer = ask("GET /metrics").header("accept", "*/*").of(served.addr).await;
+    assert!(answer.header("content-type").is_some_and(|kind| kind.starts_with("application/")));
 }

@@ -9,6 +9,7 @@ mod engine;
 mod fields;
 mod floods;
 mod golden;
+mod idle;
 mod limits;
 mod logs;
 mod metrics;

@@ -90,6 +90,26 @@ async fn pages_of_a_listed_origin_may_do_everything_and_see_the_answer() {
 }
 
 #[tokio::test]
+async fn pages_of_subdomains_and_ports_are_shown_the_answer_where_wildcards_list_them() {
+    let allowed = ["https://*.friend.example", "http://localhost:*", "null"];
+    let allowed_origins = allowed.map(|origin| origin.parse().expect("an origin")).to_vec();
+    let served = serve(Config { allowed_origins, ..Config::default() }).await;
+    for origin in ["https://a.b.friend.example", "http://localhost:5173", "null"] {
+        let opened = from(origin, "POST /api/session", false).of(served.addr).await;
+        let asks = from(origin, "OPTIONS /api/session", false);
+        let asks = asks.header("access-control-request-method", "POST").of(served.addr).await;
+        assert_eq!((opened.status, asks.status), (201, 200), "{origin}");
+        for answer in [opened, asks] {
+            assert_eq!(answer.header("access-control-allow-origin"), Some(origin));
+        }
+    }
+    for origin in ["https://friend.example", "http://a.friend.example", "file://"] {
+        let refused = from(origin, "POST /api/session", false).of(served.addr).await;
+        check(&refused, expect!["403 - true"]);
+    }
+}
+
+#[tokio::test]
 async fn a_browser_that_asks_first_is_told_what_a_listed_page_may() {
     let friend = "https://friend.example".parse().expect("an origin");
     let allowed_headers = vec!["X-Request-Id".parse().expect("a name")];

@@ -8,6 +8,9 @@ use tokio::net::TcpStream;
 use crate::http::ask;
 use crate::served::serve;
 
+/// What the server counts while a long poll is parked.
+const PARKED: &str = "racetrack_readers{transport=\"long-poll\"} 1\n";
+
 /// A server that believes whoever asks from here.
 fn trusting() -> Config {
     let loopback = "127.0.0.0/8".parse().expect("a network");
@@ -95,7 +98,7 @@ async fn address_within_quotes_does_not_pass_the_limit_of_the_client() {
         ask.header("forwarded", forwarded).of(served.addr)
     };
     let parked = tokio::spawn(poll("for=203.0.113.9", "after=2&wait_ms=20000"));
-    while !ask("GET /metrics").of(served.addr).await.body.contains("racetrack_readers 1") {}
+    while !ask("GET /metrics").of(served.addr).await.body.contains(PARKED) {}
     let hidden = r#"for=203.0.113.9;host="x,for=198.51.100.1""#;
     assert_eq!(poll(hidden, "after=2").await.status, 429);
     assert_eq!(poll("for=198.51.100.1", "after=2").await.status, 200);
@@ -112,7 +115,7 @@ async fn people_behind_a_proxy_are_counted_one_by_one_and_the_proxy_is_not() {
         ask.header("x-forwarded-for", address).of(served.addr)
     };
     let parked = tokio::spawn(poll("203.0.113.1", 20_000));
-    while !ask("GET /metrics").of(served.addr).await.body.contains("racetrack_readers 1") {}
+    while !ask("GET /metrics").of(served.addr).await.body.contains(PARKED) {}
     let refused = poll("203.0.113.1", 0).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
     expect![[r#"{"type":"/problems/too-many-connections","title":"Too many connections","status":429,"detail":"this address has 1 connections open; close one or come back later"}"#]].assert_eq(&refused.body);

@@ -53,7 +53,7 @@ fn world() -> Scenario {
         settings.forget_ms = 2_200;
     });
     // Connections that rest for a while stay, so that a new one is never an accident.
-    world.server(|config| config.header_read_ms_max = 10_000)
+    world.server(|config| config.keep_alive_ms_max = 10_000)
 }
 
 /// `ann` and `bob`, who talk to each other from 300 ms on.

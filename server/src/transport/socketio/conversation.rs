@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::commands::{AckId, Incoming, Line, Wish};
 use super::outbox::{Outbox, Outcome, Outgoing};
 use super::polling::{Cut, Door, Polls, Presence};
+use super::transport;
 use super::words::Language;
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected};
@@ -106,6 +107,7 @@ impl Conversation {
                 }
                 Outcome::Sent | Outcome::Full => {}
             }
+            self.reader.go_on_over(transport(&self.socket));
             if self.line.is_overrun() {
                 return self.give_up().await;
             }
@@ -229,7 +231,7 @@ impl Conversation {
         if self.reader.is_superseded() {
             return None;
         }
-        match self.hub.attach(self.session).await {
+        match self.hub.attach(self.session, transport(&self.socket)).await {
             Ok(reader) => {
                 self.line.speak_with(Some(reader.voice()));
                 self.reader = reader;

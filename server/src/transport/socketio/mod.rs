@@ -61,7 +61,7 @@ use self::conversation::{Beginning, Conversation};
 use self::outbox::Outgoing;
 use self::polling::{Door, Presence};
 use crate::error::HttpError;
-use crate::hub::{Hub, Reader, Rejected, Start};
+use crate::hub::{Hub, Reader, Rejected, Start, Transport};
 use crate::protocol::{Opened, Refusal};
 use crate::router::not_allowed;
 use crate::source::Source;
@@ -198,7 +198,7 @@ async fn converse(
     };
     let (resumable, language) = (auth.is_resumable(), auth.language.unwrap_or_default());
     let address = handshake.extensions.get::<Source>().and_then(|source| source.address);
-    match open_or_resume(&hub, address, auth).await {
+    match open_or_resume(&hub, address, auth, transport(&socket)).await {
         Ok((opened, reader)) => {
             let beginning =
                 Beginning { socket, line, presence, opened, reader, language, resumable };
@@ -215,18 +215,27 @@ fn turn_away(socket: &Arc<Socket>, why: HttpError) {
     let _already_gone = Outgoing::Disconnect.send(socket);
 }
 
+/// What a connection is carried by at this moment.
+fn transport(socket: &Socket) -> Transport {
+    match socket.transport_type() {
+        TransportType::Polling => Transport::SocketIoPolling,
+        TransportType::Websocket => Transport::SocketIoWebSocket,
+    }
+}
+
 async fn open_or_resume(
     hub: &Arc<Hub>,
     address: Option<IpAddr>,
     auth: Auth,
+    over: Transport,
 ) -> Result<(Opened, Reader), Rejected> {
     let Some(token) = auth.token else {
         let opened = hub.open(address).await?;
-        let reader = hub.attach(opened.session).await?;
+        let reader = hub.attach(opened.session, over).await?;
         return Ok((opened, reader));
     };
     let session = hub.authenticate(&token).ok_or(Rejected::UnknownSession)?;
-    let (reader, next) = hub.attach_at(session, Start::Pushed(auth.after)).await?;
+    let (reader, next) = hub.attach_at(session, Start::Pushed(auth.after), over).await?;
     Ok((Opened { session, token, next }, reader))
 }
 
