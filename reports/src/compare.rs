@@ -114,13 +114,15 @@ fn compare_series(a: &Series, b: &Series) -> Vec<Compared> {
                 a_more_than: one.more_than(),
                 b_more_than: other.more_than(),
                 interval,
-                verdict: among_missing(one, other).unwrap_or(match interval.map(difference) {
-                    None => Verdict::Undecided,
-                    Some(_) if !is_valid => Verdict::Undecided,
-                    Some(None) => Verdict::NoDifference,
-                    Some(Some(_)) if !is_repeated => Verdict::Unrepeated,
-                    Some(Some(Difference::Lower)) => Verdict::Faster,
-                    Some(Some(Difference::Higher)) => Verdict::Slower,
+                verdict: among_missing(one, other).unwrap_or_else(|| {
+                    match interval.map(difference) {
+                        None => Verdict::Undecided,
+                        Some(_) if !is_valid => Verdict::Undecided,
+                        Some(None) => Verdict::NoDifference,
+                        Some(Some(_)) if !is_repeated => Verdict::Unrepeated,
+                        Some(Some(Difference::Lower)) => Verdict::Faster,
+                        Some(Some(Difference::Higher)) => Verdict::Slower,
+                    }
                 }),
                 transport: a.transport.clone(),
                 quantile,
