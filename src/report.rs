@@ -98,11 +98,8 @@ impl Compare {
         let page = compare::page(names.each_ref().map(String::as_str), (&a, &b), &compared);
         let page = output::write(&output.dir("compare"), PAGE, &page.into_string())?;
         let notes = compare::notes(&a, &b);
-        let human = [compare::table(&compared)]
-            .into_iter()
-            .chain(notes.iter().map(|note| format!("\n{note}\n")))
-            .chain([format!("\nreport: {}", page.display())])
-            .collect::<String>();
+        let human = compare::describe(&compared, &notes);
+        let human = format!("{human}\nreport: {}", page.display());
         let json = || json!({ "percentiles": compared, "notes": notes, "report": page });
         output.result(&human, json)?;
         Ok(match compare::standing(&compared) {

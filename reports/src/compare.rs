@@ -19,6 +19,7 @@ use crate::confidence::{Difference, Ratio, difference};
 use crate::missing::Latency;
 use crate::quantile::{Estimate, Quantile};
 use crate::run::{Run, Series};
+use crate::text::wrap;
 use crate::units::{ABSENT, latency, number, plural};
 use crate::verdict::Standing;
 
@@ -229,6 +230,13 @@ fn advice(compared: &[Compared]) -> Option<&'static str> {
         "not repeated: they differ, but two measurements of the same may; load --repeat 3 or more, \
          for both, tells",
     )
+}
+
+/// The comparison for a terminal: the table, and below it the notes.
+#[must_use]
+pub fn describe(compared: &[Compared], notes: &[String]) -> String {
+    let notes = notes.iter().map(|note| format!("\n{}", wrap(note)));
+    [table(compared)].into_iter().chain(notes).collect()
 }
 
 /// The comparison as a table for a terminal.

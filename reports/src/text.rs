@@ -167,7 +167,7 @@ fn line<const N: usize>(cells: &[String; N], widths: &[usize; N], gap: &str) -> 
 }
 
 /// One paragraph in lines of at most [`WIDTH`] columns.
-fn wrap(paragraph: &str) -> String {
+pub(crate) fn wrap(paragraph: &str) -> String {
     let mut text = String::new();
     let mut used = 0;
     for word in paragraph.split_whitespace() {

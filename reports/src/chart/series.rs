@@ -126,6 +126,7 @@ impl Panels {
                 (draw(&frame, medians, "curve"))
             }
             (draw(&frame, lags, "lag"))
+            (missing(&frame, &series.intervals))
         };
         let label = format!(
             "Latency of {} over time: median and {}; the same figures stand in the table \
@@ -183,6 +184,19 @@ impl Panels {
         );
         Some(image(Size::Panel, &label, &content))
     }
+}
+
+/// A mark at the top of each second of which messages never arrived: the lines and the heat know
+/// nothing of those.
+fn missing(frame: &Frame, intervals: &[Interval]) -> Markup {
+    let (_, top, ..) = frame.edges();
+    let lacking = intervals.iter().filter(|it| !it.missing_us.is_empty());
+    let at = |it: &Interval| {
+        let x = frame.x_px(it.second as f64);
+        format!("M{},{}l-3,-6h6z", super::px(x), super::px(top + 6.0))
+    };
+    let path: String = lacking.map(at).collect();
+    html! { @if !path.is_empty() { path.missing d=(path) {} } }
 }
 
 /// A line where each round but the first begins.
@@ -319,6 +333,22 @@ mod tests {
         let panels = Panels::for_all(&alike).expect("busy seconds");
         assert_eq!(panels.groups(&alike).len(), 1);
         assert_eq!(orders(&[Some(1.0), None, Some(7.0), Some(70.0)]), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn seconds_with_missing_messages_are_marked() {
+        let mut series = crate::sample::run(1, 6, 200).series;
+        let draw = |series: &[Series]| {
+            let panels = Panels::for_all(series).expect("six busy seconds");
+            panels.latency(0, &series[0], Marks::default().get("websocket")).into_string()
+        };
+        assert!(!draw(&series).contains("class=\"missing\""));
+        for second in [2, 3] {
+            series[0].intervals[second].missing_us = crate::HistogramDump(vec![(3_000_000, 9)]);
+        }
+        let drawn = draw(&series);
+        let marks = drawn.split("class=\"missing\" d=\"").nth(1).expect("two marks");
+        assert_eq!(marks.split('"').next().map(|path| path.matches('M').count()), Some(2));
     }
 
     #[test]

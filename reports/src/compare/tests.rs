@@ -151,6 +151,11 @@ fn what_percentiles_leave_out_and_what_else_differs_is_noted() {
         assert!(told.contains(part), "{part:?} is not in {told}");
     }
     assert_eq!(notes(&run(0, 1.0), &run(1, 1.0)), [""; 0]);
+    let (a, b) = (run(0, 1.0), with_missing(run(1, 1.0), 7));
+    let described = describe(&compare(&a, &b), &notes(&a, &b));
+    let widest = described.lines().map(|line| line.chars().count()).max();
+    assert!(widest <= Some(crate::text::WIDTH), "{described}");
+    assert!(described.contains("7 of 5,007"), "{described}");
 }
 
 fn text(a: &Run, b: &Run) -> String {

@@ -82,7 +82,8 @@ pub(super) fn spectrum(run: &Run, marks: &Marks) -> Markup {
                     (picture)
                     figcaption {
                         "Read 99% as: 99 of 100 messages arrived at least so fast. Both axes are \
-                         logarithmic. A line ends where fewer than ten messages lie beyond it; \
+                         logarithmic. A line ends where fewer than ten messages lie beyond it, and where \
+                         it reaches the messages that never arrived; \
                          the shade about it is its 95 % interval."
                     }
                     (data(&tables::percentiles(&run.series)))
@@ -110,6 +111,9 @@ pub(super) fn over_time(run: &Run, marks: &Marks) -> Markup {
                      the more); dotted is the send lag (p99). Messages: the thick line is those received, \
                      the dashed one those sent. Cores: the thick line is the server, the dashed one the \
                      generator. " (scales(&panels.groups(&series)))
+                    @if series.iter().any(|it| !it.missing_us.is_empty()) {
+                        " A mark at the top is a second of which messages never arrived."
+                    }
                     @if series.iter().any(|it| it.round_starts.len() > 1) {
                         " An upright line is where the next round begins, against a new server."
                     }
