@@ -111,16 +111,18 @@ Examples:
   racetrack load --search --p99-max 50ms                          # the highest rate of each
   racetrack load --repeat 5 --transport sse,websocket --out run   # five rounds, in turns
 
-Ctrl-C ends it early and reports what was measured until then.
+Ctrl-C ends it early and reports what was measured until then. A transport whose server dies fails, and the \
+others are measured.
 
-Exit: 0 good; 1 a message was lost or doubled, or an objective is broken; 2 wrong usage or environment; \
-3 the figures are not valid, or Ctrl-C.";
+Exit: 0 good; 1 a message was lost or doubled, a transport failed, or an objective is broken; 2 wrong usage \
+or environment; 3 the figures are not valid, or Ctrl-C.";
 
 pub(crate) const SELFTEST: &str = "\
 Example:
   racetrack load selftest --format json
 
-Exit: 0 the ruler is right; 1 it is off; 2 wrong usage or environment; 3 the machine was too busy to tell.";
+Exit: 0 the ruler is right; 1 it is off, or not every length was measured; 2 wrong usage or \
+environment; 3 the machine was too busy to tell.";
 
 pub(crate) const REPORT: &str = "\
 Examples:
