@@ -32,7 +32,7 @@ fn row(argument: &Arg) -> String {
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
     let mut row = format!("| `--{flag}` | {default} | {}", help.trim_end_matches('.'));
     let values = argument.get_possible_values();
-    if !values.is_empty() {
+    if argument.get_action().takes_values() && !values.is_empty() {
         let values: Vec<_> = values.iter().map(|value| format!("`{}`", value.get_name())).collect();
         write!(row, "; {}", values.join(" or ")).expect("a string takes everything");
     }
@@ -42,7 +42,8 @@ fn row(argument: &Arg) -> String {
 #[test]
 fn the_page_of_limits_is_what_the_program_says() {
     let command = Serve::augment_args(Command::new("serve"));
-    let rows: String = command.get_arguments().map(row).collect();
+    let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
+    let rows: String = arguments.map(row).collect();
     expect_file!["../../../docs/src/flags.md"].assert_eq(&format!("{HEAD}{rows}"));
 }
 
