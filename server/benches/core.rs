@@ -15,11 +15,13 @@ use std::time::{Duration, Instant as Clock};
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use server::config::Config;
-use server::core::{Core, Detach, Handle, Input, Instant, Output, ReaderId};
+use server::core::{Core, Detach, Handle, Input, Instant, Output, Portion, ReaderId};
 use server::protocol::{ClientEvent, PairId, Say, Seq, SessionId};
 
 /// Messages between two looks at the clock.
 const BATCH: usize = 1_024;
+/// What is read at once.
+const PORTION: Portion = Portion { events_max: 64, json_bytes_max: 16_384 };
 /// Events that a person lets pass before acknowledging them, as sockets do.
 const ACKNOWLEDGED_EVERY: u64 = 16;
 /// Simulated time between two messages of one person.
@@ -119,7 +121,8 @@ impl Room {
     fn read_all(&mut self, woken: [Option<Handle>; 2]) {
         for session in woken.into_iter().flatten() {
             let (read, acknowledged) = &mut self.cursors[session.session().0 as usize];
-            let entries = self.core.read(session, *read, 64).expect("the cursor is good").entries;
+            let entries =
+                self.core.read(session, *read, PORTION).expect("the cursor is good").entries;
             *read = black_box(&entries).last().map_or(*read, |last| last.seq);
             if read.0 >= acknowledged.0 + ACKNOWLEDGED_EVERY {
                 self.core.acknowledge(session, *read).expect("it was just read");
@@ -165,7 +168,7 @@ fn poll(group: &mut BenchmarkGroup<'_, WallTime>, mut room: Room) {
             let (after, _) = room.cursors[session.session().0 as usize];
             room.input(Input::Attach { session, reader });
             room.core.acknowledge(session, after).expect("it was read");
-            black_box(room.core.read(session, after, 64).expect("the cursor is good"));
+            black_box(room.core.read(session, after, PORTION).expect("the cursor is good"));
             room.input(Input::Detach { session, reader, how: Detach::Answered });
         });
     });

@@ -158,6 +158,8 @@ numbers {
     heartbeat_timeout_ms: u64 = 20_000, "heartbeat-timeout-ms", "RACETRACK_HEARTBEAT_TIMEOUT_MS";
     /// How often a stream without events is sent a comment, in milliseconds, so that proxies keep it.
     stream_comment_ms: u64 = 15_000, "stream-comment-ms", "RACETRACK_STREAM_COMMENT_MS";
+    /// How long a ticket opens the stream for a page of another site, in milliseconds.
+    ticket_ms: u64 = 300_000, "ticket-ms", "RACETRACK_TICKET_MS";
     /// How long a session without a request lives, in milliseconds.
     session_lease_ms: u64 = 60_000, "session-lease-ms", "RACETRACK_SESSION_LEASE_MS";
     /// How long a new session lives until it is heard of for the first time after it was opened, in

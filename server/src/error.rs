@@ -46,6 +46,14 @@ pub(crate) enum HttpError {
          `Authorization: Bearer TOKEN`, or the header X-Requested-With"
     )]
     Cookie,
+    #[error(
+        "the ticket has expired, or is not for the origin of this page; get another with POST /api/ticket"
+    )]
+    Ticket,
+    #[error(
+        "a ticket is for a page, and this request has no Origin of one; a program sends the token instead"
+    )]
+    NoOrigin,
     #[error("{0}; a request names one Host, as `Host: example.org:3000`")]
     Host(&'static str),
     #[error(
@@ -97,12 +105,13 @@ impl HttpError {
             Self::Flood { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-fast", "Too many commands"),
             Self::Query(_) => (StatusCode::BAD_REQUEST, "bad-query", "The query is not understood"),
             Self::NoSession => (StatusCode::UNAUTHORIZED, "no-session", "No session"),
+            Self::Ticket => (StatusCode::UNAUTHORIZED, "ticket", "The ticket does not count"),
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found", "Not found"),
             Self::MethodNotAllowed => {
                 (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "Method not allowed")
             }
             Self::Host(_) => (StatusCode::BAD_REQUEST, "host", "The Host is not understood"),
-            Self::Header(_) => {
+            Self::Header(_) | Self::NoOrigin => {
                 (StatusCode::BAD_REQUEST, "bad-header", "A header is not understood")
             }
             Self::Cookie => (StatusCode::FORBIDDEN, "cookie", "The cookie does not count"),

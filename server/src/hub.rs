@@ -16,6 +16,7 @@
 mod clock;
 mod reader;
 mod signal;
+mod ticket;
 mod token;
 mod transport;
 
@@ -42,7 +43,7 @@ use self::signal::Signal;
 use self::token::{Secret, Token};
 pub use self::transport::Transport;
 use crate::config::Config;
-use crate::core::{Core, Entry, Handle, Input, Output, Read, ReaderId};
+use crate::core::{Core, Entry, Handle, Input, Output, Portion, Read, ReaderId};
 pub use crate::core::{Counts, Detach, Rated, Rejected};
 use crate::openings::{Opening, Openings, Refused};
 use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
@@ -117,6 +118,14 @@ impl Start {
         match self {
             Self::Polled(_) => true,
             Self::Pushed(after) => after.is_some() && cursor != Seq(0),
+        }
+    }
+
+    /// How much is read at once.
+    fn portion(self) -> Portion {
+        match self {
+            Self::Polled(_) => reader::POLLED,
+            Self::Pushed(_) => reader::PUSHED,
         }
     }
 }
@@ -315,7 +324,8 @@ impl Hub {
         wakes.0.extend(signal.hand_over(reader));
         drop(state);
         wakes.wake();
-        Ok((Reader::new(Arc::clone(self), Voice { session, reader }, signal, over), cursor))
+        let voice = Voice { session, reader };
+        Ok((Reader::new(Arc::clone(self), voice, signal, over, start.portion()), cursor))
     }
 
     /// Says whether [`Hub::attach_at`] would read, and changes nothing.

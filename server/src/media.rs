@@ -1,15 +1,23 @@
-//! Media types that a client accepts (RFC 9110, section 12.5.1).
+//! What a client accepts: media types and codings (RFC 9110, section 12.5).
 
 use std::cmp::Ordering;
 
-use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
+use axum::http::{HeaderMap, HeaderName};
 
 use crate::fields;
 
-/// Each media range of `Accept` without its parameters, with its quality from 0 to 1 (section 12.4.2).
+/// Each media range of `Accept` without its parameters, with its quality from 0 to 1.
 pub(crate) fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (&[u8], f32)> {
-    fields::elements(headers, ACCEPT).map(|range| {
+    weighted(headers, ACCEPT)
+}
+
+/// Each element of such a field without its parameters, with its quality from 0 to 1 (section 12.4.2).
+pub(crate) fn weighted(
+    headers: &HeaderMap,
+    name: HeaderName,
+) -> impl Iterator<Item = (&[u8], f32)> {
+    fields::elements(headers, name).map(|range| {
         let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let name = parts.next().unwrap_or_default();
         (name, parts.find_map(weight).unwrap_or(1.0))

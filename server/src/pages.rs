@@ -5,20 +5,24 @@
 //! session: a page speaks to the server as any other client does.
 
 use std::hash::{DefaultHasher, Hasher};
-use std::sync::Arc;
+use std::io::Write;
+use std::sync::{Arc, LazyLock};
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, REFERRER_POLICY,
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+    REFERRER_POLICY, VARY,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use tower_http::compression::CompressionLayer;
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
-use crate::fields;
 use crate::hub::Hub;
+use crate::{fields, media};
 
 pub(crate) const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
@@ -84,12 +88,28 @@ const PAGES: &[Page] = pages! {
     "/pages/engine.js" MODULE "engine.js"
 };
 
+/// A page with what is made of it, once for everybody.
+struct Made {
+    page: &'static Page,
+    tag: HeaderValue,
+    /// None where that is not shorter.
+    compressed: Option<Bytes>,
+}
+
+static MADE: LazyLock<Vec<Made>> = LazyLock::new(|| {
+    let made = |page: &'static Page| {
+        let (tag, compressed) = (tag(page.content), compressed(page.content));
+        Made { page, tag, compressed }
+    };
+    PAGES.iter().map(made).collect()
+});
+
 /// The routes of all pages, compressed for those who ask for it.
 pub(crate) fn routes() -> Router<Arc<Hub>> {
-    let router = PAGES.iter().fold(Router::new(), |router, page| {
-        router.route(page.path, get(async move |headers: HeaderMap| answer(page, &headers)))
+    let router = PAGES.iter().enumerate().fold(Router::new(), |router, (nth, page)| {
+        router.route(page.path, get(async move |headers: HeaderMap| answer(&MADE[nth], &headers)))
     });
-    router.route("/pages/online", get(online)).layer(CompressionLayer::new().gzip(true))
+    router.route("/pages/online", get(online))
 }
 
 /// How many people are here, for the front page.
@@ -99,13 +119,42 @@ async fn online(State(hub): State<Arc<Hub>>) -> impl IntoResponse {
 }
 
 /// The page, or that it is still the one which the browser has.
-fn answer(page: &Page, asked: &HeaderMap) -> Response {
-    let tag = tag(page.content);
-    let cached = [(CACHE_CONTROL, HeaderValue::from_static("no-cache")), (ETAG, tag.clone())];
-    if fields::none_match_names(asked, &tag) {
-        return (StatusCode::NOT_MODIFIED, cached, GUARDS).into_response();
+fn answer(made: &Made, asked: &HeaderMap) -> Response {
+    let Made { page, tag, compressed } = made;
+    let known = [
+        (CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (VARY, HeaderValue::from_static("accept-encoding")),
+        (ETAG, tag.clone()),
+    ];
+    if fields::none_match_names(asked, tag) {
+        return (StatusCode::NOT_MODIFIED, known, GUARDS).into_response();
     }
-    (cached, GUARDS, [(CONTENT_TYPE, page.content_type)], page.content).into_response()
+    let content_type = [(CONTENT_TYPE, page.content_type)];
+    match compressed.as_ref().filter(|_| accepts_gzip(asked)) {
+        Some(gzip) => {
+            let coding = [(CONTENT_ENCODING, "gzip")];
+            (known, GUARDS, content_type, coding, gzip.clone()).into_response()
+        }
+        None => (known, GUARDS, content_type, page.content).into_response(),
+    }
+}
+
+/// True when the client accepts gzip, by its name or as any coding (RFC 9110, section 12.5.3).
+fn accepts_gzip(asked: &HeaderMap) -> bool {
+    let weight = |wanted: &[&str]| {
+        let is_wanted =
+            |name: &[u8]| wanted.iter().any(|w| name.eq_ignore_ascii_case(w.as_bytes()));
+        let mut codings = media::weighted(asked, ACCEPT_ENCODING);
+        codings.find(|(name, _)| is_wanted(name)).map(|(_, weight)| weight)
+    };
+    weight(&["gzip", "x-gzip"]).or_else(|| weight(&["*"])).is_some_and(|weight| weight > 0.0)
+}
+
+fn compressed(content: &str) -> Option<Bytes> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let written = encoder.write_all(content.as_bytes()).and_then(|()| encoder.finish());
+    let gzip = written.expect("a vector takes everything");
+    (gzip.len() < content.len()).then(|| gzip.into())
 }
 
 /// Weak, because the same content goes out compressed and plain.

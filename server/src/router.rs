@@ -22,7 +22,7 @@ use crate::pages;
 use crate::source::X_REQUESTED_WITH;
 use crate::transport::classic::Classic;
 use crate::transport::socketio::Sockets;
-use crate::transport::{poll, socketio, sse, websocket};
+use crate::transport::{poll, socketio, sse, ticket, websocket};
 use crate::{metrics, openapi, origin};
 
 /// Headers that pages of listed origins may set: what this server reads, and what tracing adds
@@ -82,6 +82,7 @@ pub(crate) fn api() -> OpenApiRouter<Arc<Hub>> {
         .routes(routes!(poll::open, poll::leave))
         .routes(routes!(poll::events))
         .routes(routes!(sse::stream))
+        .routes(routes!(ticket::issue))
         .routes(routes!(websocket::upgrade))
         .routes(routes!(sse::acknowledge))
         .routes(routes!(poll::say))

@@ -33,13 +33,13 @@ impl Answer {
 /// A request under construction.
 pub(super) struct Ask {
     head: String,
-    body: String,
+    body: Vec<u8>,
 }
 
 /// `ask("GET /healthz")`
 pub(super) fn ask(method_and_target: &str) -> Ask {
     let head = format!("{method_and_target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n");
-    Ask { head, body: String::new() }
+    Ask { head, body: Vec::new() }
 }
 
 impl Ask {
@@ -52,22 +52,25 @@ impl Ask {
         self.header("authorization", &format!("Bearer {token}"))
     }
 
-    pub(super) fn json(mut self, body: impl ToString) -> Self {
-        self.body = body.to_string();
-        self.header("content-type", "application/json")
+    pub(super) fn bytes(mut self, body: &[u8]) -> Self {
+        self.body = body.to_vec();
+        self
     }
 
-    pub(super) fn text(mut self, body: &str) -> Self {
-        self.body = body.to_owned();
-        self.header("content-type", "text/plain; charset=utf-8")
+    pub(super) fn json(self, body: impl ToString) -> Self {
+        self.bytes(body.to_string().as_bytes()).header("content-type", "application/json")
+    }
+
+    pub(super) fn text(self, body: &str) -> Self {
+        self.bytes(body.as_bytes()).header("content-type", "text/plain; charset=utf-8")
     }
 
     pub(super) async fn of(self, server: SocketAddr) -> Answer {
         let talk = async {
             let mut stream = TcpStream::connect(server).await?;
             let length = self.body.len();
-            let request = format!("{}content-length: {length}\r\n\r\n{}", self.head, self.body);
-            stream.write_all(request.as_bytes()).await?;
+            let head = format!("{}content-length: {length}\r\n\r\n", self.head);
+            stream.write_all(&[head.as_bytes(), &self.body].concat()).await?;
             let mut answer = String::new();
             stream.read_to_string(&mut answer).await?;
             Ok::<_, std::io::Error>(answer)

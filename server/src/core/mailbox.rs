@@ -26,9 +26,10 @@
 //!   768            everything else: state, tags of these ids, timers, its place in the maps
 //! ```
 //!
-//! which is 300,624 bytes, 294 KiB, with the default configuration. That is the worst that a person
-//! who never reads can do. A mailbox that has been read and acknowledged gives its places back:
-//! somebody who talks and listens takes about 2 KiB.
+//! which is 300,624 bytes, 294 KiB, with the default configuration. That is the worst that a session
+//! whose user never reads can do; a mailbox that has been read and acknowledged gives its places back, and
+//! somebody who talks and listens takes about 2 KiB. What is under way to that user is the connection's,
+//! and bounded by its transport: docs/src/operations.md has the table, and tests/it/memory.rs measures it.
 
 use std::collections::VecDeque;
 
@@ -59,6 +60,31 @@ impl Entry {
     /// An event that has no place yet.
     pub(super) fn new(at: Instant, event: ServerEvent) -> Self {
         Self { seq: Seq(0), at, event }
+    }
+}
+
+/// How much is read from a mailbox at once; one event is always read.
+#[derive(Debug, Clone, Copy)]
+pub struct Portion {
+    /// Events at most.
+    pub events_max: usize,
+    /// Bytes that their texts and ids have in JSON at most.
+    pub json_bytes_max: usize,
+}
+
+impl Portion {
+    /// Everything.
+    #[cfg(test)]
+    pub(super) const ALL: Self = Self { events_max: usize::MAX, json_bytes_max: usize::MAX };
+
+    /// How many of these events, counted from the first, are read.
+    fn of<'a>(self, entries: impl Iterator<Item = &'a Entry>) -> usize {
+        let mut bytes = 0;
+        let fits = |(nth, entry): &(usize, &Entry)| {
+            bytes += json_bytes(&entry.event);
+            *nth == 0 || bytes <= self.json_bytes_max
+        };
+        entries.take(self.events_max).enumerate().take_while(fits).count()
     }
 }
 
@@ -114,10 +140,10 @@ impl Mailbox {
         self.append(entry)
     }
 
-    pub(super) fn read_after(&mut self, after: Seq, limit: usize) -> Result<Read, Rejected> {
+    pub(super) fn read_after(&mut self, after: Seq, portion: Portion) -> Result<Read, Rejected> {
         self.check(after)?;
         let start = self.count_up_to(after);
-        let end = self.entries.len().min(start.saturating_add(limit));
+        let end = start + portion.of(self.entries.range(start..));
         let again = self.count_up_to(self.handed_out).clamp(start, end) - start;
         if again > 0 {
             trace!(name: "handed out again", count = again as u64);
@@ -254,6 +280,21 @@ impl Mailbox {
 fn bytes(event: &ServerEvent) -> usize {
     match event {
         ServerEvent::Message { id, text, .. } => id.as_str().len() + text.len(),
+        _ => 0,
+    }
+}
+
+/// What the text and the id of an event have in JSON, where one byte can become six (RFC 8259, section 7).
+pub(crate) fn json_bytes(event: &ServerEvent) -> usize {
+    let escaped = |byte: u8| match byte {
+        b'"' | b'\\' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    match event {
+        ServerEvent::Message { id, text, .. } => {
+            id.as_str().bytes().chain(text.bytes()).map(escaped).sum()
+        }
         _ => 0,
     }
 }

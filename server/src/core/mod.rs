@@ -32,8 +32,9 @@ use std::time::Duration;
 use tracing::trace;
 
 use self::lobby::Lobby;
+pub(crate) use self::mailbox::json_bytes;
 use self::mailbox::{Bounds, Full, Mailbox};
-pub use self::mailbox::{Entry, Read};
+pub use self::mailbox::{Entry, Portion, Read};
 pub use self::rate::Rated;
 pub use self::rejected::Rejected;
 use self::session::{Session, State};
@@ -271,14 +272,19 @@ impl Core {
         self.sessions.find(session).ok_or(Rejected::UnknownSession)
     }
 
-    /// The events of a session past `after`, `limit` at most, which are handed out by that.
+    /// The events of a session past `after`, a portion of them, which are handed out by that.
     ///
     /// # Errors
     ///
     /// [`Rejected::UnknownSession`], or [`Rejected::Cursor`] when `after` was forgotten already or
     /// lies in the future.
-    pub fn read(&mut self, session: Handle, after: Seq, limit: usize) -> Result<Read, Rejected> {
-        self.mailbox(session, |mailbox| mailbox.read_after(after, limit))?
+    pub fn read(
+        &mut self,
+        session: Handle,
+        after: Seq,
+        portion: Portion,
+    ) -> Result<Read, Rejected> {
+        self.mailbox(session, |mailbox| mailbox.read_after(after, portion))?
     }
 
     /// The lowest cursor that a session's mailbox can still be read from.

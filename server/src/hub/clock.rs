@@ -40,10 +40,19 @@ impl Clock {
         self.origin + at.0
     }
 
+    /// The time of day, in milliseconds since 1970.
+    pub(super) fn unix_ms(&self, at: core::Instant) -> u64 {
+        u64::try_from(self.timestamp(at).as_millisecond()).unwrap_or_default()
+    }
+
+    fn timestamp(&self, at: core::Instant) -> Timestamp {
+        let since = SignedDuration::try_from(at.0).unwrap_or(SignedDuration::MAX);
+        self.origin_wall.checked_add(since).unwrap_or(Timestamp::MAX)
+    }
+
     /// The time of day, as text.
     pub(super) fn wall(&self, at: core::Instant) -> String {
-        let since = SignedDuration::try_from(at.0).unwrap_or(SignedDuration::MAX);
-        let at = self.origin_wall.checked_add(since).unwrap_or(Timestamp::MAX);
+        let at = self.timestamp(at);
         let mut text = String::with_capacity(PRINTED.len());
         PRINTER.print_timestamp(&at, &mut text).expect("a string takes any text");
         text

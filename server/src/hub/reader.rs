@@ -9,11 +9,13 @@ use tokio::time::Instant;
 
 use super::signal::Signal;
 use super::{Hub, Transport};
-use crate::core::{Detach, Handle, Input, ReaderId, Rejected};
+use crate::core::{Detach, Handle, Input, Portion, ReaderId, Rejected};
 use crate::protocol::{Batch, ClientEvent, Seq};
 
-/// Events in one batch at most.
-const BATCH_EVENTS_MAX: usize = 64;
+/// One batch for a request, whose client may ask for the next one late.
+pub(super) const POLLED: Portion = Portion { events_max: 64, json_bytes_max: 262_144 };
+/// One batch for a connection that is pushed to, which gets the next one as soon as it took this.
+pub(super) const PUSHED: Portion = Portion { events_max: 64, json_bytes_max: 16_384 };
 
 /// The right to speak at the connection of one reader, until somebody else reads the mailbox.
 #[derive(Debug, Clone, Copy)]
@@ -31,14 +33,21 @@ pub struct Reader {
     reader: ReaderId,
     signal: Arc<Signal>,
     over: Transport,
+    portion: Portion,
     attached: bool,
 }
 
 impl Reader {
     /// The reader that the core knows since a moment ago.
-    pub(super) fn new(hub: Arc<Hub>, voice: Voice, signal: Arc<Signal>, over: Transport) -> Self {
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        voice: Voice,
+        signal: Arc<Signal>,
+        over: Transport,
+        portion: Portion,
+    ) -> Self {
         let Voice { session, reader } = voice;
-        Self { hub, session, reader, signal, over, attached: true }
+        Self { hub, session, reader, signal, over, portion, attached: true }
     }
 
     /// The connection goes on over another transport.
@@ -132,7 +141,7 @@ impl Reader {
         if self.is_superseded() {
             return nothing();
         }
-        let read = state.core.read(self.session, after, BATCH_EVENTS_MAX)?;
+        let read = state.core.read(self.session, after, self.portion)?;
         drop(state);
         Ok(self.hub.batch(read, after, self.over))
     }

@@ -27,6 +27,11 @@ impl Secret {
     pub(super) fn is(self, other: Self) -> bool {
         self.0 ^ other.0 == 0
     }
+
+    /// Keys what is said in the name of its session.
+    pub(super) fn key(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
 }
 
 impl fmt::Display for Token {

@@ -11,6 +11,9 @@
 //!
 //! Every request waits for its own time, and a request whose connection is closed is forgotten.
 
+mod allowance;
+
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,9 +27,11 @@ use axum::routing::{get, post};
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, watch};
 use tokio::time::Instant;
 
+use self::allowance::{Allowance, TooFast};
 use super::no_body;
 use crate::error::HttpError;
 use crate::hub::{Hub, Rated, Rejected};
+use crate::source::Source;
 
 const TEXT: &str = "text/plain; charset=utf-8";
 /// How long the greeting takes.
@@ -40,8 +45,7 @@ pub(crate) struct Classic {
     news: watch::Sender<News>,
     /// Requests that may still be parked.
     places: Semaphore,
-    /// When the announcements made so far are paid for (GCRA, ITU-T I.371).
-    paid_until: Mutex<Instant>,
+    allowance: Mutex<Allowance>,
 }
 
 /// A place to be parked at, until it is dropped.
@@ -63,7 +67,7 @@ impl Classic {
         Arc::new(Self {
             news: watch::Sender::new(News::None),
             places: Semaphore::new(hub.config().parked_max),
-            paid_until: Mutex::new(Instant::now()),
+            allowance: Mutex::new(Allowance::new(hub.config())),
             hub,
         })
     }
@@ -87,19 +91,14 @@ impl Classic {
         if bytes > bytes_max { Err(Rejected::TooLong { bytes, bytes_max }) } else { Ok(()) }
     }
 
-    /// Takes one announcement out of the allowance, which is that of one session.
-    fn pay(&self) -> Result<(), Rejected> {
-        let price = Duration::from_secs(1) / self.hub.config().messages_per_s_max;
-        let credit = price * self.hub.config().messages_burst_max;
-        let now = Instant::now();
-        let mut paid_until = self.paid_until.lock().expect("nothing panics under this lock");
-        let owed = (*paid_until).max(now) + price - now;
-        if owed > credit {
-            let retry_after_ms = (owed - credit).as_millis() as u64 + 1;
-            return Err(Rejected::TooFast { what: Rated::Messages, retry_after_ms });
-        }
-        *paid_until = now + owed;
-        Ok(())
+    /// Takes one announcement of this address out of the allowance.
+    fn pay(&self, address: Option<IpAddr>) -> Result<(), Rejected> {
+        let mut allowance = self.allowance.lock().expect("nothing panics under this lock");
+        let taken = allowance.take(Instant::now(), address);
+        taken.map_err(|TooFast(wait)| Rejected::TooFast {
+            what: Rated::Messages,
+            retry_after_ms: wait.as_millis() as u64 + 1,
+        })
     }
 }
 
@@ -141,13 +140,14 @@ async fn park(State(classic): State<Arc<Classic>>, method: Method) -> Result<Res
 /// `POST /announce`
 async fn announce(
     State(classic): State<Arc<Classic>>,
+    source: Source,
     text: Result<String, StringRejection>,
 ) -> Result<StatusCode, HttpError> {
     let text = text?;
     if text.is_empty() {
         return Err(HttpError::NothingAnnounced);
     }
-    let allowed = classic.check_length(&text).and_then(|()| classic.pay());
+    let allowed = classic.check_length(&text).and_then(|()| classic.pay(source.address));
     allowed.inspect_err(|rejected| classic.hub.telemetry().rejected(rejected.reason()))?;
     classic.news.send_if_modified(|news| {
         let goes_on = !matches!(news, News::Over);

@@ -21,6 +21,7 @@ mod handshake;
 pub(crate) mod classic;
 pub(crate) mod poll;
 pub(crate) mod sse;
+pub(crate) mod ticket;
 pub(crate) mod websocket;
 
 pub(crate) mod socketio;

@@ -32,6 +32,7 @@ use axum::response::IntoResponse;
 use futures_util::stream;
 use tokio::time::Instant;
 
+use super::ticket::{Reading, Ticket};
 use super::who::Who;
 use super::{Opening, no_body};
 use crate::error::HttpError;
@@ -48,7 +49,7 @@ const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
     get,
     path = "/api/stream",
     summary = "Server-sent events",
-    params(Opening, Resumed),
+    params(Opening, Ticket, Resumed),
     responses(
         (status = 200, description = "A stream that does not end: `id:` is the place of an event, \
             `data:` the event; `event: refused` where the stream is taken away", body = Event,
@@ -58,7 +59,7 @@ const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
 )]
 pub(crate) async fn stream(
     State(hub): State<Arc<Hub>>,
-    Who(session): Who,
+    Reading(session): Reading,
     method: Method,
     headers: HeaderMap,
     opening: Result<Query<Opening>, QueryRejection>,

@@ -49,6 +49,14 @@ const ASKED = {
     await terminal.expect(409, "/api/events?after=0", ...ann);
     assert.deepEqual(kinds(await terminal.events(ann, 1)), ["waiting"]);
   },
+  "POST /api/ticket": async (terminal) => {
+    const ann = await terminal.open();
+    const page = ["--header", `Origin: ${terminal.address}`];
+    const { body } = await terminal.expect(200, "POST /api/ticket", ...ann, ...page);
+    const { ticket } = JSON.parse(body);
+    await terminal.expect(401, `/api/stream?ticket=${ticket}`);
+    await terminal.expect(400, "POST /api/ticket", ...ann);
+  },
   "GET /api/ws?after=S": async (terminal) => {
     const { body } = await terminal.expect(426, "/api/ws?after=0");
     assert.match(body, /WebSocket/);

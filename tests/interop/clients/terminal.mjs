@@ -15,6 +15,11 @@ export class Terminal {
     this.#address = server.address;
   }
 
+  /// The origin of the server's own pages.
+  get address() {
+    return this.#address;
+  }
+
   /// The answer to `GET /path`, `POST /path`...
   async ask(request, ...options) {
     return within(this.begin(request, options).done, () => `curl ${request}`);

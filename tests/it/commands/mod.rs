@@ -10,7 +10,7 @@ mod printed;
 mod prometheus;
 mod refused;
 mod results;
-mod serve;
+pub(crate) mod serve;
 mod shards;
 mod shells;
 

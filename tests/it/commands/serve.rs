@@ -14,13 +14,13 @@ use crate::http::ask;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server in a process of its own, which ends with the test.
-pub(super) struct Serving {
+pub(crate) struct Serving {
     child: Child,
-    pub(super) addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     _stdout: Lines<BufReader<ChildStdout>>,
 }
 
-pub(super) async fn serve(arguments: &[&str]) -> Serving {
+pub(crate) async fn serve(arguments: &[&str]) -> Serving {
     serve_in(arguments, &[]).await
 }
 
@@ -60,6 +60,11 @@ async fn started(command: &mut Command) -> Serving {
 }
 
 impl Serving {
+    /// The id of the process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("the server runs")
+    }
+
     pub(super) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("the server runs").to_string();
         let sent = Command::new("kill").args([name, &pid]).status().await;

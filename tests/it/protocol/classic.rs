@@ -77,7 +77,7 @@ async fn more_than_may_be_parked_are_told_to_come_back() {
 
 #[tokio::test]
 async fn an_announcement_is_short_text_and_not_too_many_come_at_once() {
-    let config = Config { messages_per_s_max: 1, messages_burst_max: 2, ..Config::default() };
+    let config = Config { messages_per_s_max: 1, messages_burst_max: 8, ..Config::default() };
     let served = serve(config).await;
     let announce = |text: &str| ask("POST /announce").text(text).of(served.addr);
     let refused = async |text: &str| {
@@ -92,7 +92,29 @@ async fn an_announcement_is_short_text_and_not_too_many_come_at_once() {
     assert_eq!(announce("one").await.status, 202);
     assert_eq!(announce("two").await.status, 202);
     let answer = announce("three").await;
-    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("1")));
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("4")));
+}
+
+#[tokio::test]
+async fn an_address_that_never_stops_announcing_leaves_something_to_the_others() {
+    let loopback = "127.0.0.0/8".parse().expect("a network");
+    let (messages_per_s_max, messages_burst_max) = (1, 8);
+    let trusted_proxies = vec![loopback];
+    let config =
+        Config { messages_per_s_max, messages_burst_max, trusted_proxies, ..Config::default() };
+    let served = serve(config).await;
+    let announce = async |from: &str| {
+        let announcement = ask("POST /announce").header("x-forwarded-for", from).text("here");
+        announcement.of(served.addr).await.status
+    };
+    for nth in 0..20 {
+        let expected = if nth < 2 { 202 } else { 429 };
+        assert_eq!(announce("2001:db8::1").await, expected, "{nth}");
+    }
+    assert_eq!(announce("2001:db8::ffff").await, 429, "of the same network");
+    for other in ["192.0.2.1", "2001:db8:1::1"] {
+        assert_eq!(announce(other).await, 202, "{other}");
+    }
 }
 
 #[tokio::test]

@@ -67,6 +67,13 @@ impl Polling {
         ask.of(self.server).await
     }
 
+    /// Sends a payload of bytes, as old clients do that have something binary to send.
+    pub(super) async fn post_bytes(&self, payload: &[u8]) -> Answer {
+        let head = format!("POST {}", self.target);
+        let ask = ask(&head).bytes(payload).header("content-type", "application/octet-stream");
+        ask.of(self.server).await
+    }
+
     /// One poll.
     pub(super) async fn get(&self) -> Answer {
         ask(&format!("GET {}", self.target)).of(self.server).await

@@ -125,7 +125,13 @@ impl Attacker {
                 }
                 let mut refused = Vec::new();
                 while let Some(packet) = socket.next().await {
-                    if packet.starts_with("42/chat,") && is_over(&packet, &mut refused) {
+                    if !packet.starts_with("42/chat,") {
+                        continue;
+                    }
+                    if arguments(&packet)[1]["id"] == "last" {
+                        // As many waited as may.
+                        socket.send(&last_packet).await;
+                    } else if is_over(&packet, &mut refused) {
                         return Some(refused);
                     }
                 }

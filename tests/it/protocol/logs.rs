@@ -12,6 +12,8 @@ use crate::http::ask;
 
 /// Nothing here takes as long.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Whose pages may ask.
+const FRIEND: &str = "https://friend.example";
 /// What must not be found.
 const TEXT: &str = "die Kirschen in Nachbars Garten";
 
@@ -35,6 +37,7 @@ async fn say(addr: std::net::SocketAddr, kind: TransportKind) {
 async fn at_no_level_is_a_secret_or_a_message_logged() {
     let mut server = Command::new(env!("CARGO_BIN_EXE_racetrack"))
         .args(["serve", "--addr", "127.0.0.1:0", "--log", "json"])
+        .args(["--allowed-origins", FRIEND])
         .env("RUST_LOG", "trace")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -60,6 +63,12 @@ async fn at_no_level_is_a_secret_or_a_message_logged() {
     let ask_with =
         ask("GET /api/events").header("cookie", &cookie).header("x-requested-with", "it");
     assert_eq!(ask_with.of(addr).await.status, 200);
+    let issued = ask("POST /api/ticket").bearer(&token).header("origin", FRIEND).of(addr).await;
+    let ticket = issued.json()["ticket"].as_str().expect("a ticket").to_owned();
+    for ticket in [ticket.as_str(), &format!("{ticket}0")] {
+        let head = ask(&format!("HEAD /api/stream?ticket={ticket}")).header("origin", FRIEND);
+        assert!([200, 401].contains(&head.of(addr).await.status));
+    }
     let pid = server.id().expect("the server runs").to_string();
     let killed = Command::new("kill").args(["-INT", &pid]).status().await;
     assert!(killed.expect("kill is there").success());
@@ -74,7 +83,8 @@ async fn at_no_level_is_a_secret_or_a_message_logged() {
     let levels: Vec<_> = lines.map(|line| line["level"].clone()).collect();
     assert!(levels.iter().any(|level| level == "TRACE"), "this was to be the whole log");
     let (_, secret) = token.split_once('-').expect("a session and a secret");
-    let telling: Vec<_> =
-        log.lines().filter(|line| line.contains(TEXT) || line.contains(secret)).take(5).collect();
+    let code = ticket.rsplit('-').next().expect("the last part");
+    let tells = |line: &&str| [TEXT, secret, code].iter().any(|it| line.contains(it));
+    let telling: Vec<_> = log.lines().filter(tells).take(5).collect();
     assert!(telling.is_empty(), "{telling:#?}");
 }

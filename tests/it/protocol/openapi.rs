@@ -46,6 +46,7 @@ async fn every_route_is_described_with_every_status() {
         DELETE /api/session: 204 400 401 403 429
         POST /api/session: 201 400 403 429 503
         GET /api/stream: 200 400 401 403 409 429
+        POST /api/ticket: 200 400 401 403 429
         GET /api/ws: 101 400 403 426 429
     "#]]
     .assert_eq(&lines.collect::<String>());

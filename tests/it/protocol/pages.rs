@@ -104,10 +104,10 @@ async fn a_page_that_the_browser_has_is_not_sent_again() {
 #[tokio::test]
 async fn pages_are_compressed_for_those_who_ask_and_answers_are_not() {
     let served = serve(Config::default()).await;
-    let head = async |path: &str| {
+    let head = async |path: &str, coding: &str| {
         let mut stream = TcpStream::connect(served.addr).await.expect("the server is there");
         let request = format!(
-            "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\naccept-encoding: gzip\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\naccept-encoding: {coding}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).await.expect("the server takes it");
         let mut answer = Vec::new();
@@ -115,10 +115,19 @@ async fn pages_are_compressed_for_those_who_ask_and_answers_are_not() {
         let length = answer.len();
         (String::from_utf8_lossy(&answer).to_lowercase(), length)
     };
-    let (page, length) = head("/chat").await;
-    assert!(page.contains("content-encoding: gzip") && page.contains("vary: accept-encoding"));
-    assert!(length < files()["chat.html"].len(), "{length}");
-    let (answer, _) = head("/metrics").await;
+    for coding in ["gzip", "br, GZIP;q=0.5", "deflate, *", "x-gzip"] {
+        let (page, length) = head("/chat", coding).await;
+        assert!(page.contains("content-encoding: gzip"), "{coding}: {page}");
+        assert!(page.contains("vary: accept-encoding"), "{coding}: {page}");
+        assert!(length < files()["chat.html"].len(), "{coding}: {length}");
+    }
+    for coding in ["", "br", "gzip;q=0, *", "*;q=0", "identity"] {
+        let (page, length) = head("/chat", coding).await;
+        assert!(!page.contains("content-encoding"), "{coding}: {page}");
+        assert!(page.contains("vary: accept-encoding"), "{coding}: {page}");
+        assert!(length > files()["chat.html"].len(), "{coding}: {length}");
+    }
+    let (answer, _) = head("/metrics", "gzip").await;
     assert!(!answer.contains("content-encoding"), "{answer}");
 }
 

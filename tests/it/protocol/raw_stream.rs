@@ -23,12 +23,16 @@ pub(super) async fn stream(
     query: &str,
     headers: &[&str],
 ) -> RawStream {
+    let bearer = format!("authorization: Bearer {token}");
+    begin(served, query, &[&[&bearer[..]], headers].concat()).await
+}
+
+/// The same, without a token.
+pub(super) async fn begin(served: &Served, query: &str, headers: &[&str]) -> RawStream {
     let mut stream = TcpStream::connect(served.addr).await.expect("the server is there");
     let lines: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-    let request = format!(
-        "GET /api/stream{query} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\n{lines}\r\n",
-        served.addr
-    );
+    let request =
+        format!("GET /api/stream{query} HTTP/1.1\r\nhost: {}\r\n{lines}\r\n", served.addr);
     stream.write_all(request.as_bytes()).await.expect("the server listens");
     let mut stream = RawStream { stream, text: String::new() };
     stream.until("retry: ").await;

@@ -101,13 +101,31 @@ fn a_cursor_outside_the_mailbox_is_refused_with_the_bounds() {
     let mut room = Room::new(Config::default());
     room.open(SessionId(1)).expect("there is room");
     let handle = room.handle(SessionId(1));
-    let future = room.core.read(handle, Seq(3), 10).expect_err("there are two events");
+    let future = room.core.read(handle, Seq(3), Portion::ALL).expect_err("there are two events");
     room.news(SessionId(1));
     let past = room.core.acknowledge(handle, Seq(1)).expect_err("two are forgotten");
     expect![[r#"
         the cursor #3 is outside of #0 to #2
         the cursor #1 is outside of #2 to #2"#]]
     .assert_eq(&format!("{future}\n{past}"));
+}
+
+#[test]
+fn portion_of_a_mailbox_holds_as_many_events_as_fit_and_always_one() {
+    let (mut room, ann, bob) = couple(Config::default());
+    for (id, text) in [("a", "1234567"), ("b", "\"\\234567"), ("c", "\u{1}\n"), ("d", "안녕")] {
+        room.command(bob, say(id, text, None)).expect("they have met");
+    }
+    let handle = room.handle(ann);
+    let mut count = |after, events_max, json_bytes_max| {
+        let portion = Portion { events_max, json_bytes_max };
+        room.core.read(handle, Seq(after), portion).expect("it is there").entries.len()
+    };
+    // Behind the three events that say nothing: 8, 11, 13 and 7 bytes.
+    assert_eq!([0, 8, 19, 32, 38, 39].map(|bytes| count(3, 64, bytes)), [1, 1, 2, 3, 3, 4]);
+    assert_eq!([0, 8, 39].map(|bytes| count(0, 64, bytes)), [3, 4, 7]);
+    assert_eq!([0, 1, 3].map(|events| count(3, events, usize::MAX)), [0, 1, 3]);
+    assert_eq!(count(7, 64, 64), 0);
 }
 
 /// Ann and Bob talk; Bob reads and acknowledges, Ann does what the test is about.
@@ -122,7 +140,7 @@ fn couple(config: Config) -> (Room, SessionId, SessionId) {
 
 /// What a person reads who keeps no cursor but in the connection.
 fn read(room: &mut Room, who: SessionId, after: u64) -> String {
-    match room.core.read(room.handle(who), Seq(after), usize::MAX) {
+    match room.core.read(room.handle(who), Seq(after), Portion::ALL) {
         Ok(read) => {
             let told: Vec<_> = read
                 .entries

@@ -10,7 +10,7 @@ mod scripts;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Core, Detach, Handle, Input, Instant, Output, ReaderId, Rejected};
+use super::{Core, Detach, Handle, Input, Instant, Output, Portion, ReaderId, Rejected};
 use crate::config::Config;
 use crate::protocol::{ClientEvent, PairId, Say, Seq, ServerEvent, SessionId};
 
@@ -100,7 +100,7 @@ impl Room {
     fn news(&mut self, session: SessionId) -> Vec<ServerEvent> {
         let after = self.cursors[&session];
         let handle = self.handle(session);
-        let read = self.core.read(handle, after, usize::MAX).expect("the cursor is good").entries;
+        let read = self.core.read(handle, after, Portion::ALL).expect("the cursor is good").entries;
         if let Some(last) = read.last() {
             self.cursors.insert(session, last.seq);
             self.core.acknowledge(handle, last.seq).expect("it was just read");

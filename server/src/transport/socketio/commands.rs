@@ -5,7 +5,7 @@
 //! way and nothing waits in front of it, a command is obeyed there and then, so that the task of the
 //! conversation is woken only once, by what comes of all that was said. Everything else goes into a
 //! short line that this task takes it from: what comes before the session is open, what wants an
-//! answer, and what was refused. Where the line is full the command is refused.
+//! answer, and what was refused. Where the line is full, in commands or in bytes, the command is refused.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -29,6 +29,9 @@ use crate::protocol::{ClientEvent, MessageId, PairId, Refusal, Seq};
 
 /// Commands that may wait beside those that the allowance of a session covers.
 const COMMANDS_SPARE: usize = 64;
+
+/// How much of a complaint is kept, in bytes: it may quote what was sent.
+const COMPLAINT_BYTES_MAX: usize = 256;
 
 /// The number under which the client wants an answer.
 pub(super) type AckId = i64;
@@ -61,11 +64,15 @@ pub(super) struct Line {
     arrived: AtomicWaker,
     overrun: AtomicBool,
     commands_max: usize,
+    /// Bytes of text that may wait: as much as may be said at once.
+    bytes_max: usize,
 }
 
 #[derive(Default)]
 struct LineState {
     waiting: VecDeque<Incoming>,
+    /// The texts in `waiting`.
+    bytes: usize,
     /// What was taken last may still be under way.
     is_busy: bool,
     /// With what commands are obeyed at once.
@@ -100,6 +107,7 @@ impl Line {
     fn take(&self) -> Option<Incoming> {
         let mut state = self.lock();
         let incoming = state.waiting.pop_front();
+        state.bytes -= incoming.as_ref().map_or(0, Incoming::bytes);
         state.is_busy = incoming.is_some();
         if state.waiting.is_empty() {
             state.waiting = VecDeque::new();
@@ -121,9 +129,12 @@ impl Line {
             }
             (incoming, _) => incoming,
         };
-        if state.waiting.len() >= self.commands_max {
+        let bytes = state.bytes + incoming.bytes();
+        let is_too_long = bytes > self.bytes_max && !state.waiting.is_empty();
+        if state.waiting.len() >= self.commands_max || is_too_long {
             return Err(incoming);
         }
+        state.bytes = bytes;
         state.waiting.push_back(incoming);
         drop(state);
         self.arrived.wake();
@@ -145,11 +156,13 @@ impl Line {
 /// Puts everything that the socket sends into one line. Call it before the socket is connected, or
 /// what a client says first is lost.
 pub(super) fn listen(socket: &SocketRef, hub: &Arc<Hub>) -> Arc<Line> {
+    let config = hub.config();
     let line = Arc::new(Line {
         state: Mutex::default(),
         arrived: AtomicWaker::new(),
         overrun: AtomicBool::new(false),
-        commands_max: hub.config().messages_burst_max as usize + COMMANDS_SPARE,
+        commands_max: config.messages_burst_max as usize + COMMANDS_SPARE,
+        bytes_max: (config.messages_burst_max as usize).saturating_mul(config.message_bytes_max),
         hub: Arc::downgrade(hub),
     });
     // One handler for all events: a table of them for each socket would cost memory.
@@ -181,6 +194,15 @@ impl<A: Adapter> MessageHandler<A, InOrder> for InOrder {
 }
 
 impl Incoming {
+    /// The length of the text in it.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Command(Wish::Event(ClientEvent::Say(say)), _) => say.text.len(),
+            Self::Command(Wish::Words(text), _) => text.len(),
+            _ => 0,
+        }
+    }
+
     fn message_id(self) -> Option<MessageId> {
         match self {
             Self::Command(Wish::Event(event), _) => event.message_id(),
@@ -231,5 +253,8 @@ fn argument<T: DeserializeOwned, A: Adapter>(
 }
 
 fn say_why(error: impl std::error::Error) -> String {
-    error.to_string()
+    let mut why = error.to_string();
+    why.truncate(why.floor_char_boundary(COMPLAINT_BYTES_MAX));
+    why.shrink_to_fit();
+    why
 }

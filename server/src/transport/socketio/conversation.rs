@@ -97,8 +97,7 @@ impl Conversation {
     async fn converse(&mut self) -> Detach {
         let mut commands_in_a_row = 0;
         loop {
-            let polls = self.is_polling().then_some(&*self.presence);
-            match self.outbox.flush(&self.socket, polls) {
+            match self.outbox.flush(&self.socket, self.presence.departures()) {
                 Outcome::Gone => return self.gone().await,
                 Outcome::Sent if let Some(how) = self.end => {
                     self.fetched().await;
@@ -134,7 +133,7 @@ impl Conversation {
                         Incoming::Refused(id, rejected) => self.reject(id, rejected, None),
                     }
                 }
-                () = self.outbox.pause(), if is_full => {}
+                () = self.outbox.pause(self.presence.departures()), if is_full => {}
                 polls = self.presence.changed(self.polls), if self.presence.is_watched() => {
                     if let Some(how) = self.take_polls(polls).await {
                         return how;
@@ -205,7 +204,7 @@ impl Conversation {
     /// close the whole connection, with all that waits for a poll: so nothing may wait any more.
     async fn disconnect(&mut self) {
         while Outgoing::Disconnect.send(&self.socket) == Outcome::Full {
-            self.outbox.pause().await;
+            self.outbox.pause(self.presence.departures()).await;
         }
     }
 

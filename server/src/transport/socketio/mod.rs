@@ -17,19 +17,24 @@
 //! keeps a cursor then connects again with it.
 //!
 //! Engine.IO 4 is what today's clients speak. Those of Socket.IO 2 speak Engine.IO 3: they are
-//! connected to `/` first, and have a query instead of a payload.
+//! connected to `/` first, and have a query instead of a payload: that of the handshake, and that
+//! behind the namespace.
 //!
-//! Reading order: `auth` (who connects), `commands` (what comes in), `outbox` (what goes out),
-//! `conversation` (the two together), `words` (for people), `polling` (who is still there), `admission`
-//! (who may poll), `version3` (what an old client may not send), `upgrade` (from polls to a WebSocket), `echo` (another namespace).
+//! Reading order: `auth` (who connects), `commands` (what comes in), `outbox` and `departures` (what goes
+//! out), `conversation` (the two together), `words` (for people), `polling` (who is still there),
+//! `admission` (who may poll), `socket` (how the engine gets a WebSocket), `upgrade` (from polls to a
+//! WebSocket), `version3` and `namespace_query` (what old clients send), `echo` (another namespace).
 
 mod admission;
 mod auth;
 mod commands;
 mod conversation;
+mod departures;
 mod echo;
+mod namespace_query;
 mod outbox;
 mod polling;
+mod socket;
 mod upgrade;
 mod version3;
 mod words;
@@ -47,7 +52,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use socketioxide::adapter::LocalAdapter;
-use socketioxide::extract::{SocketRef, TryData};
+use socketioxide::extract::SocketRef;
 use socketioxide::handler::{ConnectHandler, FromConnectParts};
 use socketioxide::socket::Socket;
 use socketioxide::{ParserConfig, ProtocolVersion, SocketIo, TransportType};
@@ -55,7 +60,7 @@ use socketioxide_core::Value;
 use tokio::sync::watch;
 use tower::Service;
 
-use self::auth::Auth;
+use self::auth::{Auth, TryAuth};
 use self::commands::{Line, listen};
 use self::conversation::{Beginning, Conversation};
 use self::outbox::Outgoing;
@@ -170,7 +175,7 @@ fn chat(io: &SocketIo, hub: &Arc<Hub>, door: &Arc<Door>, conversations: &watch::
     };
     let (hub, door) = (Arc::downgrade(hub), Arc::downgrade(door));
     let conversations = conversations.clone();
-    let connected = async move |Whole(socket): Whole, auth: TryData<Option<Auth>>| {
+    let connected = async move |Whole(socket): Whole, auth: TryAuth| {
         let (Some(hub), Some(door)) = (hub.upgrade(), door.upgrade()) else { return };
         let line = Handover::take(&socket);
         conversations.send_modify(|conversations| *conversations += 1);
@@ -186,18 +191,16 @@ async fn converse(
     hub: Arc<Hub>,
     door: Arc<Door>,
     socket: Arc<Socket>,
-    TryData(auth): TryData<Option<Auth>>,
+    TryAuth(auth): TryAuth,
     line: Arc<Line>,
 ) {
-    let handshake = socket.req_parts();
-    let presence = handshake.extensions.get::<Arc<Presence>>();
-    let presence = Arc::clone(presence.expect("every connection came through the door"));
+    let presence = Arc::clone(Presence::of(&socket));
     let auth = match auth {
-        Ok(auth) => auth.unwrap_or_default().or_query(&handshake.uri),
+        Ok(auth) => auth,
         Err(error) => return turn_away(&socket, HttpError::Malformed(error.to_string())),
     };
     let (resumable, language) = (auth.is_resumable(), auth.language.unwrap_or_default());
-    let address = handshake.extensions.get::<Source>().and_then(|source| source.address);
+    let address = socket.req_parts().extensions.get::<Source>().and_then(|source| source.address);
     match open_or_resume(&hub, address, auth, transport(&socket)).await {
         Ok((opened, reader)) => {
             let beginning =

@@ -1,13 +1,14 @@
 //! What one socket is sent next, in order, as soon as it takes it.
 //!
-//! socketioxide keeps a short queue a socket and takes nothing when it is full. What it did not
-//! take stays here, a batch at most, and everything behind that in the mailbox: nothing is
-//! dropped. A socket that stays full is asked less and less often, so that a thousand of them cost
-//! nothing; it ends when its heartbeat finds no room either.
+//! socketioxide keeps a queue of packets a socket, whatever their length. So it is handed no more than
+//! one answer to a poll holds, and one more packet only when those before have left: written to a
+//! WebSocket, or taken for the answer to a poll (`departures`). What it was not handed stays here, a
+//! batch at most, and everything behind that in the mailbox: nothing is dropped. A socket that stays full
+//! is asked less and less often, so that a thousand of them cost nothing; it ends when its heartbeat finds
+//! no room either, or when its connection is cut because nothing of it is taken.
 //!
-//! A client that polls is sent no more than one answer holds before it has fetched that: of what does
-//! not fit, engineioxide 0.17.9 keeps a packet for the next poll, and forgets it where a WebSocket
-//! comes instead.
+//! To a client that polls this matters twice: of what does not fit into an answer, engineioxide 0.17.9 keeps
+//! a packet for the next poll, and forgets it where a WebSocket comes instead.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,9 +22,12 @@ use socketioxide::socket::Socket;
 use socketioxide::{SendError, SocketError};
 use socketioxide_core::Value;
 
+use super::NAMESPACE;
 use super::commands::AckId;
-use super::polling::{Polls, Presence};
+use super::departures::Departures;
+use super::polling::Presence;
 use super::words::Language;
+use crate::core::json_bytes;
 use crate::protocol::{Event, Opened, Refusal};
 
 /// The first wait for a full socket that did not even clear when everybody else had a turn.
@@ -32,6 +36,8 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(500);
 /// What a packet has beside its arguments, in bytes: its kind, the namespace, the name of the event.
 const ENVELOPE_BYTES: usize = 64;
+/// What an event has beside its text and id, with its words: none of these is longer.
+const EVENT_BYTES: usize = 256;
 /// Room in an answer for what does not come from here: a ping, an echo.
 const RESERVED_BYTES: usize = 1_024;
 
@@ -74,7 +80,12 @@ impl Outgoing {
             Self::Disconnect => Arc::clone(socket).disconnect().map_err(SendError::Socket),
         };
         match outcome {
-            Ok(()) => Outcome::Sent,
+            Ok(()) => {
+                if !matches!(self, Self::Disconnect) && socket.ns() == NAMESPACE {
+                    Presence::of(socket).departures().hand_over();
+                }
+                Outcome::Sent
+            }
             Err(SendError::Socket(SocketError::InternalChannelFull)) => Outcome::Full,
             Err(_) => Outcome::Gone,
         }
@@ -84,7 +95,8 @@ impl Outgoing {
     fn bytes(&self) -> usize {
         let arguments = match self {
             Self::Session(opened) => serde_json::to_vec(opened),
-            Self::Event(event, language) => serde_json::to_vec(&(language.words(event), event)),
+            // The words hold the text once more.
+            Self::Event(event, _) => return EVENT_BYTES + 2 * json_bytes(&event.body),
             Self::Refused(refusal) => serde_json::to_vec(refusal),
             Self::Answered(_, refusal) => serde_json::to_vec(refusal),
             Self::Disconnect => Ok(Vec::new()),
@@ -110,34 +122,39 @@ fn answer<A: Adapter>(
 /// The packets of one socket.
 pub(super) struct Outbox {
     waiting: VecDeque<Outgoing>,
-    unfetched: Unfetched,
+    under_way: UnderWay,
     pause: Pause,
 }
 
-/// What a client that polls may not have fetched yet.
-struct Unfetched {
-    /// How many polls had begun when each packet had been sent, and its length.
+/// What was handed over and may not have left.
+struct UnderWay {
+    /// The number of each packet and its length.
     packets: VecDeque<(u64, usize)>,
     bytes: usize,
     bytes_max: usize,
+    /// Packets that have left, when that was last looked at.
+    left: u64,
 }
 
-impl Unfetched {
-    /// Forgets what was fetched for certain: a poll that was under way already may have come too early.
-    /// Says whether there is room.
-    fn has_room(&mut self, polls: Polls, bytes: usize) -> bool {
-        while let Some((begun, fetched)) = self.packets.front()
-            && *begun < polls.fetched
+impl UnderWay {
+    /// Forgets what has left. Says whether there is room.
+    fn has_room(&mut self, departures: &Departures, bytes: usize) -> bool {
+        self.left = departures.left();
+        while let Some((number, length)) = self.packets.front()
+            && *number <= self.left
         {
-            self.bytes -= fetched;
+            self.bytes -= length;
             self.packets.pop_front();
+        }
+        if self.packets.is_empty() {
+            self.packets = VecDeque::new();
         }
         self.packets.is_empty() || self.bytes + bytes <= self.bytes_max
     }
 
-    /// Remembers what was sent, by how the polls went behind that.
-    fn add(&mut self, polls: Polls, bytes: usize) {
-        self.packets.push_back((polls.begun, bytes));
+    /// Remembers the packet that was handed over last.
+    fn add(&mut self, departures: &Departures, bytes: usize) {
+        self.packets.push_back((departures.handed_over(), bytes));
         self.bytes += bytes;
     }
 }
@@ -154,8 +171,8 @@ impl Outbox {
     /// The answer to a poll holds so many bytes.
     pub(super) fn new(answer_bytes_max: usize) -> Self {
         let bytes_max = answer_bytes_max.saturating_sub(RESERVED_BYTES);
-        let unfetched = Unfetched { packets: VecDeque::new(), bytes: 0, bytes_max };
-        Self { waiting: VecDeque::new(), unfetched, pause: Pause::Turn }
+        let under_way = UnderWay { packets: VecDeque::new(), bytes: 0, bytes_max, left: 0 };
+        Self { waiting: VecDeque::new(), under_way, pause: Pause::Turn }
     }
 
     pub(super) fn push(&mut self, packet: Outgoing) {
@@ -170,20 +187,16 @@ impl Outbox {
         self.waiting.is_empty()
     }
 
-    /// Sends what the socket takes, or what whoever polls can fetch at once.
-    pub(super) fn flush(&mut self, socket: &Arc<Socket>, polls: Option<&Presence>) -> Outcome {
+    /// Hands over what there is room for.
+    pub(super) fn flush(&mut self, socket: &Arc<Socket>, departures: &Departures) -> Outcome {
         while let Some(packet) = self.waiting.front() {
-            let polled = polls.map(|presence| (presence, packet.bytes()));
-            if let Some((presence, bytes)) = polled
-                && !self.unfetched.has_room(presence.polls(), bytes)
-            {
+            let bytes = packet.bytes();
+            if !self.under_way.has_room(departures, bytes) {
                 return Outcome::Full;
             }
             match packet.send(socket) {
                 Outcome::Sent => {
-                    if let Some((presence, bytes)) = polled {
-                        self.unfetched.add(presence.polls(), bytes);
-                    }
+                    self.under_way.add(departures, bytes);
                     self.waiting.pop_front();
                     self.pause = Pause::Turn;
                 }
@@ -196,16 +209,18 @@ impl Outbox {
         Outcome::Sent
     }
 
-    /// Waits until it makes sense to try again, longer each time.
-    pub(super) async fn pause(&mut self) {
+    /// Waits until it makes sense to try again: until a packet has left, or some time, longer each time.
+    pub(super) async fn pause(&mut self, departures: &Departures) {
+        let left = departures.leaves(self.under_way.left);
         match self.pause {
             Pause::Turn => {
                 tokio::task::yield_now().await;
                 self.pause = Pause::Sleep(PAUSE_MIN);
             }
             Pause::Sleep(pause) => {
-                tokio::time::sleep(pause).await;
-                self.pause = Pause::Sleep((pause * 2).min(PAUSE_MAX));
+                if tokio::time::timeout(pause, left).await.is_err() {
+                    self.pause = Pause::Sleep((pause * 2).min(PAUSE_MAX));
+                }
             }
         }
     }

@@ -17,29 +17,33 @@
 //!
 //! The door never reads a packet, and keeps of a request only what Engine.IO needs.
 
+mod watched;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::str::FromStr;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll, ready};
+use std::task::Poll;
 
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_TYPE, HeaderName, SEC_WEBSOCKET_KEY};
 use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
-use hyper::body::{Frame, SizeHint};
 use socketioxide::ProtocolVersion;
+use socketioxide::adapter::Adapter;
 use socketioxide::service::SocketIoService;
-use socketioxide::socket::Sid;
+use socketioxide::socket::{Sid, Socket};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 use tower::Service;
 
+use self::watched::Watched;
 use super::admission::{self, Admission};
+use super::departures::Departures;
 use super::upgrade::{Progress, Upgrades};
-use super::{NotSocketIo, version3};
+use super::{NotSocketIo, socket, version3};
 use crate::config::Config;
 use crate::error::{HttpError, Reason};
 use crate::hub::Rejected;
@@ -83,6 +87,7 @@ pub(super) struct Presence {
     /// Answers the poll that waits.
     answer_poll: Notify,
     upgrade: Mutex<Progress>,
+    departures: Departures,
     /// None where the client does not poll, so that nobody looks for it.
     name: OnceLock<(Sid, Weak<Present>)>,
     _place: OwnedSemaphorePermit,
@@ -164,11 +169,11 @@ impl Door {
         };
         let presence = Arc::new(Presence::new(place, opening));
         request.extensions_mut().insert(Arc::clone(&presence));
+        if !is_poll {
+            return socket::open(&self.engine, presence, request).await;
+        }
         let is_4 = field(request.uri().query().unwrap_or_default(), "EIO") == Some(VERSION_4);
         let response = self.call(request).await;
-        if !is_poll {
-            return response;
-        }
         let (parts, body) = response.into_parts();
         let Ok(open) = axum::body::to_bytes(body, OPEN_BYTES_MAX).await else {
             return HttpError::NotFound.into_response();
@@ -195,6 +200,7 @@ impl Door {
             return self.call(request).await;
         };
         let mut watched = Watched::begin(Arc::clone(&presence));
+        let is_version3 = version3::is_meant(request.uri());
         let mut answer_at_once = pin!(presence.answer_poll.notified());
         // A poll waits where there is nothing to fetch, and must not where tokio only thinks that it is
         // somebody else's turn.
@@ -208,9 +214,7 @@ impl Door {
             answer_at_once.as_mut().poll(cx).map(|()| noop.into_response())
         });
         let response = response.await;
-        watched.cut = Cut::Answer;
-        watched.fetches |= response.body().size_hint().lower() > NOOP_BYTES_MAX;
-        response.map(|body| Body::new(WatchedBody { body, watched: Some(watched) }))
+        watched.answer(response, is_version3)
     }
 
     async fn call(&self, request: Request) -> Response {
@@ -277,7 +281,7 @@ pub(super) async fn head(uri: Uri) -> Result<impl IntoResponse, HttpError> {
 }
 
 /// The first field of that name, as Engine.IO reads it.
-fn field<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn field<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
 }
 
@@ -313,12 +317,24 @@ impl Presence {
         Self {
             polls: Mutex::default(),
             changed: Notify::new(),
+            departures: Departures::default(),
             answer_poll: Notify::new(),
             upgrade: Mutex::default(),
             name: OnceLock::new(),
             _place: place,
             _opening: opening,
         }
+    }
+
+    /// That of the connection which a socket belongs to.
+    pub(super) fn of<A: Adapter>(socket: &Socket<A>) -> &Arc<Self> {
+        let presence = socket.req_parts().extensions.get();
+        presence.expect("every connection came through the door")
+    }
+
+    /// The packets of its conversation.
+    pub(super) fn departures(&self) -> &Departures {
+        &self.departures
     }
 
     /// True where the connection began with polls.
@@ -376,89 +392,6 @@ impl Drop for Presence {
         {
             present.lock().remove(sid);
         }
-    }
-}
-
-/// One poll on its way; dropped before it was answered, it was cut.
-struct Watched {
-    presence: Arc<Presence>,
-    number: u64,
-    cut: Cut,
-    answered: bool,
-    /// Whether what was sent before is in the answer.
-    fetches: bool,
-}
-
-impl Watched {
-    fn begin(presence: Arc<Presence>) -> Self {
-        let mut number = 0;
-        presence.change(|polls| {
-            polls.begun += 1;
-            polls.cut = None;
-            number = polls.begun;
-        });
-        Self { presence, number, cut: Cut::Waiting, answered: false, fetches: false }
-    }
-
-    /// There was nothing to fetch when it began.
-    fn wait(&mut self) {
-        if !std::mem::replace(&mut self.fetches, true) {
-            self.presence.change(|polls| polls.fetched = polls.fetched.max(self.number));
-        }
-    }
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        self.presence.change(|polls| {
-            if self.answered {
-                polls.answered += 1;
-                if self.fetches {
-                    polls.fetched = polls.fetched.max(self.number);
-                }
-            } else if self.cut == Cut::Answer || self.number == polls.begun {
-                polls.cut = Some(self.cut);
-            }
-        });
-    }
-}
-
-/// The answer to a poll.
-struct WatchedBody {
-    body: Body,
-    /// None once all of it was taken.
-    watched: Option<Watched>,
-}
-
-impl WatchedBody {
-    fn end(&mut self) {
-        if let Some(mut watched) = self.watched.take() {
-            watched.answered = true;
-        }
-    }
-}
-
-impl HttpBody for WatchedBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() || self.body.is_end_stream() {
-            self.end();
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -35,11 +35,11 @@ use tokio::sync::{oneshot, watch};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
-use tower::Service;
 use tracing::trace;
 
 use super::NotSocketIo;
 use super::polling::Presence;
+use super::socket::give;
 use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::Rejected;
@@ -173,8 +173,7 @@ impl Attempt {
             Some(presence) => {
                 *presence.progress() = Progress::Upgraded;
                 let stream = Replay::new(socket.into_inner().0);
-                // Fails only for a request that is not one of Engine.IO, which came through the door.
-                let _begun = engine.call((stream, request)).await;
+                give(&mut engine, stream, presence, request).await;
             }
             None => trace!(name: "upgrade failed", "the polls go on"),
         }

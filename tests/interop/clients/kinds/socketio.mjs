@@ -89,13 +89,12 @@ export class SocketIo4 extends SocketIo {
 export class SocketIo2 extends SocketIo {
   constructor(address, ears, transports) {
     super(ears);
-    // `io(address + "/chat", { query })` would put the query behind the namespace as well, and
-    // there is no namespace of that name.
+    // The query stands behind the namespace as well, and stays there as it is here.
     const query = { after: 0 };
-    const manager = old.Manager(address, { query, transports, ...COMES_BACK });
-    this.listen(manager.socket(NAMESPACE), manager);
-    manager.on("reconnect_attempt", () => {
-      manager.opts.query = { token: this.token, after: this.after };
+    const socket = old(address + NAMESPACE, { forceNew: true, query, transports, ...COMES_BACK });
+    this.listen(socket, socket.io);
+    socket.io.on("reconnect_attempt", () => {
+      socket.io.opts.query = { token: this.token, after: this.after };
     });
     this.socket.on("error", (error) => {
       // What the network does is an Error; what the server says is not.
