@@ -221,7 +221,8 @@ proptest! {
 
     #[test]
     fn any_history_keeps_the_promises(steps in prop::collection::vec(step(), 1..80)) {
-        let config = Config { notice_interval_ms: 7_000, ..Config::default() };
+        let config =
+            Config { notice_interval_ms: 7_000, nexts_burst_max: 1_000, ..Config::default() };
         let mut model =
             Model { room: Room::new(config), beliefs: BTreeMap::new(), opened: 0, said: 0 };
         for step in steps {
