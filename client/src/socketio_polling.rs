@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A poll that is lost with its answer has lost events, so it is never sent again: the session is
-//! resumed instead. Requests under way survive a dropped call, because a poll that is cut tells the
+//! resumed instead. Where the upgrade fails before `5` is sent, the polls go on. Requests under way survive a dropped call, because a poll that is cut tells the
 //! server that its client is gone. No command is under way while the connection is upgraded, so
 //! commands keep their order.
 
@@ -415,8 +415,8 @@ impl<S> Upgrade<S> {
         match self {
             Self::Probing(probe) => {
                 let socket = probe.as_mut().await;
-                *self = Self::Never;
-                *self = Self::Probed(Box::new(socket?));
+                // Until `5` is sent, a WebSocket that fails takes nothing with it.
+                *self = socket.map_or(Self::Never, |socket| Self::Probed(Box::new(socket)));
                 Ok(None)
             }
             Self::Switching(switch) => {

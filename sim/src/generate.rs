@@ -5,6 +5,7 @@
 //! on hides the bugs that need it to be off.
 
 mod extremes;
+mod upgrades;
 
 use std::num::NonZeroU64;
 
@@ -15,6 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use server::config::Config;
 
 use self::extremes::{extremes, rates};
+use self::upgrades::{UPGRADE_EVENTS_MAX, UPGRADE_FAULTS, upgrade_faults, upgrades};
 use crate::options::Options;
 use crate::plan::{self, Action, Fault, FaultKind, Person, Plan, Settings, Step};
 
@@ -52,9 +54,6 @@ const OFTEN_MS: u64 = 100;
 /// Places of a mailbox, where there are few.
 const MAILBOX_EVENTS: std::ops::RangeInclusive<usize> = 5..=8;
 
-/// How many events somebody reads at most before changing to a WebSocket.
-const UPGRADE_EVENTS_MAX: u64 = 30;
-
 /// The longest message, where messages are short, in bytes.
 const MESSAGE_BYTES: usize = 300;
 /// What people do instead of saying something, where bodies are short.
@@ -86,6 +85,7 @@ enum Stream {
     Acknowledgements = 16,
     Extremes = 17,
     Rates = 18,
+    UpgradeFaults = 19,
 }
 
 /// The plan of a seed.
@@ -112,7 +112,7 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let mut plan = bodies(&mut stream(seed, Stream::Bodies), plan);
     plan.server = extremes(&mut stream(seed, Stream::Extremes), options, plan.server);
     plan.server = rates(&mut stream(seed, Stream::Rates), plan.server);
-    plan
+    upgrade_faults(&mut stream(seed, Stream::UpgradeFaults), options, plan)
 }
 
 /// What people live in.
@@ -303,17 +303,6 @@ fn acknowledgements(rng: &mut impl Rng, mut steps: Vec<Step>) -> Vec<Step> {
     steps
 }
 
-/// Half of those who can change to a WebSocket do so, before they are paired or while they talk.
-fn upgrades(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
-    for person in &mut people {
-        let events = rng.random::<bool>().then(|| rng.random_range(0..UPGRADE_EVENTS_MAX));
-        if person.transport == TransportKind::SocketioPolling {
-            person.upgrade_after_events = events;
-        }
-    }
-    people
-}
-
 /// Some of those who speak Socket.IO want an answer now and then, which makes a command wait for
 /// its turn: the next one must not overtake it.
 fn answers(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
@@ -411,7 +400,8 @@ impl Habits {
 }
 
 fn faults(rng: &mut impl Rng, options: &Options, settings: &Settings) -> Vec<Fault> {
-    let kinds: Vec<_> = options.faults.iter().copied().filter(|_| rng.random()).collect();
+    let kinds = options.faults.iter().copied().filter(|kind| !UPGRADE_FAULTS.contains(kind));
+    let kinds: Vec<_> = kinds.filter(|_| rng.random()).collect();
     if kinds.is_empty() {
         return Vec::new();
     }

@@ -34,6 +34,7 @@ use turmoil::net::{TcpListener, TcpStream};
 
 use crate::determinism::trace::PacketEvent;
 use crate::workload::{PORT, SERVER};
+pub(crate) use faults::Breakage;
 pub use faults::{Cut, Trap};
 pub(crate) use hosts::Hosts;
 pub use stream::SimStream;

@@ -297,6 +297,7 @@ pub fn quick_server() -> Config {
         drain_ms_max: 1_000,
         retry_after_ms: 100,
         poll_grace_ms: 200,
+        upgrade_ms_max: 600,
         header_read_ms_max: 2_000,
         keep_alive_ms_max: 2_500,
         body_read_ms_max: 2_000,

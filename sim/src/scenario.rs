@@ -66,6 +66,18 @@ impl Scenario {
         self
     }
 
+    /// The person before, who polls Socket.IO, changes to a WebSocket once so many events have come.
+    ///
+    /// # Panics
+    ///
+    /// If there is nobody yet.
+    #[must_use]
+    pub fn upgrading_after(mut self, events: u64) -> Self {
+        let person = self.0.people.last_mut().expect("somebody takes part");
+        person.upgrade_after_events = Some(events);
+        self
+    }
+
     /// Somebody does something.
     #[must_use]
     pub fn at(mut self, at_ms: u64, who: &str, action: Action) -> Self {

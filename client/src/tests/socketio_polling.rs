@@ -196,6 +196,33 @@ async fn an_upgrade_waits_for_the_poll_and_for_the_command_under_way() {
     assert_eq!(receiver.cursor(), Seq(2));
 }
 
+#[tokio::test]
+async fn a_poll_goes_on_where_the_upgrade_fails() {
+    for is_probed in [false, true] {
+        let options = Options { upgrade_after_events: Some(1), ..options() };
+        let mut opened = opened(options, &[]).await;
+        opened.receives(&emitted(1)).await.expect("an event");
+        let Opened { mut receiver, mut polls, mut listener, .. } = opened;
+        let (received, ()) = tokio::join!(receiver.receive(), async {
+            polls.request().await;
+            let Peer(stream) = listener.accept().await;
+            let mut socket = tokio_tungstenite::accept_async(stream).await.expect("a WebSocket");
+            if is_probed {
+                assert_eq!(heard(&mut socket).await, "2probe");
+            }
+            drop(socket);
+            polls.answer(200, &emitted(2)).await;
+        });
+        assert_eq!(seqs(&received.expect("an event")), [2]);
+        assert!(!receiver.is_upgraded());
+        let (received, ()) = tokio::join!(receiver.receive(), async {
+            polls.request().await;
+            polls.answer(200, &emitted(3)).await;
+        });
+        assert_eq!(seqs(&received.expect("an event")), [3]);
+    }
+}
+
 async fn tell(socket: &mut WebSocketStream<DuplexStream>, text: &str) {
     socket.send(Message::text(text)).await.expect("the client is there");
 }

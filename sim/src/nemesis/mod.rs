@@ -16,7 +16,7 @@ use turmoil::Sim;
 
 use crate::determinism::clock;
 use crate::history::{Kind, Op, Recorder};
-use crate::net::{Cut, Network, Side, Trap};
+use crate::net::{Breakage, Cut, Network, Side, Trap};
 use crate::plan::{Action, Fault, FaultKind, Plan};
 
 use servers::Life;
@@ -29,6 +29,8 @@ const NEMESIS: &str = "nemesis";
 const JUMP_NS: i64 = 3_600 * 1_000_000_000;
 /// What a packet takes at most during [`FaultKind::LatencyStep`].
 pub(crate) const SLOW_LATENCY_MS: u64 = 500;
+/// What a client writes until it has upgraded: the handshake, the probe, the packet that upgrades.
+const UPGRADE_WRITES: u64 = 3;
 /// After how long without a byte a proxy ends a connection.
 pub(crate) const QUIET_MIN: Duration = Duration::from_millis(250);
 
@@ -147,7 +149,7 @@ impl Nemesis {
             FaultKind::AbortAnswer => {
                 under_way.sprung = Some(network.trap(&person, Trap::Answered));
             }
-            FaultKind::IdleProxy => {}
+            FaultKind::IdleProxy | FaultKind::UpgradeCut | FaultKind::UpgradeSilence => {}
             FaultKind::Storm => *effect = self.storm.brew(Duration::from_millis(fault.for_ms)),
             FaultKind::Freeze => *effect = network.freeze(),
             FaultKind::ClockForward => {
@@ -181,9 +183,16 @@ impl Nemesis {
                 let cut = self.network.cut_idle(&self.person(fault), now, QUIET_MIN);
                 self.under_way[index].effect += cut;
             }
+            if let Some(breakage) = breakage(fault) {
+                let broken = self.network.break_upgrades(&self.person(fault), breakage);
+                self.under_way[index].effect += broken;
+            }
             may_be_lost |= matches!(
                 fault.kind,
-                FaultKind::BlackHole | FaultKind::HalfOpen | FaultKind::PartitionToClient
+                FaultKind::BlackHole
+                    | FaultKind::HalfOpen
+                    | FaultKind::PartitionToClient
+                    | FaultKind::UpgradeSilence
             );
         }
         if may_be_lost {
@@ -203,7 +212,7 @@ impl Nemesis {
                 self.servers.set_latency_max(sim, &host, usual);
                 effect = network.moved_since(sim.lookup(host), began);
             }
-            FaultKind::BlackHole | FaultKind::HalfOpen => {
+            FaultKind::BlackHole | FaultKind::HalfOpen | FaultKind::UpgradeSilence => {
                 network.answer_lost(|owner| owner == Some(&person));
             }
             FaultKind::PartitionToServer => network.unmute(&person, Side::Client),
@@ -223,6 +232,7 @@ impl Nemesis {
             FaultKind::CutReset
             | FaultKind::CutFinish
             | FaultKind::IdleProxy
+            | FaultKind::UpgradeCut
             | FaultKind::Storm => {}
         }
         self.record(Kind::Ok, index, effect);
@@ -240,6 +250,17 @@ impl Nemesis {
         let op = Op::Fault { fault, kind: self.plan.faults[fault].kind, effect };
         self.recorder.record(NEMESIS, None, kind, op);
     }
+}
+
+/// What a fault of upgrades does, and how far one comes before: its time says so, for want of a number of its
+/// own.
+fn breakage(fault: Fault) -> Option<Breakage> {
+    let is_silent = match fault.kind {
+        FaultKind::UpgradeCut => false,
+        FaultKind::UpgradeSilence => true,
+        _ => return None,
+    };
+    Some(Breakage { is_silent, writes_min: 1 + (fault.at_ms % UPGRADE_WRITES) as usize })
 }
 
 /// The name of a host that people live on.

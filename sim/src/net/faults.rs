@@ -32,6 +32,15 @@ pub enum Trap {
     Answered,
 }
 
+/// How WebSockets are broken to which polling connections are upgraded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Breakage {
+    /// Nobody is told.
+    pub(crate) is_silent: bool,
+    /// The client has written so often before: the handshake, the probe, the packet that upgrades.
+    pub(crate) writes_min: usize,
+}
+
 impl Network {
     /// Cuts every live connection of `owner`; returns how many there were.
     #[track_caller]
@@ -104,6 +113,19 @@ impl Network {
     pub fn lose(&self, owner: &str) -> usize {
         self.expect_owner(owner);
         self.strike(|_, wire| wire.is_live() && wire.is_owned_by(owner), Wire::lose)
+    }
+
+    /// Breaks the WebSockets of `owner` to which polling connections are upgraded; returns how many.
+    pub(crate) fn break_upgrades(&self, owner: &str, breakage: Breakage) -> usize {
+        let chosen = |wire: &Wire| {
+            let is_due = wire.upgrade_writes >= breakage.writes_min;
+            is_due && wire.is_live() && wire.is_owned_by(owner)
+        };
+        let act = |wire: &mut Wire| match breakage.is_silent {
+            true => wire.lose(),
+            false => wire.fate = Fate::Reset,
+        };
+        self.strike(|_, wire| chosen(wire), act)
     }
 
     /// The client of every live connection of `owner` is gone, and the server is not told; returns

@@ -254,7 +254,11 @@ impl AsyncWrite for SimStream {
         let written = ready!(polled)?;
         if written > 0 {
             this.trace(PacketEvent::Sent, &bytes[..written]);
-            lock(&this.wire).sent(this.side, written);
+            let mut wire = lock(&this.wire);
+            if this.side == Side::Client {
+                wire.note_upgrade(&bytes[..written]);
+            }
+            wire.sent(this.side, written);
         }
         Poll::Ready(Ok(written))
     }

@@ -23,6 +23,9 @@ pub enum Side {
     Server = 1,
 }
 
+/// The beginning of a request that upgrades a connection that polls.
+const UPGRADE_REQUEST: &[u8] = b"GET /socket.io/?EIO=4&transport=websocket&sid=";
+
 /// What the nemesis has decided about a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -51,6 +54,8 @@ pub(super) struct Wire {
     /// The server's program neither reads nor writes.
     pub(super) is_frozen: bool,
     pub(super) trap: Option<(Trap, Arc<AtomicUsize>)>,
+    /// How often the client has written, where it asks for a WebSocket instead of its polls.
+    pub(super) upgrade_writes: usize,
     /// When bytes last went in or came out, since the start.
     pub(super) moved_at: Duration,
     ends: [End; 2],
@@ -118,6 +123,13 @@ impl Wire {
     /// Something moves.
     pub(super) fn touch(&mut self) {
         self.moved_at = clock::elapsed();
+    }
+
+    /// The client writes these bytes.
+    pub(super) fn note_upgrade(&mut self, bytes: &[u8]) {
+        if self.upgrade_writes > 0 || bytes.starts_with(UPGRADE_REQUEST) {
+            self.upgrade_writes += 1;
+        }
     }
 
     /// The client may still use it.

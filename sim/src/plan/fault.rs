@@ -47,6 +47,11 @@ client::kinds! {
     ClockForward = "clock-forward",
     /// The server: the wall clock jumps an hour back, and forward in the end.
     ClockBackward = "clock-backward",
+    /// A person: a proxy breaks the WebSockets that polling connections are upgraded to.
+    UpgradeCut = "upgrade-cut",
+    /// A person: nothing arrives any more on the WebSockets that polling connections are upgraded to, and
+    /// neither end is told.
+    UpgradeSilence = "upgrade-silence",
 }
 
 impl FaultKind {
@@ -83,7 +88,9 @@ impl FaultKind {
             | Self::SlowReader
             | Self::AbortRequest
             | Self::AbortAnswer
-            | Self::IdleProxy => Struck::Person,
+            | Self::IdleProxy
+            | Self::UpgradeCut
+            | Self::UpgradeSilence => Struck::Person,
             Self::Storm
             | Self::Crash
             | Self::CrashBlackHole

@@ -45,6 +45,8 @@ pub(super) const fn is_possible(kind: FaultKind) -> bool {
         | FaultKind::CrashBlackHole
         | FaultKind::ClockForward
         | FaultKind::ClockBackward => false,
+        // Nobody looks into what these sockets carry.
+        FaultKind::UpgradeCut | FaultKind::UpgradeSilence => false,
     }
 }
 

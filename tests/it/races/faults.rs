@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use client::TransportKind::{self, LongPoll, SocketioWebsocket, Sse, Websocket};
+use client::TransportKind::{self, LongPoll, SocketioPolling, SocketioWebsocket, Sse, Websocket};
 use sim::plan::Action::{ComeBack, DoublePost, Flood, FreshTab, GoAway, Join, Say, SecondTab};
 use sim::plan::FaultKind;
 use sim::plan::FaultKind::{
     AbortAnswer, BlackHole, ClockForward, Freeze, HalfOpen, PartitionToClient, PartitionToServer,
-    RollingDrain,
+    RollingDrain, UpgradeCut, UpgradeSilence,
 };
 use sim::scenario::Scenario;
 use sim::{Options, sweep};
@@ -41,6 +41,33 @@ fn a_connection_in_a_black_hole_is_found_by_its_heartbeat() {
         // Nothing came for as long as a client bears it, and the window is still open.
         assert!((1_400..3_000).contains(&told.arrived_ms), "{kind}\n{seen}");
         assert_eq!(seen.count("bob", "partner ann-1"), 1, "{kind}\n{seen}");
+    }
+}
+
+/// Times at which a fault of upgrades begins: it comes behind the handshake at the first, and behind the probe
+/// at the second.
+const BEFORE_UPGRADE_MS: [u64; 2] = [150, 151];
+
+#[test]
+fn upgrade_that_is_broken_before_its_end_loses_no_connection() {
+    for (kind, at_ms) in [UpgradeCut, UpgradeSilence]
+        .into_iter()
+        .flat_map(|kind| BEFORE_UPGRADE_MS.map(|at| (kind, at)))
+    {
+        let people = Scenario::new().person("ann", SocketioPolling).person("bob", SocketioPolling);
+        let people = people.upgrading_after(1).at(100, "ann", Join).at(200, "bob", Join);
+        let people = people.settings(|settings| settings.disturb_ms = 3_500);
+        // Whoever loses a connection is lost to the partner.
+        let people = people.server(|server| server.resume_window_ms = 0);
+        let people = people.trouble(at_ms, kind, "bob", 3_000);
+        let seen =
+            Seen::run(&people.at(600, "ann", Say).at(2_600, "bob", Say).at(2_800, "ann", Say));
+        for (who, words) in
+            [("bob", "partner ann-1"), ("ann", "partner bob-1"), ("bob", "partner ann-2")]
+        {
+            assert_eq!(seen.count(who, words), 1, "{kind} at {at_ms}\n{seen}");
+        }
+        assert_eq!(seen.count("ann", "partner left: lost"), 0, "{kind} at {at_ms}\n{seen}");
     }
 }
 

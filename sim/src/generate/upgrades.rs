@@ -1,0 +1,51 @@
+//! Who changes from polls to a WebSocket, and what gets in the way of that.
+
+use client::TransportKind;
+use rand::{Rng, RngExt};
+
+use super::pick;
+use crate::options::Options;
+use crate::plan::{Fault, FaultKind, Person, Plan};
+
+/// How many events somebody reads at most before changing to a WebSocket.
+pub(super) const UPGRADE_EVENTS_MAX: u64 = 30;
+/// Faults that strike upgrades alone. They are drawn for those who upgrade: others would not notice.
+pub(super) const UPGRADE_FAULTS: [FaultKind; 2] =
+    [FaultKind::UpgradeCut, FaultKind::UpgradeSilence];
+/// How long they go on, in milliseconds: through one upgrade, or longer than any run.
+const BREAKS_MS: [u64; 3] = [1_500, 60_000, 60_000];
+/// When they begin at the latest, in milliseconds: before most have read what they want to read first.
+const BREAKS_FROM_MS: u64 = 500;
+
+/// Half of those who can change to a WebSocket do so, before they are paired or while they talk.
+pub(super) fn upgrades(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
+    for person in &mut people {
+        let events = rng.random::<bool>().then(|| rng.random_range(0..UPGRADE_EVENTS_MAX));
+        if person.transport == TransportKind::SocketioPolling {
+            person.upgrade_after_events = events;
+        }
+    }
+    people
+}
+
+/// Breaks the WebSockets of somebody who changes to one, now and then, and always where nothing else is to
+/// go wrong.
+pub(super) fn upgrade_faults(rng: &mut impl Rng, options: &Options, mut plan: Plan) -> Plan {
+    let (kinds, others): (Vec<_>, Vec<_>) =
+        options.faults.iter().copied().partition(|kind| UPGRADE_FAULTS.contains(kind));
+    let upgrading = plan.people.iter().enumerate();
+    let upgrading = upgrading.filter(|(_, person)| person.upgrade_after_events.is_some());
+    let targets: Vec<_> = upgrading.map(|(target, _)| target).collect();
+    let is_chosen = rng.random_ratio(1, 3) || others.is_empty();
+    if kinds.is_empty() || targets.is_empty() || !is_chosen {
+        return plan;
+    }
+    plan.faults.push(Fault {
+        at_ms: rng.random_range(0..BREAKS_FROM_MS),
+        kind: pick(rng, &kinds),
+        target: pick(rng, &targets),
+        for_ms: pick(rng, &BREAKS_MS),
+    });
+    plan.faults.sort_by_key(|fault| fault.at_ms);
+    plan
+}
