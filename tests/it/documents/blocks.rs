@@ -8,7 +8,11 @@ use super::markdown::Block;
 use super::{document, documents};
 
 /// Sources whose code documents quote; all of them are compiled and run by `cargo test`.
-const SOURCES: [&str; 2] = ["tests/it/documents/snippets.rs", "sim/examples/bring_your_own.rs"];
+const SOURCES: [&str; 3] = [
+    "tests/it/documents/snippets.rs",
+    "sim/examples/bring_your_own.rs",
+    "server/tests/upstream.rs",
+];
 /// Files that documents quote in part.
 const FILES: [(&str, &str); 2] =
     [("ini", "docs/deploy/racetrack.service"), ("nginx", "docs/deploy/racetrack.nginx.conf")];

@@ -19,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Folders with documents, from the root; folders below them are looked at too.
-const FOLDERS: [&str; 2] = ["docs/src", "loadtest/peers"];
+const FOLDERS: [&str; 3] = ["docs/src", "docs/upstream", "loadtest/peers"];
 
 /// A document.
 pub(crate) struct Document {
