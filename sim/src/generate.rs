@@ -5,6 +5,7 @@
 //! on hides the bugs that need it to be off.
 
 mod extremes;
+mod openings;
 mod upgrades;
 
 use std::num::NonZeroU64;
@@ -16,6 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use server::config::Config;
 
 use self::extremes::{extremes, rates};
+use self::openings::openings;
 use self::upgrades::{UPGRADE_EVENTS_MAX, UPGRADE_FAULTS, upgrade_faults, upgrades};
 use crate::options::Options;
 use crate::plan::{self, Action, Fault, FaultKind, Person, Plan, Settings, Step};
@@ -86,6 +88,7 @@ enum Stream {
     Extremes = 17,
     Rates = 18,
     UpgradeFaults = 19,
+    Openings = 20,
 }
 
 /// The plan of a seed.
@@ -112,6 +115,7 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let mut plan = bodies(&mut stream(seed, Stream::Bodies), plan);
     plan.server = extremes(&mut stream(seed, Stream::Extremes), options, plan.server);
     plan.server = rates(&mut stream(seed, Stream::Rates), plan.server);
+    plan.server = openings(&mut stream(seed, Stream::Openings), options, plan.server);
     upgrade_faults(&mut stream(seed, Stream::UpgradeFaults), options, plan)
 }
 

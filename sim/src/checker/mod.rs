@@ -13,6 +13,7 @@
 //! | [`promptness`] | what goes into a mailbox is pushed at once, while nothing is in the way |
 //! | [`bounds`] | a mailbox holds no more than it may |
 //! | [`echo`] | whoever says something that is accepted reads it in the own mailbox |
+//! | [`openings`] | no address has more sessions than it may, and whoever is refused one has had as many |
 //! | [`resume`] | whoever keeps a cursor can go on from it |
 //! | [`reasons`] | whoever is refused is told why, and it is true |
 //! | [`allowance`] | nobody says or skips more than is allowed, and who does less is heard |
@@ -35,6 +36,7 @@ pub mod isolation;
 pub mod leaks;
 pub mod liveness;
 pub mod log;
+pub mod openings;
 pub mod pairing;
 pub mod partings;
 pub mod presence;
@@ -120,6 +122,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations.extend(echo::check(&view));
     violations.extend(reasons::check(plan, &view));
     violations.extend(allowance::check(plan, &view));
+    violations.extend(openings::check(plan, &view));
     violations.extend(resume::check(plan, history));
     violations.extend(census::check(history));
     violations.extend(timeouts::check(plan, history));

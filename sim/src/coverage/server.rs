@@ -22,9 +22,13 @@ pub(super) const STATES: &[State] = &[
     ("a command was refused because there were too many", |run| refused(run, "too-fast")),
     ("something was asked for in a session that had ended", |run| refused(run, "closed")),
     ("something was asked for while the server drained", |run| refused(run, "draining")),
-    ("nobody was let in because the server drained", |run| {
-        run.saw("turned away", |away| away.reason.as_deref() == Some("draining"))
+    ("nobody was let in because the server drained", |run| turned_away(run, "draining")),
+    ("an address had as many sessions as it may have", |run| turned_away(run, "too-many-sessions")),
+    ("an address opened sessions too fast", |run| turned_away(run, "opens-too-fast")),
+    ("a session ended of which nothing had been heard", |run| {
+        run.saw("ran out", |out| out.is("was_new"))
     }),
+    ("a connection that was only opened was never polled", |run| run.saw("never polled", |_| true)),
     ("the time of a session that was not suspect ran out", |run| {
         run.saw("ran out", |out| !out.is("was_suspect"))
     }),
@@ -90,6 +94,10 @@ pub(super) const STATES: &[State] = &[
 
 fn refused(run: &Run<'_>, reason: &str) -> bool {
     run.saw("refused", |refused| refused.reason.as_deref() == Some(reason))
+}
+
+fn turned_away(run: &Run<'_>, reason: &str) -> bool {
+    run.saw("turned away", |away| away.reason.as_deref() == Some(reason))
 }
 
 fn never_read(run: &Run<'_>) -> bool {

@@ -8,5 +8,6 @@ mod endings;
 mod histories;
 mod logs;
 mod mutations;
+mod openings;
 mod refusals;
 mod script;

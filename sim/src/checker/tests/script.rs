@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   ann cannot go on     ann < notice put 900      put into the mailbox so many ms before
+//!   ann is refused a session as Too-many-sessions | as Opened-too-fast
 //!   ann opens            ann does not get in      ann leaves | vanishes | hangs | loses power
 //!   ann loses            ann goes away            who loses a connection makes another one
 //!   drain begins         drain ended             server exits
@@ -78,6 +79,11 @@ impl History {
             ["pass", ms] => self.now_us += 1_000 * number(ms),
             [who, "opens"] => self.open(who),
             [who, "does", "not", "get", "in"] => self.push(who, None, Kind::Info, open()),
+            [who, "is", "refused", "a", "session", "as", why] => {
+                self.push(who, None, Kind::Invoke, open());
+                self.push(who, None, Kind::Info, open());
+                self.detail(&format!("refused: 429 {}", why.replace('-', " ")));
+            }
             [who, "cannot", "go", "on"] => self.cannot_go_on(who),
             [who, "leaves"] => self.act(who, Kind::Invoke, Op::Leave),
             [who, "vanishes"] => self.act(who, Kind::Observe, Op::Vanish),
