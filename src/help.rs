@@ -52,7 +52,7 @@ Examples:
   racetrack sim --seed 7 --html seed-7.html       # one seed, told and drawn
   racetrack sim --people 40 --simulated 30s       # larger worlds
   racetrack sim --fault crash --fault storm       # with these troubles alone
-  racetrack sim --seeds 0..2000 --verbose         # with a line for each kind of fault and each rare state
+  racetrack sim --seeds 0..2000 --verbose         # with each kind of fault and rare state
 
 Exit: 0 every promise was kept; 1 a seed failed, or --require-coverage was not met; 2 wrong usage or \
 environment.";

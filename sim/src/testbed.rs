@@ -251,7 +251,7 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
             sim.host(name, move || {
                 pulses.feel(&host);
                 let (network, service) = (network.clone(), Rc::clone(&service));
-                process.host(process.is_up().then(|| async move {
+                process.host(process.is_up().then_some(async move {
                     let listener = SimListener::bind(network, PORT).await?;
                     service(listener).await
                 }))

@@ -293,9 +293,9 @@ fn somebody_whose_acknowledgement_is_refused_has_read_a_lot() {
         &plan,
         &couple(refused),
         expect![[r#"
-        allowance: s1 acknowledged too often, and 4 times at most
+        allowance: s1 acknowledged too often, and 2 times at most
     "#]],
     );
-    plan.server.commands_burst_max = 4;
+    plan.server.commands_burst_max = 2;
     verdict_under(&plan, &couple(refused), expect![[""]]);
 }
