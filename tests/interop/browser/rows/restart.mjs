@@ -106,6 +106,9 @@ async function use(person, name) {
 
 /// One conversation is over, which is said, is seen, and is told to who does not see; another has begun.
 async function isOver(person, reason, messages) {
+  // Who polls seldom hears of it later than the partner.
+  await person.over.first().waitFor();
+  await person.going.first().waitFor();
   assert.equal(await person.over.count(), 1);
   assert.equal(await person.going.count(), 1);
   await person.over.getByText("This conversation is over").waitFor();
