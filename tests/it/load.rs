@@ -3,6 +3,7 @@
 //! Goose keeps its word to stop in a global variable, so one run must not overlap another: all
 //! runs of this binary take turns.
 
+mod attached;
 mod dishonest;
 mod failing;
 mod frozen;

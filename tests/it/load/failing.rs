@@ -1,8 +1,6 @@
 //! Servers that die under load: what was measured is kept, and nobody takes it for a slow generator.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::process::Command;
 use std::time::Duration;
 
 use client::TransportKind;
@@ -14,40 +12,9 @@ use server::config::Config;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::attached::Attached;
 use super::{SERVER, TURN, small};
 use crate::served::serve;
-
-/// A server that is not the load test's own.
-struct Attached {
-    process: Mutex<Child>,
-    url: String,
-}
-
-impl Attached {
-    fn start() -> Self {
-        let mut command = Command::new(SERVER);
-        command.args(["serve", "--addr", "127.0.0.1:0", "--connections-per-address-max", "0"]);
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().expect("the program can be started");
-        let mut stdout = BufReader::new(process.stdout.take().expect("it is a pipe"));
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("it says where it listens");
-        let url = line.trim().strip_prefix("listening on ").expect("an address").to_owned();
-        Self { process: Mutex::new(process), url }
-    }
-
-    /// SIGKILL.
-    fn kill(&self) {
-        let mut process = self.process.lock().expect("no panic");
-        process.kill().and_then(|()| process.wait()).expect("it is our child");
-    }
-}
-
-impl Drop for Attached {
-    fn drop(&mut self) {
-        self.kill();
-    }
-}
 
 fn over(transports: &[TransportKind], target: Option<String>) -> Options {
     let transports = transports.iter().map(|kind| (*kind).into()).collect();

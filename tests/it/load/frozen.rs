@@ -1,8 +1,6 @@
 //! A server that freezes under load (SIGSTOP): its messages are missing, and every file of the run says
 //! so. None of them takes the few that arrived before for the whole.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use client::TransportKind;
@@ -13,47 +11,16 @@ use reports::slo::{self, judge};
 use reports::verdict::{Standing, verdict};
 use serde_json::json;
 
-use super::{SERVER, TURN, small};
+use super::attached::Attached;
+use super::{TURN, small};
 
 /// How long the window has been open when the server freezes.
 const FREEZES_AT: Duration = Duration::from_millis(400);
 
-/// A server in a process of its own, which can be stopped and told to go on.
-struct Stoppable {
-    process: Child,
-    url: String,
-}
-
-impl Stoppable {
-    fn start() -> Self {
-        let mut command = Command::new(SERVER);
-        command.args(["serve", "--addr", "127.0.0.1:0", "--connections-per-address-max", "0"]);
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut process = command.spawn().expect("the program can be started");
-        let mut stdout = BufReader::new(process.stdout.take().expect("it is a pipe"));
-        let mut line = String::new();
-        stdout.read_line(&mut line).expect("it says where it listens");
-        let url = line.trim().strip_prefix("listening on ").expect("an address").to_owned();
-        Self { process, url }
-    }
-
-    fn signal(&self, name: &str) {
-        let pid = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &pid]).status().expect("kill is there");
-        assert!(sent.success());
-    }
-}
-
-impl Drop for Stoppable {
-    fn drop(&mut self) {
-        self.process.kill().and_then(|()| self.process.wait()).expect("it is our child");
-    }
-}
-
 /// Measures one transport against a server that is stopped in the middle of the window, and goes on
 /// after so long, or never.
 async fn frozen(options: Options, frozen_for: Option<Duration>) -> Series {
-    let server = Stoppable::start();
+    let server = Attached::start();
     let options = Options { target: Some(server.url.clone()), ..options };
     let turn = TURN.lock().await;
     let measured = loadtest::run(&options, |progress| {
