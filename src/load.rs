@@ -15,7 +15,7 @@ use reports::knee::{self, Knee};
 use reports::run::{Failure, Run, SCHEMA, Series, SimulationSummary};
 use reports::slo::{self, Slo};
 use reports::verdict::Standing;
-use reports::{Summary, Written};
+use reports::{Summary, Written, invalid};
 use serde_json::{Map, Value, json};
 use server::config::ListenAddress;
 use tracing_subscriber::EnvFilter;
@@ -214,7 +214,7 @@ fn run_series(options: &Options, mut again_max: usize) -> anyhow::Result<Measure
                 None => break,
                 Some(second) => {
                     let mut discarded = std::mem::take(&mut one.discarded);
-                    discarded.push(one.invalid.join("; "));
+                    discarded.push(invalid::text_of(&one.invalid));
                     *one = Series { discarded, ..second };
                 }
             }
@@ -251,6 +251,7 @@ pub(crate) fn to_json(run: &Run, written: &Written) -> Value {
         "transports": transports,
         "slos": slo::judge(run),
         "failures": run.failures,
+        "advice": reports::verdict(run).advice,
         "report": written.report,
         "out": written.dir,
     });
@@ -294,13 +295,14 @@ mod tests {
             p99_us,
             outcome,
             why: String::new(),
+            causes: Vec::new(),
         };
         let probes = vec![probe(10.0, Some(900), Held::Held), probe(20.0, None, Held::Broken)];
         let found =
             Knee { transport: "sse".to_owned(), load: knee::Load::Rate, p99_us_max: 1_000, probes };
         let nothing = Knee { load: knee::Load::People, probes: Vec::new(), ..found.clone() };
         let knees = [found, nothing].map(|knee| knee_to_json(&knee));
-        let run = json!({ "transports": {}, "slos": [], "failures": [], "report": "", "out": "", "knees": knees });
+        let run = json!({ "transports": {}, "slos": [], "failures": [], "advice": [], "report": "", "out": "", "knees": knees });
         schema::check("load", &output::versioned(run));
     }
 }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use reports::part::{Come, Crossing, Gone};
 use reports::run::{HistogramDump, latency_histogram};
 use reports::units::plural;
+use reports::{Cause, Invalid};
 
 use crate::ledger::{self, Fate, Ledger, Record};
 
@@ -36,14 +37,15 @@ pub(crate) fn read(ledger: &Ledger, window: &Range<u64>) -> Option<Crossing> {
 }
 
 /// What is said of messages that came before they were due.
-pub(crate) fn early(crossing: &Crossing) -> Option<String> {
+pub(crate) fn early(crossing: &Crossing) -> Option<Invalid> {
     let early: u64 = crossing.come.values().map(|come| come.early).sum();
     (early > 0).then(|| {
         let messages = plural(early, "message");
-        format!(
+        let text = format!(
             "{messages} of other generators arrived before they were due: the generators' clocks \
              are apart"
-        )
+        );
+        Invalid::new(Cause::ClocksApart, text)
     })
 }
 

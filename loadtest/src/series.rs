@@ -7,7 +7,7 @@ use reports::run::{
     GeneratorCost, HistogramDump, Messages, Readers, Series, ServerCost, Traffic, Used,
     latency_histogram,
 };
-use reports::units;
+use reports::{Cause, Invalid, units};
 
 use crate::cores::Cores;
 use crate::crossing;
@@ -201,7 +201,7 @@ impl Finished<'_> {
         figures: &Figures,
         messages: &Messages,
         crossing: Option<&Crossing>,
-    ) -> Vec<String> {
+    ) -> Vec<Invalid> {
         let evidence = Evidence {
             sendable: messages.scheduled.saturating_sub(self.alone(messages) + self.prevented()),
             generator_cpu_us: self.generator().cpu_us,
@@ -217,10 +217,9 @@ impl Finished<'_> {
         reasons.extend(crossing.and_then(crossing::early));
         let received = self.stage.ledger.received();
         if self.counted_by_goose != received {
-            reasons.push(format!(
-                "goose counted {} messages and the books hold {received}",
-                self.counted_by_goose
-            ));
+            let counted = self.counted_by_goose;
+            let text = format!("goose counted {counted} messages and the books hold {received}");
+            reasons.push(Invalid::new(Cause::CountsDiffer, text));
         }
         reasons
     }

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-use reports::Quantile;
 use reports::units::duration_us;
+use reports::{Cause, Invalid, Quantile};
 
 use crate::recorder::Figures;
 
@@ -53,7 +53,7 @@ pub struct Evidence {
 ///    much as on the server's. This is also why the search for the most that a server carries
 ///    wants a second machine.
 #[must_use]
-pub fn reasons(figures: &Figures, evidence: &Evidence) -> Vec<String> {
+pub fn reasons(figures: &Figures, evidence: &Evidence) -> Vec<Invalid> {
     [
         late(figures, evidence),
         short(figures, evidence),
@@ -65,20 +65,22 @@ pub fn reasons(figures: &Figures, evidence: &Evidence) -> Vec<String> {
     .collect()
 }
 
-fn late(figures: &Figures, evidence: &Evidence) -> Option<String> {
+fn late(figures: &Figures, evidence: &Evidence) -> Option<Invalid> {
     let quantile = judged(figures.latency.len().min(figures.send_lag.len()));
     let lag_us = figures.send_lag.value_at_quantile(quantile.as_fraction());
     let latency_us = figures.latency.value_at_quantile(quantile.as_fraction());
     let lag_us_max = (latency_us / 10).max(SEND_LAG_US_HARMLESS);
     (lag_us > lag_us_max).then(|| {
         let percent = quantile.percent();
-        format!(
-            "send lag p{percent} is {}, more than the {} that a latency p{percent} of {} allows{}",
+        let (cause, disturbance) = disturbance(evidence);
+        let text = format!(
+            "send lag p{percent} is {}, more than the {} that a latency p{percent} of {} allows\
+             {disturbance}",
             duration_us(lag_us as f64),
             duration_us(lag_us_max as f64),
             duration_us(latency_us as f64),
-            disturbance(evidence)
-        )
+        );
+        Invalid::new(cause, text)
     })
 }
 
@@ -92,39 +94,45 @@ fn judged(messages: u64) -> Quantile {
 
 /// The usual reason for a late generator on a machine that is not alone; a hint and no verdict,
 /// because in a container the count may cover cores that the run never had.
-fn disturbance(evidence: &Evidence) -> String {
+fn disturbance(evidence: &Evidence) -> (Cause, String) {
     let used = cores_used(evidence.others_cpu_us.unwrap_or(0), evidence.window);
     if used < CORES_NOTICEABLE {
-        return String::new();
+        return (Cause::GeneratorLate, String::new());
     }
-    format!("; other programs used {used:.1} of {} cores meanwhile", evidence.cores)
+    let cores = evidence.cores;
+    (Cause::OthersBusy, format!("; other programs used {used:.1} of {cores} cores meanwhile"))
 }
 
-fn short(figures: &Figures, evidence: &Evidence) -> Option<String> {
+fn short(figures: &Figures, evidence: &Evidence) -> Option<Invalid> {
     let share = figures.sent_in_time as f64 / evidence.sendable.max(1) as f64;
     (share < SENT_SHARE_MIN).then(|| {
-        format!(
-            "only {} of {} scheduled messages were sent in the window",
-            figures.sent_in_time, evidence.sendable
-        )
+        let (sent, sendable) = (figures.sent_in_time, evidence.sendable);
+        let text = format!("only {sent} of {sendable} scheduled messages were sent in the window");
+        Invalid::new(Cause::ScheduleMissed, text)
     })
 }
 
-fn generator_busy(evidence: &Evidence) -> Option<String> {
+fn generator_busy(evidence: &Evidence) -> Option<Invalid> {
     let reserved = usize::from(evidence.server_cpu_us.is_some());
     let own = evidence.cores.saturating_sub(reserved).max(1);
     let used = cores_used(evidence.generator_cpu_us, evidence.window);
     (used > GENERATOR_SHARE_MAX * own as f64).then(|| {
-        format!("the generator used {used:.2} of the {own} cores it may use; 80 % is the limit")
+        let text = format!(
+            "the generator used {used:.2} of the {own} cores it may use; 80 % is the limit"
+        );
+        Invalid::new(Cause::GeneratorBusy, text)
     })
 }
 
-fn machine_full(evidence: &Evidence) -> Option<String> {
+fn machine_full(evidence: &Evidence) -> Option<Invalid> {
     let both_us = evidence.generator_cpu_us + evidence.server_cpu_us?;
     let used = cores_used(both_us, evidence.window);
     let cores = evidence.cores;
     (used > MACHINE_SHARE_MAX * cores as f64).then(|| {
-        format!("generator and server together used {used:.2} of {cores} cores; 95 % is the limit")
+        let text = format!(
+            "generator and server together used {used:.2} of {cores} cores; 95 % is the limit"
+        );
+        Invalid::new(Cause::MachineFull, text)
     })
 }
 
@@ -163,20 +171,33 @@ mod tests {
         }
     }
 
-    fn expect_one(reasons: &[String], part: &str) {
-        assert!(reasons.len() == 1 && reasons[0].contains(part), "{reasons:?}");
+    #[track_caller]
+    fn expect_one(reasons: &[Invalid], cause: Cause, part: &str) {
+        let are_as_expected = |it: &[Invalid]| match it {
+            [one] => one.cause == cause && one.text.contains(part),
+            _ => false,
+        };
+        assert!(are_as_expected(reasons), "{reasons:?}");
     }
 
     #[test]
     fn a_punctual_generator_on_a_half_idle_machine_is_believed() {
-        assert_eq!(reasons(&figures(190, 1_000), &evidence()), Vec::<String>::new());
-        assert_eq!(reasons(&figures(900, 10_000), &evidence()), Vec::<String>::new());
+        assert_eq!(reasons(&figures(190, 1_000), &evidence()), Vec::<Invalid>::new());
+        assert_eq!(reasons(&figures(900, 10_000), &evidence()), Vec::<Invalid>::new());
     }
 
     #[test]
     fn a_late_generator_is_not_believed() {
-        expect_one(&reasons(&figures(300, 1_000), &evidence()), "send lag p99 is 300 µs");
-        expect_one(&reasons(&figures(1_200, 10_000), &evidence()), "send lag p99");
+        expect_one(
+            &reasons(&figures(300, 1_000), &evidence()),
+            Cause::GeneratorLate,
+            "send lag p99 is 300 µs",
+        );
+        expect_one(
+            &reasons(&figures(1_200, 10_000), &evidence()),
+            Cause::GeneratorLate,
+            "send lag p99",
+        );
     }
 
     #[test]
@@ -189,29 +210,33 @@ mod tests {
         figures.send_lag.saturating_record_n(100, 290);
         figures.send_lag.saturating_record_n(9_000, 10);
         figures.latency.saturating_record_n(1_000, 300);
-        assert_eq!(reasons(&figures, &evidence()), Vec::<String>::new(), "ten of 300 were late");
+        assert_eq!(reasons(&figures, &evidence()), Vec::<Invalid>::new(), "ten of 300 were late");
         figures.send_lag.saturating_record_n(9_000, 10);
-        expect_one(&reasons(&figures, &evidence()), "send lag p95 is 9");
+        expect_one(&reasons(&figures, &evidence()), Cause::GeneratorLate, "send lag p95 is 9");
     }
 
     #[test]
     fn a_late_generator_is_told_who_else_was_busy() {
         let disturbed = Evidence { others_cpu_us: Some(12_000_000), ..evidence() };
         let reasons = reasons(&figures(300, 1_000), &disturbed);
-        expect_one(&reasons, "; other programs used 1.2 of 2 cores meanwhile");
+        expect_one(&reasons, Cause::OthersBusy, "; other programs used 1.2 of 2 cores meanwhile");
     }
 
     #[test]
     fn a_generator_that_did_not_keep_its_schedule_is_not_believed() {
         let mut figures = figures(100, 1_000);
         figures.sent_in_time = 989;
-        expect_one(&reasons(&figures, &evidence()), "only 989 of 1000");
+        expect_one(&reasons(&figures, &evidence()), Cause::ScheduleMissed, "only 989 of 1000");
     }
 
     #[test]
     fn a_generator_beside_its_server_may_use_four_fifths_of_the_other_core() {
         let busy = Evidence { generator_cpu_us: 8_500_000, ..evidence() };
-        expect_one(&reasons(&figures(100, 1_000), &busy), "0.85 of the 1 cores");
+        expect_one(
+            &reasons(&figures(100, 1_000), &busy),
+            Cause::GeneratorBusy,
+            "0.85 of the 1 cores",
+        );
         let remote = Evidence { server_cpu_us: None, ..busy };
         assert!(reasons(&figures(100, 1_000), &remote).is_empty());
     }
@@ -219,6 +244,6 @@ mod tests {
     #[test]
     fn a_machine_without_idle_time_is_not_believed() {
         let full = Evidence { server_cpu_us: Some(14_500_000), ..evidence() };
-        expect_one(&reasons(&figures(100, 1_000), &full), "1.95 of 2 cores");
+        expect_one(&reasons(&figures(100, 1_000), &full), Cause::MachineFull, "1.95 of 2 cores");
     }
 }

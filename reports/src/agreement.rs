@@ -62,7 +62,7 @@ impl Drawn {
         series.offered_per_s = (self.per_second * self.load) as f64;
         let cpu_us = self.cpu_us * delivered;
         series.server = self.is_read.then(|| ServerCost { cpu_us, ..ServerCost::default() });
-        series.invalid = if self.is_valid { Vec::new() } else { vec!["a busy machine".to_owned()] };
+        series.invalid = if self.is_valid { Vec::new() } else { vec!["a busy machine".into()] };
         series.rounds = vec![series.latency_us.clone(); self.rounds];
         series
     }

@@ -98,7 +98,7 @@ mod tests {
     fn figures_that_must_not_be_trusted_are_not_compared() {
         for series in 0..2 {
             let mut run = sample();
-            run.series[series].invalid.push("a busy machine".to_owned());
+            run.series[series].invalid.push("a busy machine".into());
             assert_eq!(told(&run), [""; 0]);
         }
         let mut run = sample();

@@ -16,6 +16,7 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::confidence::{Difference, Ratio, difference};
+use crate::invalid;
 use crate::missing::Latency;
 use crate::quantile::{Estimate, Quantile};
 use crate::run::{Run, Series};
@@ -169,6 +170,13 @@ pub fn notes(a: &Run, b: &Run) -> Vec<String> {
                 format!("{users} and {} messages/s", number(it.offered_per_s))
             });
             notes.push(format!("{} carried {of_a} in A, {of_b} in B.", one.transport));
+        }
+    }
+    for transport in twins(a, b).map(|(one, _)| &one.transport) {
+        for advice in [a, b].into_iter().flat_map(|run| invalid::of_series(run, transport)) {
+            if !notes.iter().any(|note| note == advice) {
+                notes.push(advice.to_owned());
+            }
         }
     }
     for (run, one, other) in [("A", a, b), ("B", b, a)] {

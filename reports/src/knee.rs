@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::invalid::Cause;
 use crate::units::{count, duration_us, number};
 
 /// Two loads that differ by less than this share are the same answer.
@@ -55,6 +56,9 @@ pub struct Probe {
     pub outcome: Outcome,
     /// Why it is not [`Outcome::Held`], in words; empty where it is.
     pub why: String,
+    /// What was the limit instead of the server where it is [`Outcome::Undecided`]; empty where it is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
 }
 
 /// What a probe says of its load.
@@ -175,11 +179,16 @@ impl Knee {
 
     /// What is said first of a search that the generator ended; nothing of any other.
     pub(crate) fn not_found_out(&self) -> Option<String> {
-        let why = match self.limit() {
-            Limit::Generator => &self.ceiling()?.why,
-            Limit::Bound | Limit::Asked => return None,
-        };
+        let why = &self.undecided()?.why;
         Some(format!("How much {} carries is not known: {why}.", self.transport))
+    }
+
+    /// The probe that the generator, and not the server, ended the search with; none of any other.
+    pub(crate) fn undecided(&self) -> Option<&Probe> {
+        match self.limit() {
+            Limit::Generator => self.ceiling(),
+            Limit::Bound | Limit::Asked => None,
+        }
     }
 }
 
@@ -233,6 +242,7 @@ mod tests {
             p99_us: Some(p99_us),
             outcome,
             why: why.to_owned(),
+            causes: Vec::new(),
         }
     }
 

@@ -6,7 +6,8 @@
 //! The modules, in reading order:
 //!
 //! - [`run`]: the Run format itself, histograms and counts; [`part`]: what one of several
-//!   generators knows; `check`: what nobody can have measured.
+//!   generators knows; [`invalid`]: why figures must not be trusted; `check`: what nobody can have
+//!   measured.
 //! - [`counts`]: counts by value.
 //! - [`quantile`]: percentiles of a histogram, and when there are too few samples for one.
 //! - [`missing`]: the same of messages of which some never arrived.
@@ -34,6 +35,7 @@
 extern crate self as reports;
 
 mod check;
+pub mod invalid;
 pub mod part;
 pub mod run;
 
@@ -68,6 +70,7 @@ pub mod error;
 
 pub use directory::{Written, check_writable, holds_run, parse_run, read_run, write_run};
 pub use error::ReportError;
+pub use invalid::{Cause, Invalid};
 pub use missing::{Latencies, Latency};
 pub use quantile::{Estimate, Quantile};
 pub use run::{HistogramDump, Run, Series, latency_histogram};

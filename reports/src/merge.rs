@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::counts::{readers, sum, without};
+use crate::invalid::{Cause, Invalid};
 use crate::part::{Come, Crossing, Generator, Gone, Part, Tally};
 use crate::quantile::Quantile;
 use crate::run::{
@@ -243,7 +244,7 @@ fn merge_series(views: &Views) -> Series {
         by_shard.map(|(shard, it)| format!("shard {shard}/{}: {it}", views.len())).collect()
     };
     let first = views.values().next().expect("a run is merged of one shard at least");
-    let mut invalid: Vec<String> = told(|view| &view.invalid);
+    let mut invalid = invalid(views);
     let latency_us = added(|view| &view.latency_us);
     invalid.extend(clocks_apart(views, &latency_us));
     let closed = account(views);
@@ -281,6 +282,16 @@ fn merge_series(views: &Views) -> Series {
         latency_us,
         invalid,
     }
+}
+
+/// Why figures must not be trusted, with the generator that says so.
+fn invalid(views: &Views) -> Vec<Invalid> {
+    let by_shard =
+        views.iter().flat_map(|(shard, view)| view.invalid.iter().map(move |it| (shard, it)));
+    let told = |(shard, it): (&u32, &Invalid)| {
+        Invalid::new(it.cause, format!("shard {shard}/{}: {}", views.len(), it.text))
+    };
+    by_shard.map(told).collect()
 }
 
 /// The books of all generators together.
@@ -425,7 +436,7 @@ fn intervals(views: &Views) -> Vec<Interval> {
 /// What is said of generators whose clocks are too far apart. What goes one way seems to take as
 /// much longer as what goes the other way seems to take less; half of the difference of the two
 /// medians is how far the clocks are apart, as in NTP (RFC 5905, section 8).
-fn clocks_apart(views: &Views, latency_us: &HistogramDump) -> Vec<String> {
+fn clocks_apart(views: &Views, latency_us: &HistogramDump) -> Vec<Invalid> {
     let p99_us = latency_us.estimate(Quantile::P99).map_or(0.0, |it| it.value as f64);
     let apart_us_max = (p99_us * APART_SHARE_MAX).max(APART_US_HARMLESS);
     let apart = |(one, other): (u32, u32)| {
@@ -435,13 +446,14 @@ fn clocks_apart(views: &Views, latency_us: &HistogramDump) -> Vec<String> {
         let is_certain = there.low > back.high || back.low > there.high;
         let apart_us = (there.value as f64 - back.value as f64).abs() / 2.0;
         (is_certain && apart_us > apart_us_max).then(|| {
-            format!(
+            let text = format!(
                 "the clocks of shards {one} and {other} are about {} apart, more than the {} that \
                  a latency p99 of {} allows",
                 duration_us(apart_us),
                 duration_us(apart_us_max),
                 duration_us(p99_us),
-            )
+            );
+            Invalid::new(Cause::ClocksApart, text)
         })
     };
     let numbers: Vec<u32> = views.keys().copied().collect();

@@ -121,7 +121,7 @@ mod tests {
     #[test]
     fn what_cannot_be_trusted_takes_no_part_and_other_loads_have_no_best() {
         let mut run = crate::sample::run(3, 8, 400);
-        run.series[0].invalid.push("a busy machine".to_owned());
+        run.series[0].invalid.push("a busy machine".into());
         run.series[0].users = 7;
         assert_eq!(rank(&P50, &rows(&run)).best(), Some(1));
         run.series[2].offered_per_s *= 2.0;

@@ -6,6 +6,7 @@
 //! compared with one another.
 
 use crate::counts::{readers, sum};
+use crate::invalid::{self, Invalid};
 use crate::run::{GeneratorCost, HistogramDump, Series, ServerCost};
 
 /// The rounds of one transport as one series; none where there are no rounds.
@@ -42,37 +43,26 @@ pub fn joined(rounds: Vec<Series>) -> Option<Series> {
             server.rss_idle_bytes /= count;
         }
     }
-    sum.discarded.extend(thrown_away.iter().map(|round| round.invalid.join("; ")));
+    sum.discarded.extend(thrown_away.iter().map(|round| invalid::text_of(&round.invalid)));
     Some(sum)
 }
 
-/// The reasons of all rounds, each once: sentences that differ only in their figures are one, with
-/// the figures of the first and the number of rounds that it was said of.
-fn folded<'a>(rounds: impl ExactSizeIterator<Item = &'a [String]>) -> Vec<String> {
+/// The reasons of all rounds, each cause once, with the figures of the first and the number of rounds
+/// that it was said of.
+fn folded<'a>(rounds: impl ExactSizeIterator<Item = &'a [Invalid]>) -> Vec<Invalid> {
     let total = rounds.len();
-    let mut reasons: Vec<(&str, usize)> = Vec::new();
+    let mut reasons: Vec<(&Invalid, usize)> = Vec::new();
     for reason in rounds.flatten() {
-        match reasons
-            .iter_mut()
-            .find(|(known, _)| without_figures(known) == without_figures(reason))
-        {
+        match reasons.iter_mut().find(|(known, _)| known.is_alike(reason)) {
             Some((_, times)) => *times += 1,
             None => reasons.push((reason, 1)),
         }
     }
-    let told = |(reason, times): (&str, usize)| match total {
-        1 => reason.to_owned(),
-        _ => format!("{reason} (in {times} of {total} rounds)"),
+    let told = |(reason, times): (&Invalid, usize)| match total {
+        1 => reason.clone(),
+        _ => Invalid::new(reason.cause, format!("{} (in {times} of {total} rounds)", reason.text)),
     };
     reasons.into_iter().map(told).collect()
-}
-
-/// What a sentence says, whatever the figures in it and their units.
-fn without_figures(sentence: &str) -> String {
-    let is_figure = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
-    let is_unit = |word: &&str| matches!(word.trim_end_matches([',', ';', '.']), "µs" | "ms" | "s");
-    let words = sentence.split_whitespace().filter(|word| !is_figure(word) && !is_unit(word));
-    words.collect::<Vec<_>>().join(" ")
 }
 
 /// One behind the other, with memory added up.
@@ -129,10 +119,10 @@ fn added(one: Series, other: Series) -> Series {
     }
 }
 
-fn union(mut one: Vec<String>, other: Vec<String>) -> Vec<String> {
-    for text in other {
-        if !one.contains(&text) {
-            one.push(text);
+fn union<T: PartialEq>(mut one: Vec<T>, other: Vec<T>) -> Vec<T> {
+    for it in other {
+        if !one.contains(&it) {
+            one.push(it);
         }
     }
     one
@@ -141,6 +131,7 @@ fn union(mut one: Vec<String>, other: Vec<String>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::invalid::Cause;
 
     /// A run of one transport with its own latencies.
     fn round(seconds: u64, rate: u64) -> Series {
@@ -148,7 +139,7 @@ mod tests {
     }
 
     fn invalid(mut series: Series) -> Series {
-        series.invalid.push("the machine was busy".to_owned());
+        series.invalid.push("the machine was busy".into());
         series
     }
 
@@ -191,21 +182,19 @@ mod tests {
 
     #[test]
     fn reason_that_differs_only_in_its_figures_is_told_once_with_how_often() {
-        let busy = |us: u64, other: &str| {
+        let late = |us: u64| Invalid::new(Cause::GeneratorLate, format!("it was {us} µs late"));
+        let busy = |us: u64, other: Option<Invalid>| {
             let mut series = round(5, 400);
-            series.invalid = vec![format!(
-                "send lag p99 is {us} µs, more than the 200 µs that a latency p99 of 1.{us} ms allows"
-            )];
-            series.invalid.extend((!other.is_empty()).then(|| other.to_owned()));
+            series.invalid = [late(us)].into_iter().chain(other).collect();
             series
         };
-        let rounds = vec![busy(234, ""), busy(251, "the generator was full"), busy(400, "")];
+        let full = Invalid::new(Cause::GeneratorBusy, "it was full");
+        let rounds = vec![busy(234, None), busy(251, Some(full)), busy(400, None)];
         assert_eq!(
             joined(rounds).expect("three rounds").invalid,
             [
-                "send lag p99 is 234 µs, more than the 200 µs that a latency p99 of 1.234 ms \
-                 allows (in 3 of 3 rounds)",
-                "the generator was full (in 1 of 3 rounds)"
+                Invalid::new(Cause::GeneratorLate, "it was 234 µs late (in 3 of 3 rounds)"),
+                Invalid::new(Cause::GeneratorBusy, "it was full (in 1 of 3 rounds)"),
             ]
         );
     }
@@ -228,7 +217,7 @@ mod tests {
         (lossy.messages.delivered, lossy.messages.lost) = (lossy.messages.delivered - 1, 1);
         let sum = joined(vec![round(5, 400), lossy, round(5, 400)]).expect("three rounds");
         assert_eq!(sum.messages.lost, 1);
-        assert_eq!(sum.invalid, ["the machine was busy (in 1 of 3 rounds)"]);
+        assert_eq!(sum.invalid, ["the machine was busy (in 1 of 3 rounds)".into()]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::ops::AddAssign;
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
 
+use crate::invalid::{self, Invalid};
 use crate::knee::Knee;
 use crate::part::{Crossing, Generator, Part};
 use crate::slo::Slo;
@@ -149,7 +150,8 @@ pub struct Series {
     /// One entry a second of the window.
     pub intervals: Vec<Interval>,
     /// Why the figures must not be trusted; empty when they may be.
-    pub invalid: Vec<String>,
+    #[serde(flatten, with = "invalid::lists")]
+    pub invalid: Vec<Invalid>,
     /// Why other measurements of the same were thrown away, one entry each; empty when the first
     /// one counts.
     #[serde(default)]
@@ -210,7 +212,7 @@ impl Series {
                 plural(crossing.count(), "message")
             )
         });
-        self.invalid.iter().cloned().chain(open).chain(self.left_out()).collect()
+        self.invalid.iter().map(|it| it.text.clone()).chain(open).chain(self.left_out()).collect()
     }
 
     /// What the percentiles of the latency leave out; none where no message is missing.

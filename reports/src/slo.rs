@@ -19,6 +19,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::quantile::Quantile;
 use crate::run::Run;
 use crate::summary::{Summary, summaries};
 use crate::units;
@@ -53,6 +54,18 @@ pub struct Judgement {
     /// What the figure leaves out, or why there is none; absent otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
+    /// What there is too little of, where there is no figure for that reason.
+    #[serde(skip)]
+    pub(crate) shortage: Option<Shortage>,
+}
+
+/// Why there is no figure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shortage {
+    /// Fewer messages than a percentile needs.
+    Messages,
+    /// The process of the server could not be read.
+    Server,
 }
 
 /// Whether an objective was kept.
@@ -169,7 +182,7 @@ impl Slo {
             let messages = units::plural(missing, "message");
             format!("{messages} missing, each counted as slower")
         });
-        let why_unknown = "too few messages, or it could not be measured";
+        let unknown = measured.is_none().then(|| self.figure.shortage(row));
         Judgement {
             slo: self.text.clone(),
             transport: row.transport.clone(),
@@ -177,7 +190,8 @@ impl Slo {
             told,
             standing,
             more_than: measured.and_then(Measured::more_than),
-            note: left_out.or_else(|| measured.is_none().then(|| why_unknown.to_owned())),
+            note: left_out.or_else(|| unknown.as_ref().map(|(_, why)| why.clone())),
+            shortage: unknown.map(|(shortage, _)| shortage),
         }
     }
 
@@ -190,7 +204,28 @@ impl Slo {
             standing: Standing::Undecided,
             more_than: None,
             note: Some("it was not measured".to_owned()),
+            shortage: None,
         }
+    }
+}
+
+impl Shortage {
+    /// What to do about the figures that there are not, a sentence a shortage.
+    pub(crate) fn advice(judgements: &[Judgement]) -> impl Iterator<Item = &'static str> {
+        let is_short = |of| judgements.iter().any(|it| it.shortage == Some(of));
+        let all = [
+            (
+                Self::Messages,
+                "An objective has too few messages to be decided: measure for longer (--duration), or \
+                 send more (--rate).",
+            ),
+            (
+                Self::Server,
+                "What a server uses is known only where it runs on the machine of the load test: leave \
+                 out --target for objectives on cpu and memory.",
+            ),
+        ];
+        all.into_iter().filter(move |(of, _)| is_short(*of)).map(|(_, advice)| advice)
     }
 }
 
@@ -241,6 +276,27 @@ impl Figure {
     /// It counts messages, and takes no time.
     fn is_a_count(self) -> bool {
         matches!(self, Self::Lost | Self::Errors)
+    }
+
+    /// Why it is not known, and as people read it.
+    fn shortage(self, row: &Summary) -> (Shortage, String) {
+        let quantile = match self {
+            Self::P50 => Quantile::P50,
+            Self::P90 => Quantile::P90,
+            Self::P95 => Quantile::P95,
+            Self::P99 => Quantile::P99,
+            Self::P999 => Quantile::P999,
+            Self::Cpu | Self::Memory if row.messages.delivered > 0 => {
+                return (Shortage::Server, "the server's use could not be read".to_owned());
+            }
+            Self::Max | Self::Rate | Self::Lost | Self::Errors | Self::Cpu | Self::Memory => {
+                return (Shortage::Messages, "no message arrived".to_owned());
+            }
+        };
+        let arrived = units::plural(row.latency_us.samples, "message");
+        let needed = units::count(quantile.samples_min());
+        let why = format!("{arrived} arrived, and p{} needs {needed}", quantile.percent());
+        (Shortage::Messages, why)
     }
 
     fn of(self, row: &Summary) -> Option<Measured> {

@@ -6,7 +6,7 @@ use crate::{Standing, read_run, summaries, verdict, write_run};
 fn a_run_means_the_same_after_it_was_written_and_read() {
     let root = tempfile::tempdir().expect("a directory for the test");
     let mut run = crate::sample::run(3, 5, 400);
-    run.series[2].invalid.push("send lag p99 above a tenth of latency p99".to_owned());
+    run.series[2].invalid.push("send lag p99 above a tenth of latency p99".into());
     let written = write_run(&run, root.path()).whole().expect("it can be written");
     let again = read_run(&written.dir).expect("it can be read");
     assert_eq!(summaries(&again), summaries(&run));

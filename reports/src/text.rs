@@ -223,7 +223,7 @@ mod tests {
         series.users = 1_000_000;
         (series.offered_per_s, series.achieved_per_s) = (9_999_999.0, 9_999_999.0);
         series.messages.lost = 123_456_789;
-        series.invalid.push("the generator was busy for longer than it may be".to_owned());
+        series.invalid.push("the generator was busy for longer than it may be".into());
         let text = comparison_table(&run);
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(WIDTH), "{widest:?} columns:\n{text}");

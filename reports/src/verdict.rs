@@ -5,6 +5,7 @@
 
 use crate::beside;
 use crate::figure::{self, Figure, P50, P99, Row, SERVER_CPU};
+use crate::invalid;
 use crate::knee::{self, Knee};
 use crate::merge::crossed;
 use crate::quantile::Quantile;
@@ -41,9 +42,9 @@ pub struct Verdict {
     pub warnings: Vec<String>,
     /// Which transport delivered fastest, at what cost, as one sentence.
     pub headline: String,
-    /// What to do about figures that are not valid because of the generator or its machine; said once,
-    /// absent where that is not the case.
-    pub advice: Option<String>,
+    /// What to do about figures that decide nothing, a sentence a cause, each once; empty where the server
+    /// decided all of them.
+    pub advice: Vec<String>,
     /// How the figures came about, where that is not obvious; one sentence each.
     pub notes: Vec<String>,
 }
@@ -74,7 +75,7 @@ pub fn verdict(run: &Run) -> Verdict {
         .collect();
     let undecided = of_standing(&judgements, slo::Standing::Undecided);
     let searched = run.knees.iter().filter_map(Knee::not_found_out);
-    let invalid: Vec<String> = rows
+    let undecidable: Vec<String> = rows
         .iter()
         .filter_map(not_valid)
         .chain(undecided)
@@ -83,7 +84,7 @@ pub fn verdict(run: &Run) -> Verdict {
         .collect();
     let standing = match () {
         () if !failed.is_empty() => Standing::Failed,
-        () if !invalid.is_empty() => Standing::Invalid,
+        () if !undecidable.is_empty() => Standing::Invalid,
         () if rows.is_empty() && run.knees.is_empty() && run.simulation.is_none() => {
             Standing::Empty
         }
@@ -96,12 +97,12 @@ pub fn verdict(run: &Run) -> Verdict {
         (true, None) if !run.failures.is_empty() => "No transport was measured.".to_owned(),
         (true, None) => "This run is empty: no transport was put under load.".to_owned(),
     };
-    let warnings = failed.into_iter().chain(invalid).collect();
+    let warnings = failed.into_iter().chain(undecidable).collect();
     Verdict {
         standing,
         warnings,
         headline,
-        advice: advice(run),
+        advice: invalid::advice(run, &judgements),
         notes: rows
             .iter()
             .filter_map(measured_again)
@@ -174,21 +175,6 @@ pub(crate) fn not_valid(row: &Summary) -> Option<String> {
     let reasons = row.invalid.join("; ");
     let reasons = reasons.trim_end_matches('.');
     (!row.valid).then(|| format!("The figures of {} are not valid: {reasons}.", row.transport))
-}
-
-/// What to do where the generator, or something else on its machine, decided the figures.
-fn advice(run: &Run) -> Option<String> {
-    let is_disturbed = run.series.iter().any(|it| !it.invalid.is_empty());
-    let elsewhere = match run.target {
-        Some(_) => "run the load test on a machine of its own",
-        None => "run the server on another machine (--target)",
-    };
-    is_disturbed.then(|| {
-        format!(
-            "To get valid figures: close other programs, {elsewhere}, use fewer users or a lower \
-             rate (--users, --rate), or a longer run (--duration)."
-        )
-    })
 }
 
 fn interrupted(run: &Run) -> Option<String> {

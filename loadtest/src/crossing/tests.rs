@@ -130,7 +130,8 @@ fn a_message_that_comes_before_its_time_tells_of_clocks_that_are_apart() {
     let id = first.send(0, 1, PAIR, 1_000);
     second.receive(1, Some(PAIR), &id, 999);
     let said = early(&crossing(&second)).expect("it was early");
-    assert!(said.starts_with("1 message of other generators arrived before"), "{said}");
+    assert!(said.text.starts_with("1 message of other generators arrived before"), "{said:?}");
+    assert_eq!(said.cause, Cause::ClocksApart);
     assert_eq!(early(&crossing(&first)), None);
 }
 

@@ -11,7 +11,7 @@ mod walk;
 
 use reports::knee::{Knee, Load, Outcome, Probe};
 use reports::run::{Failure, Series};
-use reports::{Quantile, units};
+use reports::{Quantile, invalid, units};
 
 use self::walk::Walk;
 use crate::options::{MESSAGES_MAX, Options};
@@ -235,9 +235,13 @@ impl One<'_> {
         let (outcome, why) = match (self.broken(series, p99_us), series.invalid.as_slice()) {
             (None, _) => (Outcome::Held, String::new()),
             (Some(why), []) => (Outcome::Broken, why),
-            (Some(why), invalid) => {
-                (Outcome::Undecided, format!("{why}, but {}", invalid.join("; ")))
+            (Some(why), reasons) => {
+                (Outcome::Undecided, format!("{why}, but {}", invalid::text_of(reasons)))
             }
+        };
+        let causes = match outcome {
+            Outcome::Undecided => series.invalid.iter().map(|it| it.cause).collect(),
+            Outcome::Held | Outcome::Broken => Vec::new(),
         };
         Probe {
             load,
@@ -248,6 +252,7 @@ impl One<'_> {
             p99_us,
             outcome,
             why,
+            causes,
         }
     }
 
@@ -281,6 +286,7 @@ impl One<'_> {
             p99_us: None,
             outcome: Outcome::Broken,
             why,
+            causes: Vec::new(),
         }
     }
 }
@@ -288,7 +294,7 @@ impl One<'_> {
 /// The measurement of the most that is carried. A late generator does not make it less.
 fn explained(mut series: Series) -> Series {
     if !series.invalid.is_empty() {
-        let why = std::mem::take(&mut series.invalid).join("; ");
+        let why = invalid::text_of(&std::mem::take(&mut series.invalid));
         series.notes.push(format!("its figures are upper bounds: {why}"));
     }
     series
@@ -353,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_bound_that_held_has_held_and_one_that_broke_may_be_the_generators_fault() {
-        let invalid = || vec!["the generator was busy".to_owned()];
+        let invalid = || vec!["the generator was busy".into()];
         let held = judged(&Series { invalid: invalid(), ..series(19_000) });
         assert_eq!(held, (Outcome::Held, String::new()));
         let undecided = judged(&Series { invalid: invalid(), ..series(31_000) });

@@ -190,7 +190,7 @@ async fn measure(
     if let Some(failure) = one.failure() {
         return Err(failure);
     }
-    let mut invalid = one.series.invalid.clone();
+    let mut invalid: Vec<String> = one.series.invalid.iter().map(|it| it.text.clone()).collect();
     invalid.extend(Effort::read(&server).disturbance_since(&before));
     let mut marks = match frozen.get() {
         Some(frozen) => freeze_marks(&options, &one, frozen),

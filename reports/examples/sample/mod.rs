@@ -108,6 +108,7 @@ fn probe(load: f64, most: f64) -> Probe {
         p99_us: Some(p99_us),
         outcome,
         why,
+        causes: Vec::new(),
     }
 }
 

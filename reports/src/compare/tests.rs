@@ -88,9 +88,15 @@ fn chance_is_never_narrower_than_that_of_order_statistics() {
 #[test]
 fn figures_that_are_not_valid_decide_nothing() {
     let mut b = run(1, 2.0);
-    b.series[0].invalid.push("a busy machine".to_owned());
+    b.series[0].invalid.push("a busy machine".into());
     let compared = compare(&run(0, 1.0), &b);
     assert!(compared.iter().all(|it| it.verdict == Verdict::Undecided) && !compared.is_empty());
+    let notes = notes(&b, &b);
+    assert_eq!(
+        notes.iter().filter(|it| it.contains("close other programs")).count(),
+        1,
+        "{notes:?}"
+    );
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn verdict_box(verdict: &Verdict) -> Markup {
             h2 id="verdict" { "Verdict: " (word) }
             @for warning in &verdict.warnings { p { strong { (warning) } } }
             p { (verdict.headline) }
-            @if let Some(advice) = &verdict.advice { p { (advice) } }
+            @for advice in &verdict.advice { p { (advice) } }
             @for note in &verdict.notes { p { small { (note) } } }
         }
     }

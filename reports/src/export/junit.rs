@@ -8,8 +8,9 @@ use maud::{Markup, PreEscaped, html};
 
 use crate::error::ReportError;
 use crate::export::{Artifact, Exporter, File};
+use crate::invalid;
 use crate::run::{Failure, Run};
-use crate::slo::{Standing, judge};
+use crate::slo::{Shortage, Standing, judge};
 use crate::summary::{Summary, summaries};
 use crate::verdict::{not_valid, unaccounted};
 
@@ -25,6 +26,8 @@ struct Case {
     class: String,
     name: String,
     wrong: Option<(Wrong, String)>,
+    /// What to do about it.
+    advice: Vec<&'static str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,7 +73,7 @@ fn element(case: &Case) -> Markup {
             @match &case.wrong {
                 None => {},
                 Some((Wrong::Failure, what)) => failure message=(what) {},
-                Some((Wrong::Error, what)) => error message=(what) {},
+                Some((Wrong::Error, what)) => error message=(what) { (case.advice.join(" ")) },
             }
         }
     }
@@ -82,7 +85,8 @@ fn cases(run: &Run) -> Vec<Case> {
     let unmeasured = run.failures.iter().filter(|it| !is_measured(&rows, it));
     cases.extend(unmeasured.map(|it| {
         let wrong = Some((Wrong::Failure, it.why.clone()));
-        Case { class: it.transport.clone(), name: MEASURED.to_owned(), wrong }
+        let (class, name) = (it.transport.clone(), MEASURED.to_owned());
+        Case { class, name, wrong, advice: Vec::new() }
     }));
     cases.extend(judge(run).into_iter().map(|judgement| {
         let wrong = match judgement.standing {
@@ -90,7 +94,8 @@ fn cases(run: &Run) -> Vec<Case> {
             Standing::Broken => Some((Wrong::Failure, judgement.to_string())),
             Standing::Undecided => Some((Wrong::Error, judgement.to_string())),
         };
-        Case { class: judgement.transport, name: judgement.slo, wrong }
+        let advice = Shortage::advice(std::slice::from_ref(&judgement)).collect();
+        Case { class: judgement.transport, name: judgement.slo, wrong, advice }
     }));
     cases
 }
@@ -102,15 +107,20 @@ fn is_measured(rows: &[Summary], failure: &Failure) -> bool {
 }
 
 fn of_transport(run: &Run, row: &Summary) -> [Case; 3] {
-    let case =
-        |name: &str, wrong| Case { class: row.transport.clone(), name: name.to_owned(), wrong };
+    let case = |name: &str, wrong| {
+        let (class, name) = (row.transport.clone(), name.to_owned());
+        Case { class, name, wrong, advice: Vec::new() }
+    };
     let failures = run.failures.iter().filter(|it| it.transport == row.transport);
     let whys: Vec<&str> = failures.map(|it| it.why.as_str()).collect();
     let ended = (!whys.is_empty()).then(|| (Wrong::Failure, whys.join("; ")));
     [
         case(MEASURED, ended),
         case("every message is accounted for", unaccounted(row).map(|it| (Wrong::Failure, it))),
-        case("the figures are valid", not_valid(row).map(|it| (Wrong::Error, it))),
+        Case {
+            advice: invalid::of_series(run, &row.transport),
+            ..case("the figures are valid", not_valid(row).map(|it| (Wrong::Error, it)))
+        },
     ]
 }
 
@@ -135,12 +145,13 @@ mod tests {
     fn a_broken_objective_fails_and_an_undecided_one_is_an_error() {
         let mut run = crate::sample::run(2, 5, 400);
         run.slos = vec!["p99 < 1us".parse().expect("an objective")];
-        run.series[1].invalid.push("send lag & \"more\"".to_owned());
+        run.series[1].invalid.push("send lag & \"more\"".into());
         run.series[0].messages.lost = 1;
         let text = text(&run);
         assert!(text.contains("tests=\"8\" failures=\"2\" errors=\"2\""), "{text}");
         assert!(text.contains("name=\"p99 &lt; 1us\""), "{text}");
         assert!(text.contains("send lag &amp; &quot;more&quot;"), "{text}");
+        assert_eq!(text.matches("close other programs").count(), 1, "{text}");
     }
 
     #[test]

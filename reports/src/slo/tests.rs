@@ -32,7 +32,7 @@ fn an_objective_without_a_transport_is_held_against_each() {
 
 #[test]
 fn what_was_measured_badly_decides_nothing_but_a_loss() {
-    let invalidate = |run: &mut Run| run.series[0].invalid.push("a busy machine".to_owned());
+    let invalidate = |run: &mut Run| run.series[0].invalid.push("a busy machine".into());
     assert_eq!(
         judged("websocket p50 < 20ms", invalidate),
         ["websocket p50 < 20ms is not decided: 516 µs"]
@@ -41,8 +41,26 @@ fn what_was_measured_badly_decides_nothing_but_a_loss() {
     let too_few = |run: &mut Run| run.series[0].latency_us.0.truncate(3);
     assert_eq!(
         judged("websocket p99.9 < 20ms", too_few),
-        ["websocket p99.9 < 20ms is not decided: too few messages, or it could not be measured"]
+        ["websocket p99.9 < 20ms is not decided: 3 messages arrived, and p99.9 needs 10,000"]
     );
+}
+
+#[test]
+fn objective_without_figure_says_why_and_what_to_do_is_said_once() {
+    let mut run = crate::sample::run(2, 5, 400);
+    run.series.iter_mut().for_each(|it| it.server = None);
+    run.slos = ["p99.9 < 1s", "cpu < 1s", "memory < 1MiB"]
+        .map(|it| it.parse().expect("an objective"))
+        .into();
+    let said: Vec<String> = judge(&run).iter().map(ToString::to_string).collect();
+    assert!(said[0].ends_with("1,931 messages arrived, and p99.9 needs 10,000"), "{said:?}");
+    assert!(said[2..].iter().all(|it| it.ends_with("the server's use could not be read")));
+    let advice = crate::verdict(&run).advice;
+    assert_eq!(advice.len(), 2, "{advice:?}");
+    assert!(advice[0].contains("--duration") && advice[1].contains("--target"), "{advice:?}");
+    run.series.iter_mut().for_each(|it| it.messages.delivered = 0);
+    let said = judge(&run)[2].to_string();
+    assert!(said.ends_with("cpu < 1s is not decided: no message arrived"), "{said}");
 }
 
 /// The first series loses this many messages of its 1,931, each after a wait of 3 s at the least.
@@ -73,7 +91,7 @@ fn latency_objective_counts_missing_messages_as_slower_than_any_bound() {
 fn objective_is_broken_by_missing_messages_however_badly_the_rest_was_measured() {
     let broken = judged("websocket p99 < 20s", |run| {
         losing(100)(run);
-        run.series[0].invalid.push("a busy machine".to_owned());
+        run.series[0].invalid.push("a busy machine".into());
     });
     assert!(broken[0].starts_with("websocket p99 < 20s is broken: > 3 s"), "{broken:?}");
 }
@@ -83,7 +101,7 @@ fn objective_on_errors_is_the_share_of_messages_that_did_not_arrive() {
     let failing = |run: &mut Run| {
         let messages = &mut run.series[0].messages;
         (messages.delivered, messages.lost, messages.failed) = (980, 5, 15);
-        run.series[0].invalid.push("a busy machine".to_owned());
+        run.series[0].invalid.push("a busy machine".into());
     };
     for (slo, expected) in [
         ("websocket errors <= 2%", "is held: 2 %"),

@@ -1,6 +1,7 @@
 //! What is said of runs that were good, bad, interrupted and empty.
 
 use super::*;
+use crate::invalid::{Cause, Invalid};
 use expect_test::{Expect, expect};
 
 fn check(run: &Run, standing: Standing, expected: Expect) {
@@ -41,7 +42,7 @@ fn lost_messages_are_said_first_and_their_transport_does_not_win() {
     let mut run = sample(3);
     run.series[0].messages.lost = 3;
     run.series[0].messages.delivered -= 3;
-    run.series[2].invalid.push("the generator was at 93 % of its core".to_owned());
+    run.series[2].invalid.push("the generator was at 93 % of its core".into());
     check(
         &run,
         Standing::Failed,
@@ -70,7 +71,7 @@ fn an_unexplained_message_is_said_though_no_counter_names_it() {
 #[test]
 fn an_invalid_transport_is_said_first_and_does_not_win() {
     let mut run = sample(3);
-    run.series[0].invalid.push("send lag p99 is 4 ms of 9 ms latency".to_owned());
+    run.series[0].invalid.push("send lag p99 is 4 ms of 9 ms latency".into());
     check(
         &run,
         Standing::Invalid,
@@ -152,6 +153,9 @@ fn a_search_says_how_much_each_transport_carries_the_most_first() {
     let undecided = &mut run.knees[2].probes[last];
     undecided.outcome = knee::Outcome::Undecided;
     undecided.why = "p99 was 75 ms, but the generator was busy".to_owned();
+    undecided.causes = vec![Cause::GeneratorBusy];
+    let [advice] = &verdict(&run).advice[..] else { panic!("there is one cause") };
+    assert!(advice.contains("--shard"), "{advice}");
     check(
         &run,
         Standing::Invalid,
@@ -210,14 +214,23 @@ fn what_to_do_about_a_disturbed_run_is_said_once_and_never_for_the_servers_fault
     let mut run = sample(6);
     run.series[0].messages.lost = 1;
     run.series[0].missing_us = crate::HistogramDump(vec![(3_000_000, 1)]);
-    assert_eq!(verdict(&run).advice, None, "a lost message is the server's");
-    run.series.iter_mut().for_each(|it| it.invalid.push("the generator was late".to_owned()));
-    let advice = verdict(&run).advice.expect("six transports were disturbed");
-    assert!(advice.contains("close other programs") && advice.contains("--target"), "{advice}");
-    for text in [verdict(&run).text(), crate::export::html::page(&run).into_string()] {
-        assert_eq!(text.matches("To get valid figures").count(), 1, "{text}");
+    assert_eq!(verdict(&run).advice, [""; 0], "a lost message is the server's");
+    for series in &mut run.series {
+        series.invalid = [Cause::GeneratorLate, Cause::OthersBusy]
+            .map(|cause| Invalid::new(cause, "it was late"))
+            .into();
+    }
+    let [late, others] = &verdict(&run).advice[..] else { panic!("a sentence a cause") };
+    assert!(late.contains("--users") && late.contains("--target"), "{late}");
+    assert!(others.contains("close them"), "{others}");
+    let page = crate::export::html::page(&run).into_string();
+    for text in [verdict(&run).text(), page, crate::comparison_table(&run)] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert_eq!(text.matches("Other programs took the processor").count(), 1, "{text}");
     }
     run.target = Some("http://192.0.2.1".to_owned());
+    assert!(verdict(&run).text().contains("--target"), "its process was read");
+    run.series.iter_mut().for_each(|it| it.server = None);
     assert!(!verdict(&run).text().contains("--target"), "it is on another machine");
 }
 

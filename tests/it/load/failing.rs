@@ -6,6 +6,7 @@ use std::time::Duration;
 use client::TransportKind;
 use loadtest::search::Goal;
 use loadtest::{Measured, Options, Phase, Progress, Span};
+use reports::Cause;
 use reports::knee::{Load, Outcome};
 use reports::run::{Failure, Series};
 use server::config::Config;
@@ -37,7 +38,7 @@ fn check_died_in(series: &Series) {
     assert!(messages.delivered > 0 && messages.failed > 0, "{messages:?}");
     assert!(!messages.all_accounted_for(), "{messages:?}");
     assert_eq!(series.missing_us.count(), messages.failed + messages.lost, "{messages:?}");
-    let blamed = series.invalid.iter().find(|why| why.contains("scheduled messages were sent"));
+    let blamed = series.invalid.iter().find(|it| it.cause == Cause::ScheduleMissed);
     assert_eq!(blamed, None, "the generator did what it could");
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use client::TransportKind;
 use loadtest::mix::Transport;
 use loadtest::{Options, Span};
+use reports::{Cause, Invalid};
 use server::config::Config;
 
 use super::dishonest::Dishonest;
@@ -39,7 +40,7 @@ async fn people_of_every_transport_skip_and_leave_and_every_message_is_explained
     assert!(messages.delivered > 400, "about 700 are due: {messages:?}");
     // 36 people, 2 skips and a departure a second each, all but some of which part two people.
     assert!(series.pairing_us.count() > 100, "{} found a partner", series.pairing_us.count());
-    let is_short = |reason: &&String| reason.contains("scheduled messages were sent");
+    let is_short = |reason: &&Invalid| reason.cause == Cause::ScheduleMissed;
     assert_eq!(series.invalid.iter().find(is_short), None, "who is alone is not expected to speak");
 
     let readers = &series.by_reader;

@@ -124,7 +124,7 @@ fn what_a_run_says_of_itself_is_text_and_never_markup() {
     run.command = "racetrack load --slo '<script>alert(1)</script>'".to_owned();
     run.series[0].transport = "<b>\"&".to_owned();
     run.series[0].traffic.errors.insert("<img src=x>".to_owned(), 3);
-    run.series[0].invalid.push("<i>".to_owned());
+    run.series[0].invalid.push("<i>".into());
     let page = text(&run);
     for raw in ["<script", "<b>", "<img", "<i>"] {
         assert!(!page.contains(raw), "{raw} in the page");
