@@ -90,6 +90,9 @@ pub(super) const STATES: &[State] = &[
     ("a connection without a request was closed", |run| run.saw("idle connection", |_| true)),
     ("a connection was cut because its peer took nothing", |run| run.saw("write stuck", |_| true)),
     ("a connection was upgraded while messages flowed", upgraded_in_mid_talk),
+    ("an upgrade failed and the polls went on", |run| {
+        run.saw("polled after an upgrade failed", |_| true)
+    }),
 ];
 
 fn refused(run: &Run<'_>, reason: &str) -> bool {

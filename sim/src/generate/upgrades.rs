@@ -16,6 +16,9 @@ pub(super) const UPGRADE_FAULTS: [FaultKind; 2] =
 const BREAKS_MS: [u64; 3] = [1_500, 60_000, 60_000];
 /// When they begin at the latest, in milliseconds: before most have read what they want to read first.
 const BREAKS_FROM_MS: u64 = 500;
+/// How many events the one who is struck reads at most before that: as many as everybody is told who gets
+/// in. Many never read more, and nobody can break an upgrade that is never begun.
+const STRUCK_EVENTS_MAX: u64 = 2;
 
 /// Half of those who can change to a WebSocket do so, before they are paired or while they talk.
 pub(super) fn upgrades(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
@@ -40,10 +43,14 @@ pub(super) fn upgrade_faults(rng: &mut impl Rng, options: &Options, mut plan: Pl
     if kinds.is_empty() || targets.is_empty() || !is_chosen {
         return plan;
     }
+    let (at_ms, kind, target) =
+        (rng.random_range(0..BREAKS_FROM_MS), pick(rng, &kinds), pick(rng, &targets));
+    let events = plan.people[target].upgrade_after_events.as_mut().expect("they all upgrade");
+    *events = (*events).min(STRUCK_EVENTS_MAX);
     plan.faults.push(Fault {
-        at_ms: rng.random_range(0..BREAKS_FROM_MS),
-        kind: pick(rng, &kinds),
-        target: pick(rng, &targets),
+        at_ms,
+        kind,
+        target,
         for_ms: pick(rng, &BREAKS_MS),
     });
     plan.faults.sort_by_key(|fault| fault.at_ms);

@@ -1,9 +1,9 @@
 //! What one socket is sent next, in order, as soon as it takes it.
 //!
-//! socketioxide keeps a queue of packets a socket, whatever their length. So it is handed no more than
-//! one answer to a poll holds, and one more packet only when those before have left: written to a
-//! WebSocket, or taken for the answer to a poll (`departures`). What it was not handed stays here, a
-//! batch at most, and everything behind that in the mailbox: nothing is dropped. A socket that stays full
+//! socketioxide keeps a queue of packets a socket, whatever their length. So it is handed no more bytes than
+//! one answer to a poll holds, no more packets than one portion of the mailbox, and one more packet only when
+//! those before have left: written to a WebSocket, or taken for the answer to a poll (`departures`). What it
+//! was not handed stays here, a batch at most, and everything behind that in the mailbox: nothing is dropped. A socket that stays full
 //! is asked less and less often, so that a thousand of them cost nothing; it ends when its heartbeat finds
 //! no room either, or when its connection is cut because nothing of it is taken.
 //!
@@ -40,6 +40,9 @@ const ENVELOPE_BYTES: usize = 64;
 const EVENT_BYTES: usize = 256;
 /// Room in an answer for what does not come from here: a ping, an echo.
 const RESERVED_BYTES: usize = 1_024;
+/// Packets that were handed over and have not left, at most: as many as one portion of the mailbox. Packets
+/// that are short cost the engine much more than their length.
+const UNDER_WAY_MAX: usize = 64;
 
 /// One packet.
 #[derive(Debug)]
@@ -149,7 +152,8 @@ impl UnderWay {
         if self.packets.is_empty() {
             self.packets = VecDeque::new();
         }
-        self.packets.is_empty() || self.bytes + bytes <= self.bytes_max
+        let fits = self.packets.len() < UNDER_WAY_MAX && self.bytes + bytes <= self.bytes_max;
+        fits || self.packets.is_empty()
     }
 
     /// Remembers the packet that was handed over last.
@@ -223,5 +227,35 @@ impl Outbox {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Hands over packets of that length for as long as there is room.
+    fn fill(under_way: &mut UnderWay, departures: &Departures, bytes: usize) -> usize {
+        let mut count = 0;
+        while under_way.has_room(departures, bytes) {
+            departures.hand_over();
+            under_way.add(departures, bytes);
+            count += 1;
+        }
+        count
+    }
+
+    #[test]
+    fn packets_under_way_are_limited_in_number_and_in_bytes_until_some_have_left() {
+        let departures = Departures::default();
+        let mut under_way = Outbox::new(16_384).under_way;
+        assert_eq!(fill(&mut under_way, &departures, 1), UNDER_WAY_MAX);
+        departures.leave_in(b"42/chat,[]\x1e43/chat,1[]", false);
+        assert_eq!(fill(&mut under_way, &departures, 1), 2);
+        departures.leave_in("42/chat,[]\x1e".repeat(UNDER_WAY_MAX).as_bytes(), false);
+        assert_eq!(fill(&mut under_way, &departures, 4_000), 3);
+        assert_eq!(fill(&mut under_way, &departures, 4_000), 0);
+        departures.leave_in(b"42/chat,[]\x1e42/chat,[]\x1e42/chat,[]", false);
+        assert_eq!(fill(&mut under_way, &departures, 1 << 20), 1, "one always fits");
     }
 }

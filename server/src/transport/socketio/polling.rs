@@ -38,6 +38,7 @@ use socketioxide::socket::{Sid, Socket};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
 use tower::Service;
+use tracing::trace;
 
 use self::watched::Watched;
 use super::admission::{self, Admission};
@@ -214,6 +215,9 @@ impl Door {
             answer_at_once.as_mut().poll(cx).map(|()| noop.into_response())
         });
         let response = response.await;
+        if presence.progress().has_failed() {
+            trace!(name: "polled after an upgrade failed", "the polls go on");
+        }
         watched.answer(response, is_version3)
     }
 

@@ -87,6 +87,11 @@ impl Progress {
         *self = Self::Trying(attempt);
         Some(connection)
     }
+
+    /// True once an attempt has ended without a WebSocket, until there is another one.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self, Self::Trying(attempt) if attempt.is_closed())
+    }
 }
 
 impl Upgrades {
