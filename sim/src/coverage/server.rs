@@ -29,6 +29,9 @@ pub(super) const STATES: &[State] = &[
         run.saw("ran out", |out| out.is("was_new"))
     }),
     ("a connection that was only opened was never polled", |run| run.saw("never polled", |_| true)),
+    ("a connection that was polled once was never polled again", |run| {
+        run.saw("polled once", |_| true)
+    }),
     ("the time of a session that was not suspect ran out", |run| {
         run.saw("ran out", |out| !out.is("was_suspect"))
     }),

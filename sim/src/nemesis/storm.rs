@@ -12,9 +12,17 @@ use crate::net::{Network, SimConnector};
 
 /// Connections in one storm.
 const CONNECTIONS: usize = 50;
-/// What they say: nothing, half of a request, a whole one.
-const WORDS: [&str; 3] =
-    ["", "GET /api/events?after=", "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n"];
+/// What they say: nothing, half of a request, a whole one, the first of a connection that polls. An old client
+/// of Socket.IO is not asked for a sign of life at once.
+const WORDS: [&str; 4] = [
+    "",
+    "GET /api/events?after=",
+    "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n",
+    "GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nhost: server\r\n\r\n",
+];
+/// What stands before the name of a connection that polls.
+const BEFORE_NAME: &[u8] = b"\"sid\":\"";
+const NAME_BYTES: usize = 16;
 
 /// Asks for storms.
 pub(crate) struct Storm {
@@ -63,8 +71,24 @@ async fn gust(connector: impl Connect, words: &'static str, lasts: Duration) {
         let mut stream = connector.connect().await?;
         stream.write_all(words.as_bytes()).await?;
         let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await
+        let mut has_polled = false;
+        while stream.read_buf(&mut answer).await? > 0 {
+            if let Some(name) = name(&answer).filter(|_| !has_polled) {
+                has_polled = true;
+                let target = format!("/socket.io/?EIO=3&transport=polling&sid={name}");
+                let poll = format!("GET {target} HTTP/1.1\r\nhost: server\r\n\r\n");
+                stream.write_all(poll.as_bytes()).await?;
+            }
+        }
+        std::io::Result::Ok(())
     };
     // Whatever comes of it: a refusal, an answer, the server's death.
     let _nobody_cares = tokio::time::timeout(lasts, connection).await;
+}
+
+/// The name of the connection that this answer opens; it is polled once.
+fn name(answer: &[u8]) -> Option<&str> {
+    let mut windows = answer.windows(BEFORE_NAME.len());
+    let begin = windows.position(|bytes| bytes == BEFORE_NAME)? + BEFORE_NAME.len();
+    std::str::from_utf8(answer.get(begin..begin + NAME_BYTES)?).ok()
 }

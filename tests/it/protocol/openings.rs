@@ -243,3 +243,30 @@ async fn polling_connection_that_never_polls_ends_with_its_session_and_one_that_
     polled.post(&[r#"42/chat,1["next"]"#]).await;
     polled.until("43").await;
 }
+
+#[tokio::test]
+async fn polling_connection_that_polls_once_ends_within_a_heartbeat_and_one_that_goes_on_stays() {
+    // The heartbeat itself waits for an hour.
+    let config = Config {
+        first_lease_ms: 300,
+        heartbeat_interval_ms: 500,
+        heartbeat_timeout_ms: 3_600_000,
+        ..Config::default()
+    };
+    let served = serve(config).await;
+    let mut goes_on = Polling::chat(&served, "{}").await;
+    for version in [3, 4] {
+        let open = format!("GET /socket.io/?EIO={version}&transport=polling");
+        let opened = ask(&open).of(served.addr).await;
+        let (_, sid) = opened.body.split_once("\"sid\":\"").expect("a name");
+        let target = format!("/socket.io/?EIO={version}&transport=polling&sid={}", &sid[..16]);
+        let connect = if version == 3 { "8:40/chat," } else { "40/chat," };
+        let joined = ask(&format!("POST {target}")).text(connect).of(served.addr).await;
+        assert_eq!((joined.status, joined.body.as_str()), (200, "ok"));
+        assert_eq!(ask(&format!("GET {target}")).of(served.addr).await.status, 200);
+        goes_on.event("partner_left").await;
+        assert_eq!(ask(&format!("GET {target}")).of(served.addr).await.status, 400);
+    }
+    goes_on.post(&[r#"42/chat,1["next"]"#]).await;
+    goes_on.until("43").await;
+}

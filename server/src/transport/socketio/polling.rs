@@ -5,15 +5,15 @@
 //!
 //! ```text
 //!   GET ?transport=polling          a place is taken for the connection, or 503; one of the address, or
-//!                                   429. Who never polls after that is gone, after a while
+//!                                   429. Who never polls after that, or once, is gone after a while
 //!   GET ?transport=polling&sid=S    answered: nothing happens      cut while it waits: Cut::Waiting
 //!                                   cut while the answer is written, which is lost: Cut::Answer
 //! ```
 //!
 //! The answer to a poll during an upgrade is an answer like others, so an upgrade cuts nothing; `upgrade`
 //! says when a poll is answered with nothing, and has what comes over the WebSocket. Who asks twice at a
-//! time is closed by Engine.IO. Who was answered once and never asks again is noticed by the heartbeat:
-//! there is nothing that could be cut.
+//! time is closed by Engine.IO. Who was answered and never asks again is noticed by the heartbeat, as
+//! there is nothing that could be cut, or by `admission` where that was the first answer.
 //!
 //! The door never reads a packet, and keeps of a request only what Engine.IO needs.
 
@@ -37,10 +37,11 @@ use socketioxide::service::SocketIoService;
 use socketioxide::socket::{Sid, Socket};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::unconstrained;
+use tokio::time::Instant;
 use tower::Service;
 use tracing::trace;
 
-use self::watched::Watched;
+pub(super) use self::watched::Watched;
 use super::admission::{self, Admission};
 use super::departures::Departures;
 use super::upgrade::{Progress, Upgrades};
@@ -107,6 +108,8 @@ pub(super) struct Polls {
     pub(super) fetched: u64,
     /// How the latest poll was cut off, until there is another one.
     pub(super) cut: Option<Cut>,
+    /// When the latest poll ended, however it did; none while it goes on.
+    pub(super) idle_since: Option<Instant>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +185,7 @@ impl Door {
         if let Some(sid) = sid(&open) {
             self.present.remember(sid, &presence);
             let protocol = if is_4 { ProtocolVersion::V5 } else { ProtocolVersion::V4 };
-            tokio::spawn(admission::expect_poll(
+            tokio::spawn(admission::expect_polls(
                 Arc::downgrade(self),
                 Arc::downgrade(&presence),
                 protocol,
@@ -317,7 +320,7 @@ impl Present {
 }
 
 impl Presence {
-    fn new(place: OwnedSemaphorePermit, opening: Option<Opening>) -> Self {
+    pub(super) fn new(place: OwnedSemaphorePermit, opening: Option<Opening>) -> Self {
         Self {
             polls: Mutex::default(),
             changed: Notify::new(),

@@ -78,14 +78,17 @@ pub(super) enum Progress {
 impl Progress {
     /// Begins an attempt, if there is none. What is given back tells when the connection ends.
     pub(super) fn begin(&mut self) -> Option<oneshot::Receiver<Infallible>> {
-        match self {
-            Self::Upgraded => return None,
-            Self::Trying(attempt) if !attempt.is_closed() => return None,
-            Self::Trying(_) | Self::Polling => {}
+        if matches!(self, Self::Upgraded) || self.is_under_way() {
+            return None;
         }
         let (attempt, connection) = oneshot::channel();
         *self = Self::Trying(attempt);
         Some(connection)
+    }
+
+    /// True while there is an attempt.
+    pub(super) fn is_under_way(&self) -> bool {
+        matches!(self, Self::Trying(attempt) if !attempt.is_closed())
     }
 
     /// True once an attempt has ended without a WebSocket, until there is another one.

@@ -8,11 +8,12 @@ use std::task::{Context, Poll, ready};
 use axum::body::{Body, Bytes, HttpBody};
 use axum::response::Response;
 use hyper::body::{Frame, SizeHint};
+use tokio::time::Instant;
 
 use super::{Cut, NOOP_BYTES_MAX, Presence};
 
 /// One poll on its way; dropped before it was answered, it was cut.
-pub(super) struct Watched {
+pub(in crate::transport::socketio) struct Watched {
     presence: Arc<Presence>,
     number: u64,
     cut: Cut,
@@ -22,11 +23,12 @@ pub(super) struct Watched {
 }
 
 impl Watched {
-    pub(super) fn begin(presence: Arc<Presence>) -> Self {
+    pub(in crate::transport::socketio) fn begin(presence: Arc<Presence>) -> Self {
         let mut number = 0;
         presence.change(|polls| {
             polls.begun += 1;
             polls.cut = None;
+            polls.idle_since = None;
             number = polls.begun;
         });
         Self { presence, number, cut: Cut::Waiting, answered: false, fetches: false }
@@ -51,6 +53,9 @@ impl Watched {
 impl Drop for Watched {
     fn drop(&mut self) {
         self.presence.change(|polls| {
+            if self.number == polls.begun {
+                polls.idle_since = Some(Instant::now());
+            }
             if self.answered {
                 polls.answered += 1;
                 if self.fetches {
