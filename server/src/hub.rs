@@ -47,7 +47,7 @@ use crate::core::{Core, Entry, Handle, Input, Output, Portion, Read, ReaderId};
 pub use crate::core::{Counts, Detach, Rated, Rejected};
 use crate::openings::{Opening, Openings, Refused};
 use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{MESSAGE, Telemetry};
 
 /// How often a drain looks whether everybody has read everything.
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);
@@ -138,6 +138,8 @@ struct Seat {
     _opening: Option<Opening>,
     /// The latest reader, as long as it reads, and what over.
     reading: Option<(ReaderId, Transport)>,
+    /// What the latest reader reads over, or read over.
+    read_over: Option<Transport>,
 }
 
 impl Hub {
@@ -190,8 +192,9 @@ impl Hub {
         // Whoever comes to a server that closes is told so, and nothing else.
         let counted = address.filter(|_| !state.core.is_draining());
         let opening = counted.map(|address| self.count(address)).transpose()?;
-        state.newcomer =
-            Some(Seat { secret, signal: Arc::default(), reading: None, _opening: opening });
+        let signal = Arc::default();
+        let (reading, read_over) = (None, None);
+        state.newcomer = Some(Seat { secret, signal, reading, read_over, _opening: opening });
         let (opened, wakes) = self.input(&mut state, Input::Open { session }, None);
         if opened.is_ok() {
             state.next_session = SessionId(session.0 + 1);
@@ -413,6 +416,7 @@ impl Hub {
     ) -> (Result<(), Rejected>, Wakes) {
         let now = self.clock.now();
         let timeout_before = state.core.poll_timeout();
+        let sender = transport::sender(&input);
         trace!(at = ?now.0, ?input, "input");
         let result = state.core.handle_input(now, input);
         let mut wakes = Wakes::default();
@@ -423,7 +427,11 @@ impl Hub {
                 Output::Told { session, head, kind, held } => {
                     self.telemetry.event(kind);
                     self.telemetry.depth(held);
-                    let Seat { signal, .. } = state.seat(session).expect(SEATED);
+                    let Seat { signal, read_over, .. } = state.seat(session).expect(SEATED);
+                    // Both are told of a message, and it is counted once.
+                    if sender == Some(session) && kind == MESSAGE {
+                        self.telemetry.message(*read_over);
+                    }
                     // Who superseded that reader must be woken all the same.
                     if quiet.is_some_and(|reader| signal.is_read_by(reader)) {
                         signal.raise_quietly(head);

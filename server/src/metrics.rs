@@ -95,6 +95,13 @@ impl Collector for Figures {
             let labels = [("transport", over.map_or("none", Transport::name)), ("code", class)];
             ConstCounter::new(count).encode(requests.encode_family(&labels)?)?;
         }
+        let help = "Messages accepted, by what their sender's mailbox is read over, or was last";
+        let mut messages =
+            encoder.encode_descriptor("messages", help, None, MetricType::Counter)?;
+        for (over, count) in telemetry.messages() {
+            let labels = [("transport", over.map_or("none", Transport::name))];
+            ConstCounter::new(count).encode(messages.encode_family(&labels)?)?;
+        }
         counters(&mut encoder, "events", "Events put into mailboxes", "type", telemetry.events())?;
         let refused = telemetry.rejections().into_iter();
         counters(&mut encoder, "rejections", "Requests and commands refused", "reason", refused)?;

@@ -13,9 +13,12 @@ use tracing::warn;
 
 use crate::hub::Transport;
 
+/// The type of an event that is a message.
+pub(crate) const MESSAGE: &str = "message";
+
 /// The types of events, as the wire names them; the most frequent first.
 pub(crate) const EVENT_TYPES: [&str; 8] =
-    ["message", "notice", "paired", "waiting", "partner_left", "welcome", "closing", "lagged"];
+    [MESSAGE, "notice", "paired", "waiting", "partner_left", "welcome", "closing", "lagged"];
 
 /// Upper bounds of the buckets of the time to deliver, in microseconds.
 pub(crate) const DELIVERED_US: [u64; 16] = [
@@ -33,6 +36,8 @@ pub(crate) const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 #[derive(Debug, Default)]
 pub(crate) struct Telemetry {
     events: [AtomicU64; EVENT_TYPES.len()],
+    /// By transport, and behind those what was said before a mailbox was read.
+    messages: [AtomicU64; Transport::ALL.len() + 1],
     rejected: Mutex<BTreeMap<&'static str, u64>>,
     /// By transport, and behind those what belongs to none.
     answered: [[AtomicU64; CLASSES.len()]; Transport::ALL.len() + 1],
@@ -54,6 +59,12 @@ impl Telemetry {
         }
     }
 
+    /// A message was accepted, whose sender's mailbox is read over this transport, or was last.
+    #[inline]
+    pub(crate) fn message(&self, over: Option<Transport>) {
+        self.messages[place(over)].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Something was refused; the reason is the last part of the problem's type.
     pub(crate) fn rejected(&self, reason: &'static str) {
         *self.lock_rejected().entry(reason).or_default() += 1;
@@ -61,9 +72,8 @@ impl Telemetry {
 
     /// A request was answered, which belongs to this transport if it belongs to one.
     pub(crate) fn answered(&self, over: Option<Transport>, status: StatusCode) {
-        let over = over.map_or(Transport::ALL.len(), |over| over as usize);
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
-        self.answered[over][class].fetch_add(1, Ordering::Relaxed);
+        self.answered[place(over)][class].fetch_add(1, Ordering::Relaxed);
     }
 
     /// An event was handed out this long after it went into the mailbox.
@@ -115,6 +125,12 @@ impl Telemetry {
         EVENT_TYPES.into_iter().zip(counts)
     }
 
+    /// How many messages were accepted over each transport, and over none.
+    pub(crate) fn messages(&self) -> impl Iterator<Item = (Option<Transport>, u64)> {
+        let counts = self.messages.iter().map(|count| count.load(Ordering::Relaxed));
+        transports().zip(counts)
+    }
+
     /// How many refusals there were for each reason, in the order of the alphabet.
     pub(crate) fn rejections(&self) -> Vec<(&'static str, u64)> {
         self.lock_rejected().iter().map(|(reason, count)| (*reason, *count)).collect()
@@ -122,8 +138,7 @@ impl Telemetry {
 
     /// How many requests of each transport, and of none, had an answer of which class.
     pub(crate) fn requests(&self) -> impl Iterator<Item = (Option<Transport>, &'static str, u64)> {
-        let transports = Transport::ALL.into_iter().map(Some).chain([None]);
-        transports.zip(&self.answered).flat_map(|(over, counts)| {
+        transports().zip(&self.answered).flat_map(|(over, counts)| {
             let counts = CLASSES.into_iter().zip(counts);
             counts.map(move |(class, count)| (over, class, count.load(Ordering::Relaxed)))
         })
@@ -143,6 +158,16 @@ impl Telemetry {
     fn lock_rejected(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
         self.rejected.lock().expect("nothing panics under this lock")
     }
+}
+
+/// All transports, and none behind them.
+fn transports() -> impl Iterator<Item = Option<Transport>> {
+    Transport::ALL.into_iter().map(Some).chain([None])
+}
+
+/// The place of a transport among [`transports`].
+fn place(over: Option<Transport>) -> usize {
+    over.map_or(Transport::ALL.len(), |over| over as usize)
 }
 
 /// What was observed: for each upper bound the values between it and the one before.

@@ -20,6 +20,8 @@ const QUESTIONS: &str = "GET /readyz HTTP/1.1\r\nhost: server\r\n\r\n\
                          GET /metrics HTTP/1.1\r\nhost: server\r\nconnection: close\r\n\r\n";
 /// How often something was put into a mailbox, and what they held then, all added up.
 pub(crate) const DEPTHS: [&str; 2] = ["mailbox_depth_count", "mailbox_depth_sum"];
+/// Messages that the server has accepted, of each transport.
+pub(crate) const MESSAGES: &str = "messages_total";
 /// What a question may take, in milliseconds.
 pub(crate) const SCRAPE_MS: u64 = 1_000;
 const ANSWER_MAX: Duration = Duration::from_millis(SCRAPE_MS);
@@ -98,7 +100,7 @@ pub(crate) async fn ask(connector: impl Connect, recorder: &Recorder) -> io::Res
 
 /// The gauges in the OpenMetrics text format, each of them one or more lines behind its type, and how
 /// deep mailboxes were: how often one was looked at, and what they held together. What has labels is
-/// added up.
+/// added up, but for the messages of each transport.
 fn gauges(text: &str) -> Vec<(String, u64)> {
     let lines = || text.lines().filter_map(|line| line.split_once("racetrack_"));
     let types = lines().filter(|(before, _)| *before == "# TYPE ");
@@ -112,7 +114,14 @@ fn gauges(text: &str) -> Vec<(String, u64)> {
         });
         values.reduce(|sum, value| sum + value).map(|sum| sum as u64)
     };
-    names.chain(DEPTHS).filter_map(|name| Some((name.to_owned(), value_of(name)?))).collect()
+    let figures = names.chain(DEPTHS);
+    let figures = figures.filter_map(|name| Some((name.to_owned(), value_of(name)?)));
+    let messages = lines().filter_map(|(before, sample)| {
+        let is_one = before.is_empty() && sample.starts_with(MESSAGES);
+        let (sample, value) = sample.rsplit_once(' ').filter(|_| is_one)?;
+        Some((sample.to_owned(), value.parse().ok()?))
+    });
+    figures.chain(messages).collect()
 }
 
 #[cfg(test)]
@@ -131,9 +140,16 @@ mod tests {
                     racetrack_timers 0\n# TYPE racetrack_readers gauge\n\
                     racetrack_readers{transport=\"sse\"} 2\n\
                     racetrack_readers{transport=\"websocket\"} 3\n\
-                    racetrack_readers_of_another 9\n# EOF\n";
+                    racetrack_readers_of_another 9\n\
+                    # TYPE racetrack_messages counter\n\
+                    racetrack_messages_total{transport=\"sse\"} 6\n\
+                    racetrack_messages_total{transport=\"none\"} 1\n# EOF\n";
         let [count, sum] = DEPTHS;
-        let expected = [("pairs", 3), ("timers", 0), ("readers", 5), (count, 4), (sum, 7)];
+        let [sse, none] =
+            ["messages_total{transport=\"sse\"}", "messages_total{transport=\"none\"}"];
+        let gauges_of = [("pairs", 3), ("timers", 0), ("readers", 5)];
+        let expected =
+            [gauges_of[0], gauges_of[1], gauges_of[2], (count, 4), (sum, 7), (sse, 6), (none, 1)];
         assert_eq!(gauges(text), expected.map(|(name, value)| (name.to_owned(), value)));
     }
 }

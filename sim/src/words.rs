@@ -6,6 +6,7 @@ use serde_json::Value;
 use server::protocol::{ServerEvent, Speaker};
 
 use crate::history::{Event, Kind, Op};
+use crate::operator::MESSAGES;
 use crate::plan::Plan;
 
 impl fmt::Display for Event {
@@ -46,7 +47,9 @@ pub fn describe(event: &Event) -> String {
         (Op::Exited, _) => "*** the server that drained has exited".to_owned(),
         (Op::Phase { phase }, _) => format!("--- {phase:?}"),
         (Op::Gauges { gauges }, _) => {
-            let is_held = |name: &str, count: u64| count > 0 && name != "ready";
+            let is_held = |name: &str, count: u64| {
+                count > 0 && name != "ready" && !name.starts_with(MESSAGES)
+            };
             let held = gauges.iter().filter(|(name, count)| is_held(name, **count));
             let held: Vec<_> = held.map(|(name, count)| format!("{name} {count}")).collect();
             format!("the server holds {} and nothing else", held.join(", "))

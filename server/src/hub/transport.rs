@@ -1,7 +1,8 @@
 //! Ways in which mailboxes are read, as figures name them, and how many are read in each.
 
 use super::{HubState, SEATED};
-use crate::core::{Handle, ReaderId};
+use crate::core::{Handle, Input, ReaderId};
+use crate::protocol::ClientEvent;
 
 /// A way in. The hub treats all of them alike, and counts them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,7 @@ impl HubState {
     pub(super) fn read_over(&mut self, session: Handle, reading: Option<(ReaderId, Transport)>) {
         let seat = self.seats.get_mut(session.place()).and_then(Option::as_mut).expect(SEATED);
         let before = std::mem::replace(&mut seat.reading, reading);
+        seat.read_over = reading.map(|(_, over)| over).or(seat.read_over);
         self.count(before, reading);
     }
 
@@ -70,5 +72,13 @@ impl HubState {
     pub(super) fn is_read_by(&self, session: Handle, reader: ReaderId) -> bool {
         let reading = self.seat(session).and_then(|seat| seat.reading);
         reading.is_some_and(|(latest, _)| latest == reader)
+    }
+}
+
+/// The session that says something with this input.
+pub(super) fn sender(input: &Input) -> Option<Handle> {
+    match input {
+        Input::Command { session, event: ClientEvent::Say(_), .. } => Some(*session),
+        _ => None,
     }
 }

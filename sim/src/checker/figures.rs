@@ -1,5 +1,5 @@
-//! While nobody comes or goes, the figures that an operator sees are those of the people. And a server
-//! that drains welcomes nobody.
+//! While nobody comes or goes, the figures that an operator sees are those of the people. The messages that a
+//! server counts for a transport are those that its people have said. And a server that drains welcomes nobody.
 //!
 //! ```text
 //!   somebody came, went or lost a connection      asked      everything has settled
@@ -9,17 +9,19 @@
 //! Asked is a server at rest, because people and server learn of each other's doings at different
 //! times. What it holds in the end is a matter of `leaks`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
-use server::protocol::ServerEvent;
+use client::TransportKind;
+use server::protocol::{ServerEvent, Speaker};
 
 use super::Violation;
 use super::connections::is_calm;
+use super::openings::ends_servers;
 use super::view::View;
 use crate::history::{Event, Kind, Op};
-use crate::operator::{DEPTHS, OPERATOR};
-use crate::plan::{FaultKind, Plan};
+use crate::operator::{DEPTHS, MESSAGES, OPERATOR, SCRAPE_MS};
+use crate::plan::{Action, FaultKind, Plan};
 
 const NAME: &str = "figures";
 /// How long the server may hold what nobody knows of any more: a write that nobody acknowledges,
@@ -32,6 +34,7 @@ const TOLD_US: u64 = 1_000_000;
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let mut violations = at_rest(plan, view);
+    violations.extend(messages(plan, view.history));
     violations.extend(while_draining(plan, view.history));
     violations
 }
@@ -107,6 +110,70 @@ fn depth(
     });
     let looks = gauges.get(count).copied().unwrap_or_default();
     (sum, looks + at_once.sum::<usize>() as u64..=u64::MAX)
+}
+
+/// Transports that the server tells apart, and that one person may use one after the other.
+const TOGETHER: [&[TransportKind]; 4] = [
+    &[TransportKind::ShortPoll, TransportKind::LongPoll],
+    &[TransportKind::Sse],
+    &[TransportKind::Websocket],
+    &[TransportKind::SocketioPolling, TransportKind::SocketioWebsocket],
+];
+
+/// The last figures of a server that has been the only one.
+fn messages(plan: &Plan, history: &[Event]) -> Vec<Violation> {
+    let asked = history.iter().rev().find_map(|event| match &event.op {
+        Op::Gauges { gauges } => Some((event, gauges)),
+        _ => None,
+    });
+    let Some((asked, gauges)) = asked else { return Vec::new() };
+    let is_told = gauges.keys().any(|name| name.starts_with(MESSAGES));
+    if !is_told || plan.faults.iter().any(|fault| ends_servers(fault.kind)) {
+        return Vec::new();
+    }
+    let violation = |kinds: &[TransportKind]| {
+        let names = kinds.iter().map(|kind| format!("{MESSAGES}{{transport=\"{kind}\"}}"));
+        let count: u64 = names.filter_map(|name| gauges.get(&name)).sum();
+        let expected = said(plan, &history[..asked.index], asked.at_us, kinds);
+        let what = format!("of the messages of {} the server counts {count}, not ", kinds[0]);
+        (!expected.contains(&count))
+            .then(|| Violation::new(NAME, what + &told(expected), &[asked.index]))
+    };
+    TOGETHER.into_iter().filter_map(violation).collect()
+}
+
+/// How many messages of the people of these transports were accepted: those at least that they had heard
+/// themselves in time, and at most those that they wanted to say, where none is forgotten and said anew. Some
+/// poll beside what they have, and may be counted for either.
+fn said(
+    plan: &Plan,
+    history: &[Event],
+    asked_us: u64,
+    kinds: &[TransportKind],
+) -> RangeInclusive<u64> {
+    let polls_too = plan.steps.iter().filter(|step| step.action == Action::SecondPoll);
+    let polls_too: BTreeSet<_> = polls_too.map(|step| step.who.as_str()).collect();
+    let people = plan.people.iter().filter(|person| kinds.contains(&person.transport));
+    let people: BTreeSet<_> = people.map(|person| person.name.as_str()).collect();
+    let are_polls = kinds.contains(&TransportKind::ShortPoll);
+    let (mut heard, mut said) = (BTreeSet::new(), BTreeSet::new());
+    for event in history {
+        let who = event.process.as_str();
+        let (is_one, may_poll) = (people.contains(who), polls_too.contains(who));
+        match (&event.op, event.told()) {
+            (Op::Say { id, .. }, _) if is_one || are_polls && may_poll => drop(said.insert(id)),
+            (_, Some(ServerEvent::Message { from: Speaker::Me, id, .. }))
+                if is_one
+                    && (are_polls || !may_poll)
+                    && event.at_us + SCRAPE_MS * 1_000 < asked_us =>
+            {
+                heard.insert(id);
+            }
+            _ => {}
+        }
+    }
+    let most = if said.len() > plan.server.message_ids_max { u64::MAX } else { said.len() as u64 };
+    heard.len() as u64..=most
 }
 
 /// A server that was told to stop, and would still have new people.

@@ -129,7 +129,8 @@ fn refused(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations
 }
 
-fn ends_servers(kind: FaultKind) -> bool {
+/// True for a fault behind which another server goes on.
+pub(super) fn ends_servers(kind: FaultKind) -> bool {
     matches!(
         kind,
         FaultKind::Drain | FaultKind::RollingDrain | FaultKind::Crash | FaultKind::CrashBlackHole

@@ -6,6 +6,7 @@ use client::{Options, TcpConnector, TransportKind};
 use expect_test::expect;
 use server::config::Config;
 
+use super::raw_socket;
 use crate::http::ask;
 use crate::served::{Served, serve};
 
@@ -51,6 +52,8 @@ async fn figures_are_told_in_the_format_of_open_metrics() {
         # TYPE racetrack_readers gauge
         # HELP racetrack_requests Requests that were answered, of no transport where they belong to all
         # TYPE racetrack_requests counter
+        # HELP racetrack_messages Messages accepted, by what their sender's mailbox is read over, or was last
+        # TYPE racetrack_messages counter
         # HELP racetrack_events Events put into mailboxes
         # TYPE racetrack_events counter
         # HELP racetrack_rejections Requests and commands refused
@@ -108,6 +111,32 @@ async fn events_are_counted_by_type_and_refusals_by_reason() {
         racetrack_rejections_total{reason="not-found"} 1
     "#]]
     .assert_eq(&lines(&metrics, "racetrack_rejections_total"));
+}
+
+#[tokio::test]
+async fn messages_are_counted_once_by_how_their_sender_reads() {
+    let served = serve(Config::default()).await;
+    let (ann, bob) = served.couple().await;
+    assert_eq!(served.say(&ann, "a-1", "before anything is read").await.status, 202);
+    assert_eq!(ask("GET /api/events").bearer(&bob).of(served.addr).await.status, 200);
+    for id in ["b-1", "b-2", "b-2"] {
+        assert_eq!(served.say(&bob, id, "after a short poll").await.status, 202);
+    }
+    let mut socket = raw_socket::resume(&served, &ann, "").await;
+    while socket.event("message").await["id"] != "b-2" {}
+    assert_eq!(served.say(&ann, "a-2", "beside a WebSocket").await.status, 202);
+    socket.say("a-3").await;
+    while socket.event("message").await["id"] != "a-3" {}
+    expect![[r#"
+        racetrack_messages_total{transport="short-poll"} 2
+        racetrack_messages_total{transport="long-poll"} 0
+        racetrack_messages_total{transport="sse"} 0
+        racetrack_messages_total{transport="websocket"} 2
+        racetrack_messages_total{transport="socketio-polling"} 0
+        racetrack_messages_total{transport="socketio-websocket"} 0
+        racetrack_messages_total{transport="none"} 1
+    "#]]
+    .assert_eq(&lines(&metrics(&served).await, "racetrack_messages_total"));
 }
 
 /// What is delivered to short polls.

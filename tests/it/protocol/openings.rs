@@ -24,28 +24,40 @@ const FLOOD: usize = 2_000;
 /// Sends this request over and over on one connection without waiting; gives the statuses of the
 /// answers, in order.
 async fn flood(served: &Served, request: &str) -> Vec<u16> {
+    statuses(&answers(served, &vec![without_body(request); FLOOD]).await)
+}
+
+fn without_body(request: &str) -> String {
+    format!("{request} HTTP/1.1\r\nhost: test\r\n\r\n")
+}
+
+/// Sends these requests on one connection without waiting; gives the answers as they stand on the wire.
+async fn answers(served: &Served, requests: &[String]) -> String {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.bind(SocketAddr::from((FLOODER, 0))).expect("an address of the loopback");
     let stream = socket.connect(served.addr).await.expect("the server is there");
     let (mut from, mut to) = stream.into_split();
-    let requests = format!("{request} HTTP/1.1\r\nhost: test\r\n\r\n").repeat(FLOOD);
+    let count = requests.len();
+    let requests = requests.concat();
     let write = async { to.write_all(requests.as_bytes()).await.expect("the server reads") };
     let read = async {
         let mut answers = String::new();
         let mut chunk = vec![0; 1 << 16];
-        while answers.matches("HTTP/1.1 ").count() < FLOOD {
+        while answers.matches("HTTP/1.1 ").count() < count {
             let count = from.read(&mut chunk).await.expect("the connection holds");
             assert!(count > 0, "the server has closed");
             answers += std::str::from_utf8(&chunk[..count]).expect("an answer is ASCII");
         }
-        let statuses = answers.match_indices("HTTP/1.1 ").map(|(at, words)| {
-            let status = &answers[at + words.len()..][..3];
-            status.parse().expect("a status")
-        });
-        statuses.collect()
+        answers
     };
     let both = async { tokio::join!(read, write).0 };
     tokio::time::timeout(PATIENCE, both).await.expect("the server answers")
+}
+
+fn statuses(answers: &str) -> Vec<u16> {
+    let statuses = answers.match_indices("HTTP/1.1 ");
+    let status = |(at, words): (usize, &str)| answers[at + words.len()..][..3].parse();
+    statuses.map(|found| status(found).expect("a status")).collect()
 }
 
 fn count(statuses: &[u16], status: u16) -> usize {
@@ -183,6 +195,42 @@ async fn flood_of_polling_connections_from_one_address_leaves_room_for_others() 
     let served = serve(config).await;
     let statuses = flood(&served, "GET /socket.io/?EIO=4&transport=polling").await;
     assert_eq!((count(&statuses, 200), count(&statuses, 429)), (200, FLOOD - 200));
+    gets_in(&served).await;
+}
+
+#[tokio::test]
+async fn flood_of_polling_connections_that_join_leaves_room_for_others() {
+    let config = Config {
+        connections_max: FLOOD / 2,
+        sessions_max: FLOOD / 2,
+        connections_per_address_max: 200,
+        sessions_per_address_max: 100,
+        first_lease_ms: 60_000,
+        ..Config::default()
+    };
+    let served = serve(config).await;
+    let open = without_body("GET /socket.io/?EIO=4&transport=polling");
+    let opened = answers(&served, &vec![open; FLOOD]).await;
+    let names = opened.match_indices("\"sid\":\"");
+    let joins: Vec<_> = names
+        .map(|(at, words)| {
+            let name = &opened[at + words.len()..][..16];
+            let head = format!("POST /socket.io/?EIO=4&transport=polling&sid={name} HTTP/1.1");
+            format!("{head}\r\nhost: test\r\ncontent-length: 8\r\n\r\n40/chat,")
+        })
+        .collect();
+    assert_eq!(joins.len(), 200);
+    assert_eq!(count(&statuses(&answers(&served, &joins).await), 200), 200);
+    let told = ["racetrack_sessions 100\n", "{reason=\"too-many-sessions\"} 100\n"];
+    let counted = async {
+        loop {
+            let metrics = ask("GET /metrics").of(served.addr).await.body;
+            if told.iter().all(|figure| metrics.contains(figure)) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, counted).await.expect("half of them get a session");
     gets_in(&served).await;
 }
 

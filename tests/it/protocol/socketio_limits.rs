@@ -250,7 +250,7 @@ async fn more_commands_than_may_wait_are_refused_by_name() {
 
 #[tokio::test]
 async fn packets_that_make_no_sense_end_their_connection_and_nothing_else() {
-    // A poll that nothing else answers is soon answered by a ping.
+    // A poll that nothing else answers is soon answered by a ping, once that before it was answered.
     let config = Config { heartbeat_interval_ms: 200, heartbeat_timeout_ms: 10_000, ..generous() };
     let served = serve(config).await;
     for packet in ["", "zz", "9", "4", "4x", "42/chat,[", "42/chat,{}", "451-/chat,[\"msg\"]", "5"]
@@ -261,7 +261,7 @@ async fn packets_that_make_no_sense_end_their_connection_and_nothing_else() {
         // Some are noticed by Engine.IO, which answers 400, and some behind it.
         let status = ann.post(&[packet]).await.status;
         assert!([200, 400].contains(&status), "{packet}: {status}");
-        if status == 400 || ann.get().await.status == 400 {
+        if status == 400 || ann.post(&["3"]).await.status == 400 || ann.get().await.status == 400 {
             continue;
         }
         // Others are just not understood.

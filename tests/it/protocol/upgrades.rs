@@ -273,3 +273,25 @@ async fn handshake(served: &Served, target: &str) -> u16 {
     let ask = ask.header("upgrade", "websocket").header("sec-websocket-version", "13");
     ask.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==").of(served.addr).await.status
 }
+
+#[tokio::test]
+async fn readers_are_counted_over_the_websocket_as_soon_as_a_client_has_upgraded() {
+    let readers = async |served: &Served, over: &str| {
+        let metrics = ask("GET /metrics").of(served.addr).await.body;
+        metrics.contains(&format!("racetrack_readers{{transport=\"{over}\"}} 1\n"))
+    };
+    for version in [3, 4] {
+        let served = serve(patient()).await;
+        let mut ann = chat(&served, version).await;
+        ann.event("waiting").await;
+        assert!(readers(&served, "socketio-polling").await);
+        let mut socket = Socket::open(&served, &ann.upgrade()).await;
+        socket.send("2probe").await;
+        assert_eq!(socket.next().await.as_deref(), Some("3probe"));
+        assert!(readers(&served, "socketio-polling").await, "an attempt changes nothing");
+        socket.send("5").await;
+        // Nothing is said and nothing is told meanwhile.
+        let upgraded = async { while !readers(&served, "socketio-websocket").await {} };
+        tokio::time::timeout(PATIENCE, upgraded).await.expect("counted without an event");
+    }
+}

@@ -17,7 +17,7 @@ use super::polling::{Cut, Door, Polls, Presence};
 use super::transport;
 use super::words::Language;
 use crate::error::HttpError;
-use crate::hub::{Detach, Hub, Reader, Rejected};
+use crate::hub::{Detach, Hub, Reader, Rejected, Transport};
 use crate::protocol::{
     Batch, ClientEvent, MessageId, Opened, Refusal, Say, Seq, ServerEvent, SessionId,
 };
@@ -106,7 +106,7 @@ impl Conversation {
                 }
                 Outcome::Sent | Outcome::Full => {}
             }
-            self.reader.go_on_over(transport(&self.socket));
+            self.reader.go_on_over(self.transport());
             if self.line.is_overrun() {
                 return self.give_up().await;
             }
@@ -230,7 +230,7 @@ impl Conversation {
         if self.reader.is_superseded() {
             return None;
         }
-        match self.hub.attach(self.session, transport(&self.socket)).await {
+        match self.hub.attach(self.session, self.transport()).await {
             Ok(reader) => {
                 self.line.speak_with(Some(reader.voice()));
                 self.reader = reader;
@@ -248,6 +248,14 @@ impl Conversation {
             let _already_gone = Arc::clone(&self.socket).disconnect();
         }
         self.lost()
+    }
+
+    /// What it is carried by, which the engine learns a moment later than its polls do.
+    fn transport(&self) -> Transport {
+        match self.presence.polls().are_over {
+            true => Transport::SocketIoWebSocket,
+            false => transport(&self.socket),
+        }
     }
 
     fn is_polling(&self) -> bool {

@@ -110,6 +110,8 @@ pub(super) struct Polls {
     pub(super) cut: Option<Cut>,
     /// When the latest poll ended, however it did; none while it goes on.
     pub(super) idle_since: Option<Instant>,
+    /// A WebSocket has taken over.
+    pub(super) are_over: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -373,6 +375,12 @@ impl Presence {
     /// Answers the poll that waits, if there is one, with nothing.
     pub(super) fn answer_poll(&self) {
         self.answer_poll.notify_waiters();
+    }
+
+    /// The client has changed to a WebSocket, which the conversation learns at once.
+    pub(super) fn upgraded(&self) {
+        *self.progress() = Progress::Upgraded;
+        self.change(|polls| polls.are_over = true);
     }
 
     /// How far its upgrade has come.

@@ -179,7 +179,7 @@ impl Attempt {
         };
         match presence.upgrade().filter(|_| is_probed) {
             Some(presence) => {
-                *presence.progress() = Progress::Upgraded;
+                presence.upgraded();
                 let stream = Replay::new(socket.into_inner().0);
                 give(&mut engine, stream, presence, request).await;
             }

@@ -190,6 +190,36 @@ fn mailboxes_that_are_told_to_hold_less_than_they_did_are_found() {
 }
 
 #[test]
+fn messages_that_are_not_counted_for_the_transport_of_their_sender_are_found() {
+    let plan = Scenario::new().person("ann", Websocket).person("bob", LongPoll).plan();
+    let said =
+        "ann says ann-1 to 1\nann < me ann-1\nbob < partner ann-1\nann says ann-2 to 1\npass 1100";
+    let counted = |websocket: u64, polls: u64| {
+        let of = |kind: &str, count: u64| format!("messages_total{{transport=\"{kind}\"}}={count}");
+        let counted = [of("websocket", websocket), of("short-poll", polls), of("long-poll", 0)];
+        couple(&format!("{said}\nsettled\nholds {}", counted.join(" ")))
+    };
+    // Nobody knows what became of the second one.
+    verdict_under(&plan, &counted(1, 0), expect![[""]]);
+    verdict_under(&plan, &counted(2, 0), expect![[""]]);
+    verdict_under(
+        &plan,
+        &counted(0, 1),
+        expect![[r#"
+            figures: of the messages of short-poll the server counts 1, not 0
+            figures: of the messages of websocket the server counts 0, not 1 to 2
+        "#]],
+    );
+    verdict_under(
+        &plan,
+        &counted(3, 0),
+        expect![[r#"
+            figures: of the messages of websocket the server counts 3, not 1 to 2
+        "#]],
+    );
+}
+
+#[test]
 fn a_server_that_drains_and_welcomes_people_is_found() {
     let drain = |then: &str| couple(&format!("pass 1000\ndrain begins\npass 100\n{then}"));
     let told = "ann < closing draining\nbob < closing draining\n";

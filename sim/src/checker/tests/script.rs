@@ -216,7 +216,7 @@ impl History {
     }
 
     fn gauges(&mut self, words: &[&str]) {
-        let gauges = words.iter().filter_map(|word| word.split_once('='));
+        let gauges = words.iter().filter_map(|word| word.rsplit_once('='));
         let gauges = gauges.map(|(name, value)| (name.to_owned(), number(value))).collect();
         self.push("operator", None, Kind::Ok, Op::Gauges { gauges });
     }
