@@ -11,6 +11,8 @@
 //!                                    ... connection lost: the session is suspect
 //! ```
 
+mod answer;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,7 +105,7 @@ pub(crate) async fn events(
     let (mut reader, after) = hub.attach_at(session, start, over).await?;
     let batch = reader.receive(after, Some(Instant::now() + wait)).await;
     reader.finish(Detach::Answered).await;
-    Ok(Json(batch?).into_response())
+    Ok(answer::answer(batch?))
 }
 
 /// `POST /api/messages`
