@@ -63,7 +63,7 @@ pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The largest answer or frame that a client reads, in bytes.
 pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// How many events the socket of a resumed session receives before it acknowledges them.
+/// How many events are received before they are acknowledged, unless [`Options::acknowledge_every`] says otherwise.
 pub const ACKNOWLEDGE_EVERY: u64 = 64;
 
 kinds! {
@@ -139,6 +139,9 @@ pub struct Options {
     /// Socket.IO: ask for an answer to every so-many-th command; a refusal in it is given out as
     /// any other.
     pub answer_every: Option<NonZeroU64>,
+    /// SSE and Socket.IO: how many events are received before they are acknowledged. It should be well
+    /// below what a mailbox of the server holds: a full one refuses messages.
+    pub acknowledge_every: u64,
     /// Keep the connections that commands go over. Without it, each command over HTTP takes a
     /// connection of its own, which ends with the answer; what is listened on is kept all the same.
     pub keep_alive: bool,
@@ -164,6 +167,7 @@ impl Options {
             answer_max: ANSWER_WAIT_MAX,
             upgrade_after_events: None,
             answer_every: None,
+            acknowledge_every: ACKNOWLEDGE_EVERY,
             keep_alive: true,
             resume: None,
             names_cursor: true,

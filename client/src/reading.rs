@@ -6,12 +6,14 @@ use server::protocol::{ClientEvent, Opened, Problem, Seq, ServerEvent};
 
 use crate::cursor::Cursor;
 use crate::packet::{self, Emitted, Frame, Kind, NAMESPACE, Packet};
-use crate::{ACKNOWLEDGE_EVERY, ClientError, Received};
+use crate::{ClientError, Received};
 
 /// One session, read over Socket.IO.
 pub(crate) struct Reading {
     cursor: Cursor,
     acknowledged: Seq,
+    /// How many events are received before they are acknowledged.
+    acknowledge_every: u64,
     /// The last event of the session has come.
     over: bool,
     pub(crate) owed: Owed,
@@ -26,8 +28,9 @@ pub(crate) struct Owed {
 
 impl Reading {
     /// Reads on behind `seq`; the opening already owes something.
-    pub(crate) fn owing(seq: Seq, owed: Owed) -> Self {
-        Self { cursor: Cursor::after(seq), acknowledged: seq, over: false, owed }
+    pub(crate) fn owing(seq: Seq, acknowledge_every: u64, owed: Owed) -> Self {
+        let cursor = Cursor::after(seq);
+        Self { cursor, acknowledged: seq, acknowledge_every, over: false, owed }
     }
 
     /// Takes one frame; what it has for the application goes into `received`.
@@ -87,7 +90,7 @@ impl Reading {
 
     fn acknowledge_in_time(&mut self) {
         let seq = self.cursor.seq();
-        if seq.0 - self.acknowledged.0 >= ACKNOWLEDGE_EVERY {
+        if seq.0 - self.acknowledged.0 >= self.acknowledge_every {
             self.acknowledged = seq;
             self.owed.acknowledgement = Some(seq);
         }

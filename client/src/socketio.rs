@@ -48,7 +48,7 @@ pub(crate) async fn open<C: Connect>(
     let identity = socket::identify(opened, options.resume)?;
     let commands = Commands::new(options.answer_every);
     let (sink, listener) = socket::split(socket);
-    let reading = Reading::owing(identity.after, Owed::default());
+    let reading = Reading::owing(identity.after, options.acknowledge_every, Owed::default());
     let receiver = Receiver::new(Arc::clone(&sink), listener, reading, parameters.silence_max());
     Ok((identity, Sender { sink, commands, requests: OPENING_REQUESTS }, receiver))
 }

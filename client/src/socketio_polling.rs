@@ -35,7 +35,7 @@ use crate::http::{Ask, HttpConnection};
 use crate::packet::{self, Commands, Frame, NAMESPACE, OpenParameters};
 use crate::reading::{Owed, Reading, joined};
 use crate::socket::{self, Listener, Sink};
-use crate::{ClientError, Connect, Options, Received, Resume, Sent, socketio};
+use crate::{ACKNOWLEDGE_EVERY, ClientError, Connect, Options, Received, Resume, Sent, socketio};
 
 type Future<T> = Pin<Box<dyn std::future::Future<Output = T> + Send>>;
 
@@ -63,7 +63,7 @@ pub(crate) async fn open<C: Connect>(
     let silence_max = parameters.silence_max();
     let (opened, payload) = join(&mut polls, &target, silence_max, &mut owed).await?;
     let identity = socket::identify(opened, options.resume.clone())?;
-    let mut taken = Taken::new(Reading::owing(identity.after, owed));
+    let mut taken = Taken::new(Reading::owing(identity.after, options.acknowledge_every, owed));
     taken.take(&payload)?;
     let line = Line {
         upgrade_at: format!("/socket.io/?EIO=4&transport=websocket&sid={}", parameters.sid),
@@ -242,7 +242,7 @@ impl<C: Connect> Receiver<C> {
                     self.requests += polls.requests();
                     let reading = std::mem::replace(
                         &mut self.taken.reading,
-                        Reading::owing(Seq(0), Owed::default()),
+                        Reading::owing(Seq(0), ACKNOWLEDGE_EVERY, Owed::default()),
                     );
                     let silence_max = polls.line.silence_max;
                     let receiver = socketio::Receiver::new(sink, listener, reading, silence_max);

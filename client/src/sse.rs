@@ -26,7 +26,7 @@ use crate::commands::{self, Acknowledges, Sender, parse};
 use crate::cursor::Cursor;
 use crate::event_stream::{Parser, StreamEvent};
 use crate::http::{Ask, HttpConnection, Streamed};
-use crate::{ACKNOWLEDGE_EVERY, ClientError, Connect, Options, Received, Resume};
+use crate::{ClientError, Connect, Options, Received, Resume};
 
 /// The name of the event that says why a stream ends.
 const REFUSED: &str = "refused";
@@ -47,7 +47,7 @@ pub(crate) async fn open<C: Connect>(
         stream: None,
         parser: Parser::default(),
         cursor: Cursor::after(identity.after),
-        acknowledger: Acknowledger::new(commands, identity.after),
+        acknowledger: Acknowledger::new(commands, identity.after, options.acknowledge_every),
         silence_max: options.silence_max,
         heard_at: Instant::now(),
         closed: false,
@@ -153,12 +153,13 @@ struct Acknowledger<C: Connect> {
     idle: Option<HttpConnection<C>>,
     under_way: Option<UnderWay<C>>,
     acknowledged: Seq,
+    every: u64,
     requests: u64,
 }
 
 impl<C: Connect> Acknowledger<C> {
-    fn new(connection: HttpConnection<C>, acknowledged: Seq) -> Self {
-        Self { idle: Some(connection), under_way: None, acknowledged, requests: 0 }
+    fn new(connection: HttpConnection<C>, acknowledged: Seq, every: u64) -> Self {
+        Self { idle: Some(connection), under_way: None, acknowledged, every, requests: 0 }
     }
 
     fn is_busy(&self) -> bool {
@@ -168,7 +169,7 @@ impl<C: Connect> Acknowledger<C> {
     /// Begins to acknowledge everything up to `seq` when it is time to, and when the one before
     /// was answered.
     fn arrived(&mut self, seq: Seq) {
-        if seq.0 - self.acknowledged.0 < ACKNOWLEDGE_EVERY {
+        if seq.0 - self.acknowledged.0 < self.every {
             return;
         }
         let Some(mut connection) = self.idle.take() else { return };

@@ -120,10 +120,13 @@ numbers {
     message_bytes_max: usize = 4_096, "message-bytes-max", "RACETRACK_MESSAGE_BYTES_MAX";
     /// The longest request body, in bytes.
     body_bytes_max: usize = 16_384, "body-bytes-max", "RACETRACK_BODY_BYTES_MAX";
-    /// Events that a mailbox holds; a session that needs more is closed as slow.
+    /// Events that a mailbox holds, 8 at least; a message that finds it full is refused with 429.
     mailbox_events_max: usize = 256, "mailbox-events-max", "RACETRACK_MAILBOX_EVENTS_MAX";
-    /// Bytes of text and ids that a mailbox holds; a session that needs more is closed as slow.
+    /// Bytes of text and ids that a mailbox holds; a message that finds it full is refused with 429.
     mailbox_bytes_max: usize = 262_144, "mailbox-bytes-max", "RACETRACK_MAILBOX_BYTES_MAX";
+    /// How long a session may read nothing while its mailbox is full, in milliseconds; then it is closed
+    /// as slow.
+    unread_ms_max: u64 = 10_000, "unread-ms-max", "RACETRACK_UNREAD_MS_MAX";
     /// Message ids remembered a session, so that a repeated message is not said twice.
     message_ids_max: usize = 128, "message-ids-max", "RACETRACK_MESSAGE_IDS_MAX";
     /// Messages a second that a session may say for long.
@@ -231,6 +234,12 @@ impl Config {
     #[must_use]
     pub fn poll_wait_max(&self) -> Duration {
         Duration::from_millis(self.poll_wait_ms_max)
+    }
+
+    /// [`Config::unread_ms_max`] as a duration.
+    #[must_use]
+    pub fn unread_max(&self) -> Duration {
+        Duration::from_millis(self.unread_ms_max)
     }
 
     /// [`Config::drain_ms_max`] as a duration.

@@ -144,7 +144,8 @@ impl HttpError {
                 | Rejected::Full { retry_after_ms }
                 | Rejected::TooManySessions { retry_after_ms, .. }
                 | Rejected::OpensTooFast { retry_after_ms }
-                | Rejected::TooFast { retry_after_ms, .. },
+                | Rejected::TooFast { retry_after_ms, .. }
+                | Rejected::MailboxFull { retry_after_ms, .. },
             )
             | Self::TooManyParked { retry_after_ms }
             | Self::TooManyConnections { retry_after_ms, .. } => Some(*retry_after_ms),
@@ -260,6 +261,7 @@ fn kind(rejected: &Rejected) -> (StatusCode, &'static str, &'static str) {
         Rejected::NotPaired => (StatusCode::CONFLICT, "Nobody is there"),
         Rejected::StalePair { .. } => (StatusCode::CONFLICT, "The partner has left"),
         Rejected::TooFast { .. } => (StatusCode::TOO_MANY_REQUESTS, "Too many commands"),
+        Rejected::MailboxFull { .. } => (StatusCode::TOO_MANY_REQUESTS, "A mailbox is full"),
         Rejected::TooLong { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "The message is too long"),
         Rejected::Superseded => (StatusCode::CONFLICT, "Read by another connection"),
         Rejected::Cursor { .. } => (StatusCode::CONFLICT, "The cursor is out of bounds"),

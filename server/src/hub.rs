@@ -106,21 +106,12 @@ impl HubState {
 pub enum Start {
     /// A request for what lies behind this event, which that acknowledges.
     Polled(Seq),
-    /// A connection that is pushed to: behind this event, which that acknowledges; without it, with
-    /// the first event that the mailbox still has.
+    /// A connection that is pushed to: behind this event, which has arrived; without it, with the first
+    /// event that the mailbox still has.
     Pushed(Option<Seq>),
 }
 
 impl Start {
-    /// True when it says that the events up to `cursor`, where it begins, have arrived. A client that
-    /// is pushed to need not acknowledge ever, and does not say so with the cursor 0.
-    fn acknowledges(self, cursor: Seq) -> bool {
-        match self {
-            Self::Polled(_) => true,
-            Self::Pushed(after) => after.is_some() && cursor != Seq(0),
-        }
-    }
-
     /// How much is read at once.
     fn portion(self) -> Portion {
         match self {
@@ -309,8 +300,9 @@ impl Hub {
         let mut state = self.lock();
         let found = state.core.find(who).and_then(|session| {
             let cursor = state.start(session, start)?;
-            if start.acknowledges(cursor) {
-                state.core.acknowledge(session, cursor)?;
+            match start {
+                Start::Polled(_) => state.core.acknowledge(session, cursor)?,
+                Start::Pushed(_) => state.core.forget(session, cursor)?,
             }
             Ok((session, cursor))
         });
@@ -456,6 +448,16 @@ impl Hub {
             self.timeout_changed.notify_one();
         }
         (result, wakes)
+    }
+
+    /// Pairs whom what was read or acknowledged has made ready.
+    fn settle(&self, state: &mut HubState) -> Wakes {
+        if !state.core.is_unsettled() {
+            return Wakes::default();
+        }
+        let (settled, wakes) = self.input(state, Input::Timeout, None);
+        settled.expect("time is never refused");
+        wakes
     }
 
     /// The time of day: RFC 3339, UTC, to the millisecond.

@@ -54,7 +54,7 @@ const DRAINS_MS: u64 = 1_500;
 const OFTEN_MS: u64 = 100;
 
 /// Places of a mailbox, where there are few.
-const MAILBOX_EVENTS: std::ops::RangeInclusive<usize> = 5..=8;
+const MAILBOX_EVENTS: std::ops::RangeInclusive<usize> = 8..=10;
 
 /// The longest message, where messages are short, in bytes.
 const MESSAGE_BYTES: usize = 300;

@@ -302,6 +302,7 @@ pub fn quick_server() -> Config {
         keep_alive_ms_max: 2_500,
         body_read_ms_max: 2_000,
         write_ms_max: 1_500,
+        unread_ms_max: 700,
         ..Config::default()
     }
 }

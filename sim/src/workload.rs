@@ -85,6 +85,11 @@ pub(crate) async fn people(plan: Rc<Plan>, host: usize, network: Medium, recorde
     }
 }
 
+/// Clients acknowledge in time for what a mailbox holds.
+fn acknowledge_every(plan: &Plan) -> u64 {
+    client::ACKNOWLEDGE_EVERY.min((plan.server.mailbox_events_max / 4).max(1) as u64)
+}
+
 impl Shared {
     fn new(plan: &Plan, person: Person, network: &Medium, recorder: &Recorder) -> Self {
         let options = client::Options {
@@ -94,6 +99,7 @@ impl Shared {
             answer_max: ANSWER_MAX,
             upgrade_after_events: person.upgrade_after_events,
             answer_every: person.answer_every,
+            acknowledge_every: acknowledge_every(plan),
             ..client::Options::new(SERVER)
         };
         Self {

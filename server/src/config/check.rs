@@ -5,6 +5,7 @@ use std::fmt;
 use tokio::sync::Semaphore;
 
 use super::Config;
+use crate::core::PLACES_RESERVED;
 
 /// The limits that may be 0; the documentation of each says what that means.
 const MAY_BE_ZERO: [&str; 8] = [
@@ -19,6 +20,8 @@ const MAY_BE_ZERO: [&str; 8] = [
 ];
 /// The longest time that can be meant: a year, in milliseconds.
 const MS_MAX: u64 = 366 * 24 * 60 * 60 * 1_000;
+/// A session that was just opened, and has read nothing yet, can be paired.
+const MAILBOX_EVENTS_MIN: usize = PLACES_RESERVED + 3;
 /// What hyper needs to read a head at all, in bytes.
 const HEADER_BYTES_MIN: usize = 8_192;
 
@@ -76,12 +79,14 @@ impl Config {
         });
         let header = (self.header_bytes_max < HEADER_BYTES_MIN)
             .then(|| Nonsense::new("header_bytes_max", format!("at least {HEADER_BYTES_MIN}")));
+        let mailbox = (self.mailbox_events_max < MAILBOX_EVENTS_MIN)
+            .then(|| Nonsense::new("mailbox_events_max", format!("at least {MAILBOX_EVENTS_MIN}")));
         let places_max = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
         let places = [("connections_max", self.connections_max), ("parked_max", self.parked_max)];
         let places = places.into_iter().filter(move |(_, places)| *places > places_max);
         let places =
             places.map(move |(name, _)| Nonsense::new(name, format!("at most {places_max}")));
-        too_long.into_iter().chain(header).chain(places)
+        too_long.into_iter().chain(header).chain(mailbox).chain(places)
     }
 
     fn lists(&self) -> Option<Nonsense> {
@@ -160,6 +165,8 @@ mod tests {
             check(config),
             "--message-bytes-max: 4096 does not fit into --body-bytes-max 4000"
         );
+        let config = Config { mailbox_events_max: 7, ..Config::default() };
+        assert_eq!(check(config), "--mailbox-events-max: at least 8");
         let config = Config { header_bytes_max: 100, ..Config::default() };
         assert_eq!(check(config), "--header-bytes-max: at least 8192");
         let config = Config { session_lease_ms: u64::MAX, ..Config::default() };

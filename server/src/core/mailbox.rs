@@ -7,11 +7,15 @@
 //!
 //! A mailbox never drops a message that was not handed out. When it is full
 //!
-//! 1. it forgets the oldest events that were handed out, if the person has never acknowledged
-//!    anything, not even nothing, as the first of all polls does: such a person keeps no cursor,
-//!    and will never acknowledge these either;
+//! 1. it forgets the oldest events that were handed out, if its client has never acknowledged anything,
+//!    not even nothing, as the first of all polls does: such a client will never acknowledge these
+//!    either. A stream that is taken up again behind an event says where it was, no more;
 //! 2. it gives up its head counts, and says so with one `lagged`;
 //! 3. it reports [`Full`] when even that makes no room.
+//!
+//! A message finds it full [`PLACES_RESERVED`] places earlier than what no one can refuse: the end of the
+//! conversation, and that the person waits again. Nobody is paired whose mailbox is not [ready](Mailbox::is_ready),
+//! so that for these there is room always.
 //!
 //! # Memory
 //!
@@ -42,6 +46,9 @@ use crate::protocol::{Seq, ServerEvent};
 /// Places that an emptied mailbox keeps: as many as a socket needs that acknowledges every sixteen
 /// events, and some more for what comes meanwhile.
 const PLACES_KEPT: usize = 20;
+/// Places that no message takes: for `waiting` and `paired`, of which a ready mailbox has one to spare,
+/// `partner_left`, `waiting` again, `lagged` and one head count.
+pub(crate) const PLACES_RESERVED: usize = 5;
 /// Places that a mailbox asks for at least.
 const PLACES_MORE_MIN: usize = 4;
 
@@ -112,6 +119,15 @@ impl Bounds {
     pub(super) fn new(config: &Config) -> Self {
         Self { events_max: config.mailbox_events_max, bytes_max: config.mailbox_bytes_max }
     }
+
+    /// What it holds at most after a message was put into it.
+    pub(super) fn of_messages(config: &Config) -> Self {
+        Self::new(config).without_reserve()
+    }
+
+    fn without_reserve(self) -> Self {
+        Self { events_max: self.events_max.saturating_sub(PLACES_RESERVED).max(1), ..self }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -135,6 +151,46 @@ impl Mailbox {
         Ok(self.append(entry))
     }
 
+    /// Says whether [`Mailbox::push`] would take this, and changes nothing.
+    pub(super) fn could_take(&self, event: &ServerEvent, bounds: Bounds) -> bool {
+        if self.has_room(event, bounds) {
+            return true;
+        }
+        let kept = || self.entries.range(self.forgettable()..);
+        let held: usize = kept().map(|entry| bytes(&entry.event)).sum();
+        if held + bytes(event) > bounds.bytes_max {
+            return false;
+        }
+        kept().count() < bounds.events_max
+            || self.count_needed(self.forgettable()) + 2 <= bounds.events_max
+    }
+
+    /// True when the person may be paired: less than half of the mailbox is unread, and it has a place.
+    pub(super) fn is_ready(&self, bounds: Bounds) -> bool {
+        let unread = self.count_needed(self.count_up_to(self.handed_out));
+        2 * unread < bounds.events_max && self.has_place(bounds)
+    }
+
+    /// True when one message more has a place, if it is short enough.
+    pub(super) fn has_place(&self, bounds: Bounds) -> bool {
+        self.count_needed(self.forgettable()) < bounds.without_reserve().events_max
+    }
+
+    /// How far it was handed out, and how far it was forgotten.
+    pub(super) fn progress(&self) -> (Seq, Seq) {
+        (self.handed_out, self.forgotten)
+    }
+
+    /// Events from this place on that cannot be given up.
+    fn count_needed(&self, from: usize) -> usize {
+        self.entries.range(from..).filter(|entry| droppable(&entry.event) == 0).count()
+    }
+
+    /// How many of the oldest events it may forget, where it needs room.
+    fn forgettable(&self) -> usize {
+        if self.has_acknowledged { 0 } else { self.count_up_to(self.handed_out) }
+    }
+
     /// Appends the last event of a session; there is always room for it.
     pub(super) fn push_last(&mut self, entry: Entry) -> Seq {
         self.append(entry)
@@ -156,8 +212,14 @@ impl Mailbox {
     }
 
     pub(super) fn acknowledge(&mut self, seq: Seq) -> Result<(), Rejected> {
-        self.check(seq)?;
+        self.forget(seq)?;
         self.has_acknowledged = true;
+        Ok(())
+    }
+
+    /// Forgets what has arrived, and says nothing of what comes.
+    pub(super) fn forget(&mut self, seq: Seq) -> Result<(), Rejected> {
+        self.check(seq)?;
         if seq == self.head {
             self.forget_everything();
         }

@@ -20,6 +20,7 @@ mod rejected;
 mod said;
 mod session;
 mod sessions;
+mod stalled;
 mod timers;
 
 #[cfg(test)]
@@ -32,14 +33,15 @@ use std::time::Duration;
 use tracing::trace;
 
 use self::lobby::Lobby;
-pub(crate) use self::mailbox::json_bytes;
 use self::mailbox::{Bounds, Full, Mailbox};
 pub use self::mailbox::{Entry, Portion, Read};
+pub(crate) use self::mailbox::{PLACES_RESERVED, json_bytes};
 pub use self::rate::Rated;
 pub use self::rejected::Rejected;
 use self::session::{Session, State};
 pub use self::sessions::Handle;
 use self::sessions::{Sessions, Slot};
+use self::stalled::Stalled;
 use self::timers::Timers;
 use crate::config::Config;
 use crate::protocol::{ClientEvent, CloseReason, PairId, Seq, ServerEvent, SessionId};
@@ -189,6 +191,12 @@ pub struct Core {
     /// When sessions are told the head count: each at its own time, because a word to everybody at
     /// once would hold up everything else.
     notices: Timers,
+    /// Sessions with a full mailbox, and when each is closed for that.
+    stalled: Stalled,
+    /// Sessions that have read, and have a full mailbox all the same.
+    still_full: Vec<SessionId>,
+    /// The next input has something to do for a session that has read.
+    unsettled: bool,
     next_pair: PairId,
     draining: bool,
     outputs: VecDeque<Output>,
@@ -209,6 +217,9 @@ impl Core {
             timers: Timers::default(),
             next_pair: first_pair,
             notices: Timers::default(),
+            stalled: Stalled::default(),
+            still_full: Vec::new(),
+            unsettled: false,
             draining: false,
             outputs: VecDeque::new(),
         }
@@ -248,6 +259,8 @@ impl Core {
                 Ok(())
             }
         };
+        self.unsettled = false;
+        self.stall_again(now);
         self.pair_up(now);
         result
     }
@@ -260,7 +273,15 @@ impl Core {
     /// When [`Input::Timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.timers.first().into_iter().chain(self.notices.first()).min()
+        let [lost, slow] = [self.timers.first(), self.stalled.first()];
+        lost.into_iter().chain(self.notices.first()).chain(slow).min()
+    }
+
+    /// True when a session may be paired because of what was read or acknowledged: [`Input::Timeout`]
+    /// does it.
+    #[must_use]
+    pub fn is_unsettled(&self) -> bool {
+        self.unsettled
     }
 
     /// What names the session of this id, which has to be looked for.
@@ -307,13 +328,24 @@ impl Core {
         session.mailbox.check(after)
     }
 
-    /// Forgets a session's events up to `seq`.
+    /// Forgets a session's events up to `seq`. It is read by a client that acknowledges: what it has not
+    /// acknowledged is kept.
     ///
     /// # Errors
     ///
     /// As [`Core::read`].
     pub fn acknowledge(&mut self, session: Handle, seq: Seq) -> Result<(), Rejected> {
         self.mailbox(session, |mailbox| mailbox.acknowledge(seq))?
+    }
+
+    /// Forgets a session's events up to `seq`, for a client that goes on from there. It need not
+    /// acknowledge ever.
+    ///
+    /// # Errors
+    ///
+    /// As [`Core::read`].
+    pub fn forget(&mut self, session: Handle, seq: Seq) -> Result<(), Rejected> {
+        self.mailbox(session, |mailbox| mailbox.forget(seq))?
     }
 
     /// True when a drain may end, because no event waits to be handed out to anybody who is still
@@ -338,7 +370,7 @@ impl Core {
             waiting: self.online - 2 * self.pairs,
             pairs: self.pairs,
             attached: self.attached,
-            timers: self.timers.len() + self.notices.len(),
+            timers: self.timers.len() + self.notices.len() + self.stalled.len(),
         }
     }
 
@@ -360,9 +392,13 @@ impl Core {
     ) -> Result<T, Rejected> {
         let known = self.sessions.get_mut(session).ok_or(Rejected::UnknownSession)?;
         let was_waited_for = known.is_waited_for();
+        let progress = known.mailbox.progress();
         let result = act(&mut known.mailbox);
         self.unread -= usize::from(was_waited_for);
         self.unread += usize::from(known.is_waited_for());
+        if known.mailbox.progress() != progress {
+            self.has_read(session.slot);
+        }
         Ok(result)
     }
 
@@ -373,29 +409,29 @@ impl Core {
 
     /// Puts an event into a mailbox; a session whose mailbox cannot hold it is closed as slow.
     fn tell(&mut self, now: Instant, slot: Slot, event: ServerEvent) {
-        self.put(slot, Entry::new(now, event));
+        self.put(slot, Entry::new(now, event), Bounds::new(&self.config));
     }
 
     /// Puts an event into a mailbox if there is room; nothing follows after `closing`.
     fn try_tell(&mut self, now: Instant, slot: Slot, event: ServerEvent) -> Result<(), Full> {
-        self.try_put(slot, Entry::new(now, event))
+        self.try_put(slot, Entry::new(now, event), Bounds::new(&self.config))
     }
 
-    fn put(&mut self, slot: Slot, entry: Entry) {
+    fn put(&mut self, slot: Slot, entry: Entry, bounds: Bounds) {
         let now = entry.at;
-        if self.try_put(slot, entry).is_err() {
+        if self.try_put(slot, entry, bounds).is_err() {
             self.close(now, self.sessions[slot].id, CloseReason::Slow);
         }
     }
 
-    fn try_put(&mut self, slot: Slot, entry: Entry) -> Result<(), Full> {
+    fn try_put(&mut self, slot: Slot, entry: Entry, bounds: Bounds) -> Result<(), Full> {
         let known = &mut self.sessions[slot];
         if known.state == State::Closed {
             return Ok(());
         }
         let was_waited_for = known.is_waited_for();
         let kind = entry.event.kind();
-        let head = known.mailbox.push(entry, Bounds::new(&self.config))?;
+        let head = known.mailbox.push(entry, bounds)?;
         let held = known.mailbox.len();
         self.unread += usize::from(!was_waited_for);
         self.outputs.push_back(Output::Told {
@@ -416,6 +452,7 @@ impl Core {
                 self.lose(now, session);
             }
         }
+        self.close_stalled(now);
         for _ in 0..DUE_MAX {
             let Some((due, session)) = self.notices.pop_due(now) else { break };
             self.known(session).notice_at = None;

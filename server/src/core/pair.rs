@@ -6,10 +6,10 @@
 
 use tracing::trace;
 
-use super::mailbox::Entry;
+use super::mailbox::{Bounds, Entry};
 use super::rate::Rated;
 use super::said::Hashed;
-use super::session::State;
+use super::session::{State, Told};
 use super::sessions::Slot;
 use super::{Core, Instant, Rejected};
 use crate::protocol::{CloseReason, LeftReason, PairId, Say, ServerEvent, SessionId, Speaker};
@@ -87,16 +87,15 @@ impl Core {
         }
         assert!(is_mutual, "{ONE_SIDED}");
         let speaker_id = speaker.id;
-        self.pay(now, from, Rated::Messages)?;
         // Both are made before either is put away: mailboxes are seldom in a cache, and what is
         // copied, or counted once more, waits for the stores before it.
         let [heard, told] = [(Speaker::Me, id.clone(), text.clone()), (Speaker::Partner, id, text)]
             .map(|(from, id, text)| Entry::new(now, ServerEvent::Message { from, id, text }));
-        if self.try_put(from, heard).is_err() {
-            // The sender's own mailbox was full; nobody has heard the message.
-            self.close(now, speaker_id, CloseReason::Slow);
-            return Err(Rejected::Closed);
-        }
+        self.has_room(now, from, &heard)?;
+        self.has_room(now, partner, &told)?;
+        self.pay(now, from, Rated::Messages)?;
+        let bounds = Bounds::of_messages(&self.config);
+        self.put(from, heard, bounds);
         trace!(
             name: "said",
             session = speaker_id.0,
@@ -105,9 +104,22 @@ impl Core {
             partner_is_reading = self.sessions[partner].reader.is_some(),
             is_reading = self.sessions[from].reader.is_some(),
         );
-        self.put(partner, told);
+        self.put(partner, told, bounds);
         self.sessions[from].said.remember(said, self.config.message_ids_max);
         Ok(())
+    }
+
+    /// Refuses a message that a mailbox cannot hold: until its person reads, or is closed as slow.
+    fn has_room(&mut self, now: Instant, slot: Slot, entry: &Entry) -> Result<(), Rejected> {
+        let bounds = Bounds::of_messages(&self.config);
+        if self.sessions[slot].mailbox.could_take(&entry.event, bounds) {
+            return Ok(());
+        }
+        self.stall(now, slot);
+        let ServerEvent::Message { from: whose, .. } = entry.event else {
+            unreachable!("only what somebody says is refused");
+        };
+        Err(Rejected::MailboxFull { whose, retry_after_ms: self.config.retry_after_ms })
     }
 
     /// Leaves the partner for another one; without a partner there is nothing to leave, nor when
@@ -158,7 +170,7 @@ impl Core {
         } else if self.sessions[slot].suspect {
             self.tell(now, slot, ServerEvent::Waiting);
         } else {
-            self.lobby.enter(left);
+            self.admit(now, left, Told::Not);
         }
     }
 }

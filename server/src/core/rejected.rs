@@ -1,7 +1,7 @@
 //! Why the server says no.
 
 use super::Rated;
-use crate::protocol::{PairId, Seq};
+use crate::protocol::{PairId, Seq, Speaker};
 
 /// A refusal; the transport turns it into a status code or a refusal event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,6 +55,14 @@ pub enum Rejected {
         /// When to try again, in milliseconds.
         retry_after_ms: u64,
     },
+    /// A mailbox that the message belongs into is full, and its person does not read.
+    #[error("{} mailbox is full; try again in {retry_after_ms} ms", owner(*.whose))]
+    MailboxFull {
+        /// Whose mailbox.
+        whose: Speaker,
+        /// When to try again, in milliseconds.
+        retry_after_ms: u64,
+    },
     /// The text is longer than the server allows.
     #[error("a message has at most {bytes_max} bytes, this one has {bytes}")]
     TooLong {
@@ -93,9 +101,17 @@ impl Rejected {
             Self::NotPaired => "not-paired",
             Self::StalePair { .. } => "stale-pair",
             Self::TooFast { .. } => "too-fast",
+            Self::MailboxFull { .. } => "mailbox-full",
             Self::TooLong { .. } => "message-too-long",
             Self::Superseded => "superseded",
             Self::Cursor { .. } => "cursor",
         }
+    }
+}
+
+fn owner(whose: Speaker) -> &'static str {
+    match whose {
+        Speaker::Me => "this session's",
+        Speaker::Partner => "the partner's",
     }
 }

@@ -12,12 +12,19 @@ use std::time::Duration;
 
 use tracing::trace;
 
-use super::mailbox::{Entry, Mailbox};
+use super::mailbox::{Bounds, Entry, Mailbox};
 use super::rate::{Rated, Rates};
 use super::said::Said;
 use super::sessions::{Handle, Slot};
 use super::{Core, Detach, Instant, KNOWN, Output, ReaderId, Rejected};
 use crate::protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerEvent, SessionId};
+
+/// Whether somebody who waits has been told so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    Before,
+    Not,
+}
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
@@ -39,6 +46,10 @@ pub(super) struct Session {
     pub(super) suspect: bool,
     /// Nothing was heard of the person since the session was opened.
     pub(super) is_new: bool,
+    /// The mailbox is full: the session is closed unless its person reads.
+    pub(super) is_stalled: bool,
+    /// It waits, and is not in the lobby before its person has read.
+    pub(super) is_kept_back: bool,
     /// A drain does not end before the person has been told everything.
     is_expected: bool,
     /// When the session has run out of time.
@@ -65,6 +76,8 @@ impl Session {
             notice_at: None,
             suspect: false,
             is_new: true,
+            is_stalled: false,
+            is_kept_back: false,
             is_expected: true,
             parted_from: None,
             said: Said::default(),
@@ -98,7 +111,7 @@ impl Core {
         self.arm_notice(session, now);
         self.set_deadline(session, Some(now.after(self.config.first_lease())));
         self.tell(now, handle.slot, ServerEvent::Welcome { session, online: self.online as u64 });
-        self.lobby.enter(session);
+        self.admit(now, session, Told::Not);
         Ok(())
     }
 
@@ -234,6 +247,11 @@ impl Core {
             is_read = known.reader.is_some(),
         );
         known.state = State::Closed;
+        known.is_kept_back = false;
+        if std::mem::take(&mut known.is_stalled) {
+            self.stalled.remove(session);
+        }
+        let known = self.known(session);
         let notice_at = known.notice_at.take();
         self.wait_no_longer_for(session);
         self.notices.change(session, notice_at, None);
@@ -278,6 +296,27 @@ impl Core {
         self.unread -= usize::from(was_waited_for);
     }
 
+    /// Lets a session wait in the lobby; or beside it, until its person has read.
+    pub(super) fn admit(&mut self, now: Instant, session: SessionId, told: Told) {
+        let slot = self.slot(session);
+        let known = &mut self.sessions[slot];
+        known.is_kept_back = !known.mailbox.is_ready(Bounds::new(&self.config));
+        if !known.is_kept_back {
+            match told {
+                Told::Not => self.lobby.enter(session),
+                Told::Before => self.lobby.enter_again(session),
+            }
+            return;
+        }
+        trace!(name: "kept back", session = session.0);
+        if told == Told::Not {
+            self.tell(now, slot, ServerEvent::Waiting);
+        }
+        if !self.sessions[slot].mailbox.has_place(Bounds::new(&self.config)) {
+            self.stall(now, slot);
+        }
+    }
+
     /// The person is there: the lease begins anew, or rests while somebody reads.
     fn hear_from(&mut self, now: Instant, slot: Slot) {
         let lease = self.config.session_lease();
@@ -292,7 +331,7 @@ impl Core {
         }
         if was_suspect && known.state == State::Waiting {
             trace!(name: "waits again", session = session.0);
-            self.lobby.enter_again(session);
+            self.admit(now, session, Told::Before);
         }
         self.set_deadline(session, deadline);
     }

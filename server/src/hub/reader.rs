@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::signal::Signal;
 use super::{Hub, Transport};
-use crate::core::{Detach, Handle, Input, Portion, ReaderId, Rejected};
+use crate::core::{Core, Detach, Handle, Input, Portion, ReaderId, Rejected};
 use crate::protocol::{Batch, ClientEvent, Seq};
 
 /// One batch for a request, whose client may ask for the next one late.
@@ -92,8 +92,28 @@ impl Reader {
     ///
     /// As [`Reader::receive`].
     pub async fn acknowledge(&self, seq: Seq) -> Result<(), Rejected> {
-        let acknowledged = self.hub.lock().core.acknowledge(self.session, seq);
-        acknowledged.inspect_err(|rejected| self.hub.telemetry.rejected(rejected.reason()))
+        self.settle(|core| core.acknowledge(self.session, seq))
+    }
+
+    /// Forgets the events up to `seq`, for a client that cannot ask for them again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::receive`].
+    pub async fn forget(&self, seq: Seq) -> Result<(), Rejected> {
+        self.settle(|core| core.forget(self.session, seq))
+    }
+
+    fn settle(
+        &self,
+        forget: impl FnOnce(&mut Core) -> Result<(), Rejected>,
+    ) -> Result<(), Rejected> {
+        let mut state = self.hub.lock();
+        let forgotten = forget(&mut state.core);
+        let wakes = self.hub.settle(&mut state);
+        drop(state);
+        wakes.wake();
+        forgotten.inspect_err(|rejected| self.hub.telemetry.rejected(rejected.reason()))
     }
 
     /// True when another reader of the same mailbox came later.
@@ -142,7 +162,9 @@ impl Reader {
             return nothing();
         }
         let read = state.core.read(self.session, after, self.portion)?;
+        let wakes = self.hub.settle(&mut state);
         drop(state);
+        wakes.wake();
         Ok(self.hub.batch(read, after, self.over))
     }
 

@@ -7,7 +7,8 @@
 //!                         <──  {"seq", "at", "type", ..}       each event of the mailbox
 //!   {"type":"say", ..}    ──>                                  also "next", "leave", "ack"
 //!                         <──  {"type":"refused", id?, problem}     where a command was refused
-//!                         <──  ping with the last place        every 16 events, and when quiet
+//!                         <──  ping with the last place        every 16 events, fewer where the
+//!                                                             mailbox is small, and when quiet
 //!   pong                  ──>  acknowledges it, until the client acknowledges by itself
 //! ```
 //!
@@ -74,8 +75,10 @@ const READ_BUFFER_BYTES: usize = 512;
 const WRITE_BUFFER_BYTES: usize = 4_096;
 /// Frames that are taken from the client before it is told what came of them.
 const COMMANDS_A_TURN_MAX: usize = 64;
-/// Events that may be under way without an acknowledgement being asked for.
+/// Events that may be under way without an acknowledgement being asked for...
 const ACKNOWLEDGE_EVERY: u64 = 16;
+/// ...and the share of the mailbox that they fill at most: a full one keeps its session from being paired.
+const ACKNOWLEDGE_SHARE: usize = 4;
 /// Frames that a connection may send without their being understood.
 const MALFORMED_MAX: u32 = 16;
 /// How long a connection that was closed waits for the client's last word.
@@ -432,7 +435,8 @@ impl<'a> Conversation<'a> {
 
     async fn ask_for_acknowledgement(&mut self) -> Result<(), End> {
         let unasked = self.cursor.0 - self.pinged.0;
-        if self.acknowledges || unasked < ACKNOWLEDGE_EVERY {
+        let share = self.hub.config().mailbox_events_max / ACKNOWLEDGE_SHARE;
+        if self.acknowledges || unasked < ACKNOWLEDGE_EVERY.min(share as u64) {
             return Ok(());
         }
         self.ping().await

@@ -14,6 +14,7 @@
 //! | [`bounds`] | a mailbox holds no more than it may |
 //! | [`echo`] | whoever says something that is accepted reads it in the own mailbox |
 //! | [`openings`] | no address has more sessions than it may, and whoever is refused one has had as many |
+//! | [`slow`] | a session that reads is not closed as slow |
 //! | [`resume`] | whoever keeps a cursor can go on from it |
 //! | [`reasons`] | whoever is refused is told why, and it is true |
 //! | [`allowance`] | nobody says or skips more than is allowed, and who does less is heard |
@@ -43,6 +44,7 @@ pub mod presence;
 pub mod promptness;
 pub mod reasons;
 pub mod resume;
+pub mod slow;
 #[cfg(test)]
 mod tests;
 pub mod timeouts;
@@ -123,6 +125,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations.extend(reasons::check(plan, &view));
     violations.extend(allowance::check(plan, &view));
     violations.extend(openings::check(plan, &view));
+    violations.extend(slow::check(plan, &view));
     violations.extend(resume::check(plan, history));
     violations.extend(census::check(history));
     violations.extend(timeouts::check(plan, history));

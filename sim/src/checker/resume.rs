@@ -2,8 +2,8 @@
 //!
 //! The server may forget a session, and says so by another refusal. It never says that the cursor of
 //! a session that it knows is out of bounds, because it forgets only what was acknowledged. There is
-//! one exception: where a mailbox is full, and its person has never acknowledged anything, it forgets
-//! what it has handed out.
+//! one exception: where a mailbox is full, and its client has never acknowledged anything, it forgets
+//! what it has handed out. A stream that is taken up again acknowledges nothing with that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,10 +84,6 @@ impl<'a> Acknowledged<'a> {
         let Some(session) = event.session else { return };
         let acknowledges = match &event.op {
             Op::Poll { after } => event.kind == Kind::Ok && *after > Seq(0),
-            // Over HTTP nothing is asked before the first request for events.
-            Op::Open { transport, resumes } => {
-                event.kind == Kind::Ok && !transport.reconnects() && *resumes > Some(Seq(0))
-            }
             // What comes later came with the answer to a later question.
             Op::Told { .. } if self.short_pollers.contains(event.process.as_str()) => {
                 let before = self.told_us.insert(session, event.at_us);

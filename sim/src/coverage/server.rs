@@ -66,6 +66,10 @@ pub(super) const STATES: &[State] = &[
     ("a message was repeated after the session was taken up again", repeated_after_resuming),
     ("events were handed out again", |run| run.saw("handed out again", |_| true)),
     ("a mailbox gave up its head counts", |run| run.saw("lagged", |_| true)),
+    ("a message was refused because a mailbox was full", |run| refused(run, "mailbox-full")),
+    ("somebody who waits was kept back until something was read", |run| {
+        run.saw("kept back", |_| true)
+    }),
     ("a session was closed as slow", |run| run.saw("ended", |ended| ended.is("is_slow"))),
     ("a cursor was behind what the mailbox holds", |run| {
         run.saw("cursor refused", |refused| refused.is("is_behind"))

@@ -51,12 +51,12 @@ fn what_is_left_is_what_the_failure_needs() {
     check(
         &shrunk.plan,
         expect![[r#"
+            ann short-poll host=0
             cyd short-poll host=0
-            bob short-poll host=0
-            0.001 s bob join
+            0.001 s ann join
             0.001 s cyd join
             0.006 s cyd next
-            0.006 s hold for_ms=0 target=1
+            0.006 s hold for_ms=0 target=0
         "#]],
     );
     assert!(skipped_after_a_hold(&shrunk.plan));

@@ -22,7 +22,8 @@ const GOODBYE_MAX: Duration = Duration::from_millis(500);
 const FLOOD_MESSAGES_MIN: usize = 60;
 const FLOOD_MAX: Duration = Duration::from_millis(500);
 /// The problems that say that a message was never accepted.
-const CERTAIN: [&str; 4] = ["/not-paired", "/stale-pair", "/too-fast", "/message-too-long"];
+const CERTAIN: [&str; 5] =
+    ["/not-paired", "/stale-pair", "/too-fast", "/mailbox-full", "/message-too-long"];
 /// Farther than any mailbox comes in a run.
 const NEVER_TOLD: Seq = Seq(1 << 40);
 /// How long a second tab is open at most.

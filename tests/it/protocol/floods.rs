@@ -253,3 +253,59 @@ async fn a_flood_of_acknowledgements_is_refused_and_the_partner_stays() {
     let words = "too many commands; the next one is welcome in ";
     check(&json!({ "type": "ack", "seq": 0 }), ACKS, at_once, words).await;
 }
+
+/// Without any rate, the mailboxes alone protect whoever reads.
+#[tokio::test]
+async fn a_flood_without_a_rate_closes_nobody_who_reads() {
+    let config = Config { nexts_burst_max: 1_000_000, mailbox_events_max: 64, ..strict() };
+    for kind in TransportKind::ALL {
+        let served = serve(config.clone()).await;
+        let victim = victim(&served, kind);
+        while !ask("GET /metrics").of(served.addr).await.body.contains("sessions 1\n") {}
+        let token = served.token().await;
+        let refused = pipelined(&served, &token, &json!({ "type": "next" }), NEXTS).await;
+        assert_eq!(refused, Vec::<Value>::new(), "{kind}");
+        // Both are paired again as soon as they have read.
+        let last = async {
+            let mut after = 0;
+            while served.say(&token, "last", LAST_WORDS).await.status != 202 {
+                after = read(&served, &token, after).await["next"].as_u64().expect("a cursor");
+            }
+        };
+        tokio::time::timeout(PATIENCE, last).await.expect("it is said in time");
+        let told = tokio::time::timeout(PATIENCE, victim).await.expect("it is told in time");
+        let told = told.expect("the victim's connection holds");
+        assert!(matches!(told, ServerEvent::Message { .. }), "{kind}: {told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_mailbox_refuses_messages_until_it_is_read_and_loses_none() {
+    let config = Config { mailbox_events_max: 16, messages_burst_max: 100, ..strict() };
+    let served = serve(config).await;
+    let (ann, bob) = served.couple().await;
+    let (mut said, mut bob_at) = (0, 0);
+    let refused = loop {
+        bob_at = read(&served, &bob, bob_at).await["next"].as_u64().expect("a cursor");
+        let answer = served.say(&bob, &format!("b-{said}"), "hello").await;
+        match answer.status {
+            202 => said += 1,
+            _ => break answer,
+        }
+    };
+    assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
+    assert_eq!(refused.json()["type"], "/problems/mailbox-full");
+    assert_eq!(refused.json()["detail"], "the partner's mailbox is full; try again in 1000 ms");
+    let batch = read(&served, &ann, 0).await;
+    let heard = batch["events"].as_array().expect("events");
+    let heard = heard.iter().filter(|event| event["type"] == "message").count();
+    assert_eq!(heard, said, "what was accepted is there");
+    read(&served, &ann, batch["next"].as_u64().expect("a cursor")).await;
+    assert_eq!(served.say(&bob, "last", LAST_WORDS).await.status, 202);
+}
+
+/// What a short poll brings.
+async fn read(served: &Served, token: &str, after: u64) -> Value {
+    let poll = format!("GET /api/events?after={after}");
+    ask(&poll).bearer(token).of(served.addr).await.json()
+}

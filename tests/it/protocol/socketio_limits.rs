@@ -161,7 +161,7 @@ async fn what_several_answers_hold_comes_with_the_next_polls_and_not_with_the_ne
 
 #[tokio::test]
 async fn a_reader_who_does_not_read_is_closed_as_slow_and_loses_nothing_that_was_kept() {
-    let config = Config { mailbox_events_max: 32, ..generous() };
+    let config = Config { mailbox_events_max: 32, unread_ms_max: 100, ..generous() };
     let served = serve(config).await;
     let mut ann = Polling::chat(&served, "{}").await;
     let mut bob = Socket::chat(&served, "{}").await;
@@ -170,9 +170,11 @@ async fn a_reader_who_does_not_read_is_closed_as_slow_and_loses_nothing_that_was
     let reason = loop {
         bob.send(&say(said)).await;
         said += 1;
-        let event = super::engine::event(&bob.until("42/chat,[\"msg\"").await);
-        if event["type"] == "partner_left" {
-            break event["reason"].clone();
+        let packet = bob.until("42/chat,[").await;
+        if packet.starts_with("42/chat,[\"refused\"") {
+            let problem = arguments(&packet)[1]["problem"].clone();
+            assert_eq!(problem["type"], "/problems/mailbox-full");
+            break super::engine::event(&bob.until("42/chat,[\"msg\"").await)["reason"].clone();
         }
     };
     assert_eq!(reason, "lost");

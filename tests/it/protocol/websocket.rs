@@ -249,7 +249,8 @@ async fn a_drain_ends_connections_that_say_nothing_any_more() {
 
 #[tokio::test]
 async fn who_acknowledges_too_little_is_closed_as_slow_with_1008() {
-    let config = Config { mailbox_events_max: 8, messages_burst_max: 100, ..quiet() };
+    let config =
+        Config { mailbox_events_max: 8, messages_burst_max: 100, unread_ms_max: 100, ..quiet() };
     let served = serve(config).await;
     let (mut socket, _, partner) = couple(&served).await;
     socket.send(TEXT, br#"{"type":"ack","seq":1}"#).await;

@@ -1,4 +1,4 @@
-//! Mailboxes at their bounds: what is given up, what is refused, who is closed.
+//! Mailboxes at their bounds: what is given up, what is refused, who is not paired, who is closed.
 
 use expect_test::expect;
 
@@ -8,7 +8,7 @@ use crate::core::session::Session;
 
 fn full_mailbox(events: impl IntoIterator<Item = &'static str>) -> Vec<String> {
     let config = Config {
-        mailbox_events_max: 6,
+        mailbox_events_max: 10,
         notice_interval_ms: 1_000,
         session_lease_ms: 1_000_000,
         ..Config::default()
@@ -20,7 +20,7 @@ fn full_mailbox(events: impl IntoIterator<Item = &'static str>) -> Vec<String> {
     for event in events {
         match event {
             "notice" => room.pass(1_000),
-            text => room.command(bob, say(text, text, None)).expect("bob has a partner"),
+            text => drop(room.command(bob, say(text, text, None))),
         }
         room.news(bob);
     }
@@ -30,26 +30,29 @@ fn full_mailbox(events: impl IntoIterator<Item = &'static str>) -> Vec<String> {
 
 #[test]
 fn a_full_mailbox_gives_up_head_counts_before_anything_else() {
-    let told = full_mailbox(["notice", "a", "notice", "b", "c"]).join("\n");
+    let told =
+        full_mailbox(["notice", "a"].into_iter().chain(["notice"; 7]).chain(["b"])).join("\n");
     expect![[r#"
         welcome, 1 online
         waiting
         paired p1
         Partner: a
-        lagged, 2 missed
-        Partner: b
-        closing: Slow"#]]
+        lagged, 6 missed
+        notice, 2 online
+        notice, 2 online"#]]
     .assert_eq(&told);
 }
 
 #[test]
-fn a_mailbox_full_of_messages_closes_the_session_and_tells_the_partner() {
-    let mut room = Room::new(Config { mailbox_events_max: 6, ..Config::default() });
+fn a_mailbox_full_of_messages_refuses_more_and_closes_the_session_in_the_end() {
+    let config = Config { mailbox_events_max: 10, first_lease_ms: 1_000_000, ..Config::default() };
+    let mut room = Room::new(config);
     let (ann, bob) = (SessionId(1), SessionId(2));
     room.open(ann).expect("there is room");
     room.open(bob).expect("there is room");
     let mut told = Vec::new();
-    for text in ["a", "b", "c", "d", "e"] {
+    for text in ["a", "b", "c", "d", "e", "f"] {
+        room.pass(if text == "f" { 10_000 } else { 0 });
         let said = room.command(bob, say(text, text, None));
         told.push(format!("{text}: {said:?}"));
         told.extend(room.news(bob).iter().map(|event| format!("bob: {}", brief(event))));
@@ -62,38 +65,74 @@ fn a_mailbox_full_of_messages_closes_the_session_and_tells_the_partner() {
         bob: Me: a
         b: Ok(())
         bob: Me: b
-        c: Ok(())
-        bob: Me: c
-        d: Ok(())
-        bob: Me: d
+        c: Err(MailboxFull { whose: Partner, retry_after_ms: 1000 })
+        d: Err(MailboxFull { whose: Partner, retry_after_ms: 1000 })
+        e: Err(MailboxFull { whose: Partner, retry_after_ms: 1000 })
+        f: Err(NotPaired)
         bob: partner left: Lost
+        bob: notice, 1 online
         bob: waiting
-        e: Err(NotPaired)
         ann: welcome, 1 online
         ann: waiting
         ann: paired p1
         ann: Partner: a
         ann: Partner: b
-        ann: Partner: c
         ann: closing: Slow"#]]
     .assert_eq(&told.join("\n"));
 }
 
 #[test]
-fn two_whose_mailboxes_are_both_full_end_once_each_when_they_meet_again() {
-    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
-    // Ann came first, and was told to wait.
-    room.core.acknowledge(room.handle(ann), Seq(1)).expect("it is there");
-    room.cursors.insert(ann, Seq(1));
-    room.command(bob, say("m", "m", None)).expect("they have met");
-    room.command(bob, ClientEvent::Next { pair: None }).expect("it is never refused");
+fn two_who_do_not_read_are_paired_only_until_half_is_unread() {
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 10, ..Config::default() });
+    for _ in 0..130 {
+        let _too_fast = room.command(bob, ClientEvent::Next { pair: None });
+    }
+    let counts = room.core.counts();
+    assert_eq!((counts.online, counts.waiting, counts.pairs, counts.closed), (2, 2, 0, 0));
     let told = [ann, bob].map(|who| room.news(who).iter().map(brief).collect::<Vec<_>>());
     expect![[r#"
-        waiting, paired p1, Partner: m, partner left: Skipped, closing: Slow
-        welcome, 2 online, paired p1, Me: m, partner left: Skipped, closing: Slow"#]]
-    .assert_eq(&told.map(|told| told.join(", ")).join("\n"));
-    let counts = room.core.counts();
-    assert_eq!((counts.online, counts.waiting, counts.pairs, counts.closed), (0, 0, 0, 2));
+        welcome, 1 online, waiting, paired p1, partner left: Skipped, paired p2, partner left: Skipped, waiting
+        welcome, 2 online, paired p1, partner left: Skipped, paired p2, partner left: Skipped, waiting"#]].assert_eq(&told.map(|told| told.join(", ")).join("\n"));
+    // Both have read, and meet.
+    assert_eq!(room.core.counts().pairs, 1);
+}
+
+#[test]
+fn whoever_reads_in_time_is_not_closed_and_whoever_does_not_is() {
+    let mut told = Vec::new();
+    for reads in [true, false] {
+        let (mut room, ann, bob) = couple(Config { mailbox_events_max: 10, ..Config::default() });
+        room.attach(ann).expect("she is known");
+        room.attach(bob).expect("he is known");
+        for number in 0..20 {
+            let text = number.to_string();
+            told.extend(refusal(room.command(bob, say(&text, &text, None))));
+            room.news(bob);
+            if number == 10 && reads {
+                room.pass(9_999);
+                told.extend(room.news(ann).iter().map(brief));
+            }
+        }
+        room.pass(9_999);
+        told.push(format!("{} online", room.core.counts().online));
+        room.pass(1);
+        told.push(format!("{} online", room.core.counts().online));
+    }
+    told.dedup();
+    expect![[r#"
+        refused: the partner's mailbox is full; try again in 1000 ms
+        welcome, 1 online
+        waiting
+        paired p1
+        Partner: 0
+        Partner: 1
+        refused: the partner's mailbox is full; try again in 1000 ms
+        2 online
+        1 online
+        refused: the partner's mailbox is full; try again in 1000 ms
+        2 online
+        1 online"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]
@@ -138,6 +177,11 @@ fn couple(config: Config) -> (Room, SessionId, SessionId) {
     (room, ann, bob)
 }
 
+/// Why something was refused, if it was.
+fn refusal(result: Result<(), Rejected>) -> Option<String> {
+    result.err().map(|rejected| format!("refused: {rejected}"))
+}
+
 /// What a person reads who keeps no cursor but in the connection.
 fn read(room: &mut Room, who: SessionId, after: u64) -> String {
     match room.core.read(room.handle(who), Seq(after), Portion::ALL) {
@@ -155,7 +199,7 @@ fn read(room: &mut Room, who: SessionId, after: u64) -> String {
 
 #[test]
 fn who_reads_and_never_acknowledges_is_forgotten_behind_and_never_slow() {
-    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 10, ..Config::default() });
     let mut told = vec![read(&mut room, ann, 0)];
     for (text, after) in [("a", 3), ("b", 4), ("c", 5)] {
         room.command(bob, say(text, text, None)).expect("bob has a partner");
@@ -170,53 +214,81 @@ fn who_reads_and_never_acknowledges_is_forgotten_behind_and_never_slow() {
         #4 Partner: a
         #5 Partner: b
         #6 Partner: c
-        the cursor #1 is outside of #2 to #6
+        #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b, #6 Partner: c
         #3 paired p1, #4 Partner: a, #5 Partner: b, #6 Partner: c
-        from #2"#]]
+        from #1"#]]
     .assert_eq(&told.join("\n"));
 }
 
 #[test]
 fn who_has_acknowledged_once_is_never_forgotten_behind() {
-    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 10, ..Config::default() });
     read(&mut room, ann, 0);
     room.core.acknowledge(room.handle(ann), Seq(1)).expect("it was handed out");
     let mut told = Vec::new();
-    for text in ["a", "b", "c"] {
-        room.command(bob, say(text, text, None)).expect("bob has a partner");
+    for text in ["a", "b", "c", "d", "e"] {
+        told.extend(refusal(room.command(bob, say(text, text, None))));
         room.news(bob);
         told.push(read(&mut room, ann, 1));
     }
     expect![[r#"
         #2 waiting, #3 paired p1, #4 Partner: a
         #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b
-        #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b, #6 closing: Slow"#]]
+        #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b, #6 Partner: c
+        refused: the partner's mailbox is full; try again in 1000 ms
+        #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b, #6 Partner: c
+        refused: the partner's mailbox is full; try again in 1000 ms
+        #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b, #6 Partner: c"#]]
     .assert_eq(&told.join("\n"));
+}
+
+#[test]
+fn who_resumes_and_never_acknowledges_is_forgotten_behind_and_paired_again() {
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 10, ..Config::default() });
+    read(&mut room, ann, 0);
+    room.core.forget(room.handle(ann), Seq(1)).expect("it was handed out");
+    for (text, after) in ["a", "b", "c", "d", "e", "f", "g", "h", "i"].into_iter().zip(3..) {
+        room.command(bob, say(text, text, None)).expect("ann reads");
+        room.news(bob);
+        read(&mut room, ann, after);
+    }
+    room.command(bob, ClientEvent::Next { pair: None }).expect("bob has a partner");
+    assert_eq!(room.core.counts().pairs, 1);
 }
 
 /// The first poll names a cursor too: the answer to it may be lost like any other.
 #[test]
 fn who_polls_from_the_beginning_is_never_forgotten_behind() {
-    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 10, ..Config::default() });
     room.core.acknowledge(room.handle(ann), Seq(0)).expect("nothing was forgotten");
     read(&mut room, ann, 0);
-    for text in ["a", "b"] {
-        room.command(bob, say(text, text, None)).expect("bob has a partner");
+    let mut told = Vec::new();
+    for text in ["a", "b", "c", "d"] {
+        told.extend(refusal(room.command(bob, say(text, text, None))));
         room.news(bob);
     }
-    expect!["#1 welcome, 1 online, #2 waiting, #3 paired p1, #4 Partner: a, #5 closing: Slow"]
-        .assert_eq(&read(&mut room, ann, 0));
+    told.push(read(&mut room, ann, 0));
+    expect![[r#"
+        refused: the partner's mailbox is full; try again in 1000 ms
+        refused: the partner's mailbox is full; try again in 1000 ms
+        #1 welcome, 1 online, #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]
 fn what_was_not_handed_out_is_not_forgotten() {
-    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 4, ..Config::default() });
-    for text in ["a", "b"] {
-        room.command(bob, say(text, text, None)).expect("bob has a partner");
+    let (mut room, ann, bob) = couple(Config { mailbox_events_max: 10, ..Config::default() });
+    let mut told = Vec::new();
+    for text in ["a", "b", "c", "d"] {
+        told.extend(refusal(room.command(bob, say(text, text, None))));
         room.news(bob);
     }
-    expect!["#1 welcome, 1 online, #2 waiting, #3 paired p1, #4 Partner: a, #5 closing: Slow"]
-        .assert_eq(&read(&mut room, ann, 0));
+    told.push(read(&mut room, ann, 0));
+    expect![[r#"
+        refused: the partner's mailbox is full; try again in 1000 ms
+        refused: the partner's mailbox is full; try again in 1000 ms
+        #1 welcome, 1 online, #2 waiting, #3 paired p1, #4 Partner: a, #5 Partner: b"#]]
+    .assert_eq(&told.join("\n"));
 }
 
 #[test]
@@ -226,13 +298,13 @@ fn a_mailbox_holds_so_many_bytes_and_no_more() {
     room.news(ann);
     let mut told = Vec::new();
     for text in ["message-1", "message-2"] {
-        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        told.extend(refusal(room.command(bob, say(text, text, None))));
         room.news(bob);
         told.push(read(&mut room, ann, 3));
     }
     room.core.acknowledge(room.handle(ann), Seq(5)).expect("it was handed out");
     for text in ["message-3", "message-4", "message-5"] {
-        room.command(bob, say(text, text, None)).expect("bob has a partner");
+        told.extend(refusal(room.command(bob, say(text, text, None))));
         room.news(bob);
         told.push(read(&mut room, ann, 5));
     }
@@ -241,7 +313,8 @@ fn a_mailbox_holds_so_many_bytes_and_no_more() {
         #4 Partner: message-1, #5 Partner: message-2
         #6 Partner: message-3
         #6 Partner: message-3, #7 Partner: message-4
-        #6 Partner: message-3, #7 Partner: message-4, #8 closing: Slow"#]]
+        refused: the partner's mailbox is full; try again in 1000 ms
+        #6 Partner: message-3, #7 Partner: message-4"#]]
     .assert_eq(&told.join("\n"));
 }
 

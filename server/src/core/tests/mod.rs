@@ -104,6 +104,9 @@ impl Room {
         if let Some(last) = read.last() {
             self.cursors.insert(session, last.seq);
             self.core.acknowledge(handle, last.seq).expect("it was just read");
+            if self.core.is_unsettled() {
+                self.input(Input::Timeout).expect("a time-out is never refused");
+            }
         }
         read.into_iter().map(|entry| entry.event).collect()
     }

@@ -117,7 +117,7 @@ impl Model {
                 assert!(pair.is_some(), "{session} talks to nobody");
                 true
             }
-            Err(Rejected::TooFast { .. }) => false,
+            Err(Rejected::TooFast { .. } | Rejected::MailboxFull { .. }) => false,
             Err(_) => {
                 assert!(pair.is_none(), "{session} has a partner and was refused");
                 false
@@ -206,7 +206,9 @@ impl Model {
             waiting: count(|one| one.state == State::Waiting),
             pairs: count(|one| matches!(one.state, State::Paired { .. })) / 2,
             attached: count(|one| one.reader.is_some()),
-            timers: count(|one| one.timer.is_some()) + count(|one| one.notice_at.is_some()),
+            timers: count(|one| one.timer.is_some())
+                + count(|one| one.notice_at.is_some())
+                + count(|one| one.is_stalled),
         };
         assert_eq!(core.counts(), walked);
         assert_eq!(all.len(), core.sessions.len());

@@ -179,7 +179,7 @@ impl Conversation {
         match batch {
             Ok(batch) if !batch.events.is_empty() => {
                 if !self.resumable {
-                    let _session_is_over = self.reader.acknowledge(batch.next).await;
+                    let _session_is_over = self.reader.forget(batch.next).await;
                 }
                 self.cursor = batch.next;
                 let is_last = batch.events.last().is_some_and(is_closing);

@@ -145,7 +145,7 @@ fn figures_that_are_not_those_of_the_people_are_found_when_all_is_quiet() {
             figures: of ready the server counts 0, not 1
             figures: of sessions the server counts 3, not 2
             figures: of sessions_closed the server counts 1, not 0
-            figures: of timers the server counts 1, not 2 to 4
+            figures: of timers the server counts 1, not 2 to 6
             figures: of waiting the server counts 1, not 0
         "#]],
     );

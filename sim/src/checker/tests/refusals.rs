@@ -130,7 +130,7 @@ fn a_server_that_is_said_to_close_and_never_drained_is_found() {
 #[test]
 fn a_session_that_ends_as_too_slow_with_room_in_its_mailbox_is_found() {
     let mut plan = Plan::new(1);
-    plan.server.mailbox_events_max = 3;
+    plan.server.mailbox_events_max = 8;
     let slow = "ann < notice put 0\nann < notice put 0\nann < closing slow put 0\nbob < left\nbob < waiting";
     verdict_under(&plan, &couple(slow), expect![[""]]);
     let early = "ann < notice put 0\nann < closing slow put 0\nbob < left\nbob < waiting";
@@ -298,4 +298,27 @@ fn somebody_whose_acknowledgement_is_refused_has_read_a_lot() {
     );
     plan.server.commands_burst_max = 2;
     verdict_under(&plan, &couple(refused), expect![[""]]);
+}
+
+#[test]
+fn somebody_who_reads_and_is_closed_as_slow_is_found() {
+    let mut plan = Plan::new(1);
+    plan.server.mailbox_events_max = 6;
+    plan.server.unread_ms_max = 400;
+    let closed = |read: &str| {
+        couple(&format!(
+            "pass 1000\n{read}\npass 100\nann < closing slow put 0\nbob < left\nbob < waiting"
+        ))
+    };
+    verdict_under(
+        &plan,
+        &closed("ann < notice put 0"),
+        expect![[r#"
+        slow: s1 was closed as slow, and had just read
+    "#]],
+    );
+    // It may have been handed out before, and come late.
+    verdict_under(&plan, &closed("ann < notice put 500"), expect![[""]]);
+    plan.server.unread_ms_max = 50;
+    verdict_under(&plan, &closed("ann < notice put 0"), expect![[""]]);
 }
