@@ -16,6 +16,7 @@ mod lobby;
 mod mailbox;
 mod pair;
 mod rate;
+mod reading;
 mod rejected;
 mod said;
 mod session;
@@ -33,7 +34,7 @@ use std::time::Duration;
 use tracing::trace;
 
 use self::lobby::Lobby;
-use self::mailbox::{Bounds, Full, Mailbox};
+use self::mailbox::{Bounds, Full};
 pub use self::mailbox::{Entry, Portion, Read};
 pub(crate) use self::mailbox::{PLACES_RESERVED, json_bytes};
 pub use self::rate::Rated;
@@ -293,61 +294,6 @@ impl Core {
         self.sessions.find(session).ok_or(Rejected::UnknownSession)
     }
 
-    /// The events of a session past `after`, a portion of them, which are handed out by that.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected::UnknownSession`], or [`Rejected::Cursor`] when `after` was forgotten already or
-    /// lies in the future.
-    pub fn read(
-        &mut self,
-        session: Handle,
-        after: Seq,
-        portion: Portion,
-    ) -> Result<Read, Rejected> {
-        self.mailbox(session, |mailbox| mailbox.read_after(after, portion))?
-    }
-
-    /// The lowest cursor that a session's mailbox can still be read from.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected::UnknownSession`].
-    pub fn beginning(&self, session: Handle) -> Result<Seq, Rejected> {
-        let session = self.sessions.get(session).ok_or(Rejected::UnknownSession)?;
-        Ok(session.mailbox.beginning())
-    }
-
-    /// Says whether a session's mailbox can be read behind `after`.
-    ///
-    /// # Errors
-    ///
-    /// As [`Core::read`].
-    pub fn check(&self, session: Handle, after: Seq) -> Result<(), Rejected> {
-        let session = self.sessions.get(session).ok_or(Rejected::UnknownSession)?;
-        session.mailbox.check(after)
-    }
-
-    /// Forgets a session's events up to `seq`. It is read by a client that acknowledges: what it has not
-    /// acknowledged is kept.
-    ///
-    /// # Errors
-    ///
-    /// As [`Core::read`].
-    pub fn acknowledge(&mut self, session: Handle, seq: Seq) -> Result<(), Rejected> {
-        self.mailbox(session, |mailbox| mailbox.acknowledge(seq))?
-    }
-
-    /// Forgets a session's events up to `seq`, for a client that goes on from there. It need not
-    /// acknowledge ever.
-    ///
-    /// # Errors
-    ///
-    /// As [`Core::read`].
-    pub fn forget(&mut self, session: Handle, seq: Seq) -> Result<(), Rejected> {
-        self.mailbox(session, |mailbox| mailbox.forget(seq))?
-    }
-
     /// True when a drain may end, because no event waits to be handed out to anybody who is still
     /// expected: see [`Input::Drain`].
     #[must_use]
@@ -382,24 +328,6 @@ impl Core {
     fn known(&mut self, session: SessionId) -> &mut Session {
         let slot = self.slot(session);
         &mut self.sessions[slot]
-    }
-
-    /// Whatever is done to a mailbox is done here, where those with news in them are counted.
-    fn mailbox<T>(
-        &mut self,
-        session: Handle,
-        act: impl FnOnce(&mut Mailbox) -> T,
-    ) -> Result<T, Rejected> {
-        let known = self.sessions.get_mut(session).ok_or(Rejected::UnknownSession)?;
-        let was_waited_for = known.is_waited_for();
-        let progress = known.mailbox.progress();
-        let result = act(&mut known.mailbox);
-        self.unread -= usize::from(was_waited_for);
-        self.unread += usize::from(known.is_waited_for());
-        if known.mailbox.progress() != progress {
-            self.has_read(session.slot);
-        }
-        Ok(result)
     }
 
     /// The slot of a session that an invariant says is there.
