@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::load;
 use crate::outcome::Outcome;
-use crate::output::{Claim, Output};
+use crate::output::{self, Claim, Output};
 use crate::seeds::Seeds;
 use crate::sim::{Swept, cores};
 
@@ -23,9 +23,9 @@ pub(crate) struct Tour {
     #[arg(long, value_name = "N", default_value_t = SEEDS,
         value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
-    /// People on each transport
-    #[arg(long, value_name = "N", default_value_t = USERS)]
-    users: u32,
+    /// People on each transport [default: 1000, or as many as the limit of open files allows]
+    #[arg(long, value_name = "N")]
+    users: Option<u32>,
     /// Length of each measurement
     #[arg(long, value_name = "SPAN", default_value = DURATION)]
     duration: Span,
@@ -34,14 +34,29 @@ pub(crate) struct Tour {
 impl Default for Tour {
     fn default() -> Self {
         let duration = DURATION.parse().expect("the default is a length of time");
-        Self { seeds: SEEDS, users: USERS, duration }
+        Self { seeds: SEEDS, users: None, duration }
     }
 }
 
 impl Tour {
-    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
-        let options = Options { users: self.users, duration: self.duration, ..Options::default() };
+    /// What the load part does. Where nobody asked for a number of users, those that the limit of open
+    /// files allows are better than none.
+    fn options(&self) -> anyhow::Result<Options> {
+        let users = self.users.unwrap_or(USERS);
+        let options = Options { users, duration: self.duration, ..Options::default() };
         options.validate()?;
+        match loadtest::check_machine(&options) {
+            Err(error) if self.users.is_none() && error.users_max >= 2 => {
+                let users = u32::try_from(error.users_max).expect("fewer than do not fit");
+                output::warn(&format!("{error}; the tour goes on with {users} users"));
+                Ok(Options { users, ..options })
+            }
+            checked => Ok(checked.map(|()| options)?),
+        }
+    }
+
+    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+        let options = self.options()?;
         let dir = output.dir("tour");
         let claim = Claim::on(dir.clone())?;
         let swept = Swept::run(&Seeds(0..self.seeds), &::sim::Options::default(), cores(), false)?;

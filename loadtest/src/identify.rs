@@ -19,6 +19,9 @@ const REST_WAIT_MAX: Duration = Duration::from_millis(300);
 const ANSWER_BYTES_MAX: usize = 16_384;
 /// Bytes of an answer that is not HTTP that are shown.
 const EXCERPT_BYTES_MAX: usize = 40;
+/// Without a session there are no events, says racetrack in its own words.
+const PROOF: &str = "/api/events";
+const CLOSE: &str = "Connection: close";
 /// Where servers usually accept WebSockets.
 const WEBSOCKET_PATHS: [&str; 2] = ["/", "/ws"];
 /// The first message of TLS 1.2, with two cipher suites and no extension: whatever answers in TLS
@@ -40,10 +43,44 @@ const CLIENT_HELLO: [u8; 52] = {
     hello
 };
 
+/// What comes back on a request that racetrack answers in a way of its own.
+#[derive(Debug)]
+pub(crate) enum Answered {
+    /// The answer is racetrack's, whatever it says.
+    Racetrack,
+    /// The status of somebody else.
+    Other(u16),
+    /// The connection was accepted, and closed without an answer.
+    Nothing,
+    /// No connection was accepted.
+    Refused(io::Error),
+    /// There was no answer in time.
+    Late,
+}
+
+/// Asks the server at `addr`, which is called `host`, once. Nothing is changed by it.
+pub(crate) async fn ask(addr: SocketAddr, host: &str, wait_max: Duration) -> Answered {
+    let mut stream = match timeout(wait_max, TcpStream::connect(addr)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => return Answered::Refused(error),
+        Err(_) => return Answered::Refused(io::ErrorKind::TimedOut.into()),
+    };
+    let request = request(host, PROOF, CLOSE);
+    match timeout(wait_max, answer(&mut stream, request.as_bytes())).await {
+        Err(_) => Answered::Late,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::TimedOut => Answered::Late,
+        Ok(bytes) => match Answer::parse(&bytes.unwrap_or_default()) {
+            None => Answered::Nothing,
+            Some(answer) if answer.is_of_racetrack() => Answered::Racetrack,
+            Some(answer) => Answered::Other(answer.status),
+        },
+    }
+}
+
 /// What the server at `addr`, which is called `host`, looks like; none of a racetrack server.
 pub(crate) async fn looks_like(addr: SocketAddr, host: &str) -> Option<String> {
-    let get = |path| get(addr, host, path, "Connection: close");
-    let bytes = match get("/api/events").await {
+    let get = |path| get(addr, host, path, CLOSE);
+    let bytes = match get(PROOF).await {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::TimedOut => {
             let wait_s = ANSWER_WAIT_MAX.as_secs();
@@ -113,13 +150,20 @@ fn name_without_http(bytes: &[u8]) -> Option<String> {
 }
 
 async fn get(addr: SocketAddr, host: &str, path: &str, fields: &str) -> io::Result<Vec<u8>> {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n{fields}\r\n\r\n");
-    exchange(addr, request.as_bytes()).await
+    exchange(addr, request(host, path, fields).as_bytes()).await
+}
+
+fn request(host: &str, path: &str, fields: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n{fields}\r\n\r\n")
 }
 
 /// What is answered to `request` on a connection of its own.
 async fn exchange(addr: SocketAddr, request: &[u8]) -> io::Result<Vec<u8>> {
     let mut stream = timeout(ANSWER_WAIT_MAX, TcpStream::connect(addr)).await??;
+    answer(&mut stream, request).await
+}
+
+async fn answer(stream: &mut TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
     stream.write_all(request).await?;
     let mut answer = Vec::new();
     timeout(ANSWER_WAIT_MAX, stream.read_buf(&mut answer)).await??;

@@ -355,7 +355,7 @@ async fn server_of(options: &Options, trial: &Trial) -> Result<Target, TargetErr
     match (&options.target, trial.peer) {
         (_, Some(_)) => Target::spawn(&options.peer_command, &[], options.cores).await,
         (Some(url), None) => {
-            let target = Target::attach(url).await?;
+            let mut target = Target::attach(url).await?;
             target.recognise(trial.mix.heaviest()).await?;
             Ok(target)
         }
@@ -408,6 +408,16 @@ async fn end<T>(mut attack: impl Future<Output = T> + Unpin) -> T {
             return ended;
         }
     }
+}
+
+/// Checks that this machine can hold the connections of every trial.
+///
+/// # Errors
+///
+/// It cannot; the error is that of the trial which allows the fewest users.
+pub fn check_machine(options: &Options) -> Result<(), PreflightError> {
+    let errors = options.trials().into_iter().filter_map(|trial| keeping(options, &trial).err());
+    errors.min_by_key(|error| error.users_max).map_or(Ok(()), Err)
 }
 
 fn keeping(options: &Options, trial: &Trial) -> Result<Keeping, PreflightError> {

@@ -24,7 +24,8 @@ pub struct PreflightError {
     transport: String,
     need: u64,
     limit: u64,
-    users_max: u64,
+    /// The most users that the limit allows.
+    pub users_max: u64,
 }
 
 /// What of the people's connections stays open.

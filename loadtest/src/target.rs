@@ -24,7 +24,7 @@ use client::{ClientError, TcpConnector, TransportKind};
 
 use crate::cores::Cores;
 use crate::identify;
-use crate::probe::{self, Probe};
+use crate::probe::{Gone, Probe};
 use crate::process::{self, Usage};
 
 /// How long a server may take until it says where it listens.
@@ -136,8 +136,11 @@ impl Target {
     /// # Errors
     ///
     /// What listens there is something else; the error says what it looks like.
-    pub async fn recognise(&self, kind: TransportKind) -> Result<(), TargetError> {
-        let Some(looks) = identify::looks_like(self.addr, &self.host).await else { return Ok(()) };
+    pub async fn recognise(&mut self, kind: TransportKind) -> Result<(), TargetError> {
+        let Some(looks) = identify::looks_like(self.addr, &self.host).await else {
+            self.probe.expect_answers(&self.host);
+            return Ok(());
+        };
         let connector = TcpConnector { target: self.addr, source: None };
         let opening = client::open(kind, connector, client::Options::new(self.host.clone()));
         match tokio::time::timeout(REACH_WAIT_MAX, opening).await {
@@ -233,21 +236,21 @@ impl Target {
     }
 
     /// How it showed that the server is gone: its process has ended, or, where that is not ours, it
-    /// accepts no connections any more. The latter is asked in the background when `errors`, the
+    /// accepts no connections any more, or what stands before it says so. The latter is asked in the background when `errors`, the
     /// number of errors that clients have met, has risen, so that the answer comes with a later call.
     pub(crate) fn gone(&mut self, errors: u64) -> Option<String> {
         if self.child.is_some() {
             return self.ended();
         }
-        let error = self.probe.refusal(errors)?;
-        Some(self.refuses(&error))
+        let gone = self.probe.gone(errors)?;
+        Some(self.told(&gone))
     }
 
     /// The same, asked at once and waited for.
     pub(crate) async fn gone_within(&mut self, wait_max: Duration) -> Option<String> {
         if self.child.is_none() {
-            let error = probe::connect(self.addr, wait_max).await.err()?;
-            return Some(self.refuses(&error));
+            let gone = self.probe.gone_within(wait_max).await?;
+            return Some(self.told(&gone));
         }
         let deadline = Instant::now() + wait_max;
         loop {
@@ -259,8 +262,8 @@ impl Target {
         }
     }
 
-    fn refuses(&self, error: &io::Error) -> String {
-        format!("http://{} no longer accepts connections: {error}", self.host)
+    fn told(&self, gone: &Gone) -> String {
+        format!("http://{} {gone}", self.host)
     }
 }
 

@@ -8,6 +8,7 @@ mod dishonest;
 mod failing;
 mod frozen;
 mod moving;
+mod proxied;
 
 use std::ffi::OsString;
 use std::sync::Mutex;
