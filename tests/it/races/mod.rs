@@ -8,6 +8,7 @@
 //! Packets take 10 ms each way, so what is done at 500 reaches the server at 510 and the other
 //! person at 520; a new connection takes 10 ms more.
 
+mod away;
 mod faults;
 mod meeting;
 mod messages;

@@ -9,8 +9,7 @@ use sim::plan::FaultKind::{self, Crash, CrashBlackHole, Drain};
 use sim::scenario::Scenario;
 use sim::transcript::transcript;
 
-/// What a way of 10 ms may take longer, because hosts take turns within each millisecond.
-const SLACK_MS: u64 = 4;
+use super::SLACK_MS;
 
 /// An attempt to open a session.
 #[derive(Debug)]
