@@ -58,7 +58,8 @@ async fn death(kind: TransportKind, without_server: &'static str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn server_that_dies_behind_a_proxy_is_named_whatever_the_proxy_does() {
-    for kind in [TransportKind::Websocket, TransportKind::LongPoll, TransportKind::SocketioPolling] {
+    for kind in [TransportKind::Websocket, TransportKind::LongPoll, TransportKind::SocketioPolling]
+    {
         assert_eq!(
             death(kind, BAD_GATEWAY).await,
             "answers 502 in place of racetrack: the server behind it cannot be reached",

@@ -1,7 +1,9 @@
 //! The rules of random chat, told as scripts; and a state machine against a tiny model.
 
+mod absences;
 mod drains;
 mod leases;
+mod limits;
 mod mailboxes;
 mod model;
 mod readers;
