@@ -62,28 +62,36 @@ fn departed(options: &Options) -> u64 {
     (f64::from(options.users) * REMEMBERED_S / stay_s).ceil() as u64
 }
 
+/// The limits of our server as these flags set them.
+#[cfg(test)]
+pub(crate) fn told_to_server(
+    flags: impl IntoIterator<Item = std::ffi::OsString>,
+) -> server::config::Config {
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Server {
+        #[command(flatten)]
+        serve: server::Serve,
+    }
+
+    let words = std::iter::once("server".into()).chain(flags);
+    let server = Server::try_parse_from(words).expect("the server knows these limits");
+    server.serve.config().expect("and can keep them")
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use clap::Parser;
-    use server::Serve;
     use server::config::Config;
 
     use super::*;
     use crate::span::Span;
 
-    #[derive(Parser)]
-    struct Server {
-        #[command(flatten)]
-        serve: Serve,
-    }
-
     /// The server's limits as a run with `options` sets them.
     fn limits(options: &Options) -> Config {
-        let words = std::iter::once("server".to_owned()).chain(server_limits(options));
-        let server = Server::try_parse_from(words).expect("the server knows these limits");
-        server.serve.config().expect("and can keep them")
+        told_to_server(server_limits(options).into_iter().map(Into::into))
     }
 
     #[test]

@@ -110,22 +110,12 @@ fn unlimited() -> impl Iterator<Item = OsString> {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-    use server::Serve;
-
     use super::*;
-
-    #[derive(Parser)]
-    struct Server {
-        #[command(flatten)]
-        serve: Serve,
-    }
+    use crate::limits::told_to_server;
 
     #[test]
     fn our_server_knows_the_limits_that_are_raised() {
-        let words = std::iter::once(OsString::from("server")).chain(unlimited());
-        let server = Server::try_parse_from(words).expect("known flags");
-        let config = server.serve.config().expect("limits that can be kept");
+        let config = told_to_server(unlimited());
         assert_eq!((config.messages_per_s_max, config.messages_burst_max), (1_000_000, 1_000_000));
         assert_eq!((config.commands_per_s_max, config.commands_burst_max), (1_000_000, 1_000_000));
         assert_eq!((config.connections_per_address_max, config.sessions_per_address_max), (0, 0));

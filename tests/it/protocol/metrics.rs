@@ -12,6 +12,8 @@ use crate::served::{Served, serve};
 
 /// Longer than a test takes.
 const LONG: Duration = Duration::from_secs(25);
+/// How long a reader may take until it is counted.
+const COUNTED_WITHIN: Duration = Duration::from_secs(15);
 
 async fn metrics(served: &Served) -> String {
     ask("GET /metrics").of(served.addr).await.body
@@ -191,12 +193,16 @@ async fn readers_requests_and_deliveries_are_counted_by_transport() {
         let waiting = tokio::spawn(async move { receiver.receive().await.map(|_| receiver) });
         let readers = format!("racetrack_readers{{transport=\"{name}\"}} ");
         let expected = u64::from(kind != TransportKind::ShortPoll);
-        let metrics = loop {
-            let metrics = metrics(&served).await;
-            if metrics.contains(&format!("{readers}{expected}\n")) {
-                break metrics;
+        let is_counted = async {
+            loop {
+                let metrics = metrics(&served).await;
+                if metrics.contains(&format!("{readers}{expected}\n")) {
+                    return metrics;
+                }
             }
         };
+        let metrics = tokio::time::timeout(COUNTED_WITHIN, is_counted).await;
+        let metrics = metrics.unwrap_or_else(|_| panic!("{readers}{expected} never showed"));
         let delivered = format!("racetrack_deliver_seconds_count{{transport=\"{name}\"}} ");
         let of_others: Vec<_> = metrics
             .lines()
