@@ -53,7 +53,8 @@ pub struct Finding {
     pub what: String,
     /// The entries that contradict it, by their [`Entry::index`].
     pub evidence: Vec<usize>,
-    /// Other broken promises that follow from this one, a sentence each.
+    /// Other broken promises that the same evidence shows, or that nothing else explains, a sentence
+    /// each.
     pub consequences: Vec<String>,
 }
 

@@ -80,7 +80,7 @@ fn broken(sequence: &Sequence, finding: &Finding) -> Markup {
         }
         @if !finding.consequences.is_empty() {
             details {
-                summary { "and what follows from it: " (finding.consequences.len()) }
+                summary { "and what was found with it: " (finding.consequences.len()) }
                 ul { @for consequence in &finding.consequences { li { (consequence) } } }
             }
         }

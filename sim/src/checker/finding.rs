@@ -1,8 +1,12 @@
-//! Violations in groups: a cause, and what follows from it.
+//! Violations in groups: one that stands for all, and the others.
 //!
 //! One fault in a server is often found more than once: by several checkers that look at the same
 //! events, and by the figures of the server in the end, which show whatever was left behind. A report
-//! names the cause first and the rest under it. No violation is left out.
+//! names the first and the rest under it. No violation is left out.
+//!
+//! The figures of the server in the end are counts, which name nobody. So what it still holds is told
+//! under what went wrong before only where that is one thing; where several went wrong, nothing says of
+//! which of them it is left over, and it stands by itself.
 
 use std::collections::BTreeSet;
 
@@ -13,29 +17,40 @@ use super::{Violation, leaks};
 pub struct Finding<'a> {
     /// The first of them, in the order in which checkers report.
     pub cause: &'a Violation,
-    /// Violations with the same evidence, and leaks in a run in which something else went wrong
-    /// first.
+    /// Violations with the same evidence, and leaks in a run in which nothing else went wrong.
     pub consequences: Vec<&'a Violation>,
 }
 
 /// Puts violations into groups, in their order.
 #[must_use]
 pub fn findings(violations: &[Violation]) -> Vec<Finding<'_>> {
+    let (leaks, others): (Vec<_>, Vec<_>) = violations.iter().partition(|it| is_leak(it));
+    let mut findings = of_same_evidence(others);
+    match &mut findings[..] {
+        [only] => only.consequences.extend(leaks),
+        _ => findings.extend(of_same_evidence(leaks)),
+    }
+    findings
+}
+
+fn is_leak(violation: &Violation) -> bool {
+    violation.checker == leaks::NAME
+}
+
+fn of_same_evidence(violations: Vec<&Violation>) -> Vec<Finding<'_>> {
+    let events =
+        |violation: &Violation| violation.evidence.iter().copied().collect::<BTreeSet<_>>();
+    let is_same = |one: &Violation, other: &Violation| {
+        !one.evidence.is_empty() && events(one) == events(other)
+    };
     let mut findings: Vec<Finding<'_>> = Vec::new();
     for violation in violations {
-        match findings.iter_mut().find(|finding| follows(violation, finding.cause)) {
+        match findings.iter_mut().find(|finding| is_same(finding.cause, violation)) {
             Some(finding) => finding.consequences.push(violation),
             None => findings.push(Finding { cause: violation, consequences: Vec::new() }),
         }
     }
     findings
-}
-
-fn follows(violation: &Violation, cause: &Violation) -> bool {
-    let is_left_behind = violation.checker == leaks::NAME && cause.checker != leaks::NAME;
-    let events =
-        |violation: &Violation| violation.evidence.iter().copied().collect::<BTreeSet<_>>();
-    is_left_behind || !cause.evidence.is_empty() && events(violation) == events(cause)
 }
 
 #[cfg(test)]
@@ -63,10 +78,15 @@ mod tests {
     }
 
     #[test]
-    fn leaks_follow_from_whatever_else_went_wrong_and_else_from_the_first() {
+    fn leaks_are_told_under_the_only_thing_that_went_wrong_and_else_by_themselves() {
         let leaks: (&str, &[usize]) = ("leaks", &[9]);
         assert_eq!(grouped(&[("liveness", &[1]), leaks, leaks]), [("liveness".to_owned(), 2)]);
         assert_eq!(grouped(&[leaks, leaks, leaks]), [("leaks".to_owned(), 2)]);
+        let told = [("log", 0), ("liveness", 1), ("leaks", 1)];
+        assert_eq!(
+            grouped(&[("log", &[1]), ("liveness", &[2]), ("echo", &[2]), leaks, leaks]),
+            told.map(|(checker, more)| (checker.to_owned(), more))
+        );
     }
 
     #[test]

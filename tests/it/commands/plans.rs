@@ -115,7 +115,7 @@ fn violations_that_follow_from_another_one_are_shown_under_it() {
     assert!(consequences.count() > 0, "{}", ended.stdout);
     let page = fs::read_to_string(dir.path().join("page.html")).expect("the page was written");
     assert!(page.contains("<h2>A promise was broken</h2>"));
-    assert!(page.contains("and what follows from it: "));
+    assert!(page.contains("and what was found with it: "));
     assert!(page.contains("<h1>racetrack: plan.json</h1>"), "no seed makes this plan");
 }
 
