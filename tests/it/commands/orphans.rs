@@ -102,3 +102,24 @@ fn server_of_a_search_or_the_self_test_ends_with_it() {
 fn servers_of_twins_end_with_them() {
     check("sim twin --seeds 0..8", &["-KILL"]);
 }
+
+/// A stopped process reads no end of its input: it must be continued to notice.
+#[test]
+fn frozen_server_of_a_twin_ends_with_it() {
+    let options = sim::Options {
+        faults: vec![sim::plan::FaultKind::Freeze],
+        simulated_ms: 8_000,
+        ..sim::Options::default()
+    };
+    let is_frozen = |seed: &u64| !sim::generate::plan(*seed, &options).faults.is_empty();
+    let seed = (0..1_000).find(is_frozen).expect("there are many plans");
+    let twin = format!("sim twin --simulated 8s --fault freeze --seeds {seed}..{}", seed + 1);
+    let dir = empty_dir();
+    let mut parent = start(dir.path(), &twin);
+    let is_stopped = |pid: &u32| look_at(*pid).is_some_and(|(_, state)| state == 'T');
+    let frozen =
+        await_some("a server is frozen", || servers_of(parent.id()).into_iter().find(is_stopped));
+    kill(parent.id(), "-KILL");
+    await_some("the command ends", || parent.try_wait().expect("it is our child"));
+    await_some("the frozen server ends", || is_gone(frozen).then_some(()));
+}
