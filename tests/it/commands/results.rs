@@ -115,6 +115,38 @@ fn an_interrupted_load_reports_what_it_has() {
     assert!(page.contains("The run was interrupted: sse is the last that was measured"));
 }
 
+/// The limit of open files is for a fifth of the users of a tour.
+#[test]
+fn tour_goes_on_with_as_many_users_as_open_files_allow() {
+    let dir = empty_dir();
+    let shell = |users: &str| {
+        let script =
+            format!("ulimit -n 300; exec \"$0\" tour --seeds 1 {users} --format json --out run");
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &script, RACETRACK]).current_dir(dir.path());
+        shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        shell
+    };
+    let refused = ended(&mut shell("--users 1000"));
+    let need = "racetrack: 1000 users over short-poll need 1378 open files a process and the limit is \
+                300: run `ulimit -n 1378` as root before, or use --users ";
+    assert!(refused.stderr.starts_with(need), "{}", refused.stderr);
+    assert_eq!((refused.code, refused.stderr.lines().count()), (Some(2), 1), "{}", refused.stderr);
+    let mut child = shell("").spawn().expect("the program can be started");
+    let stderr = BufReader::new(child.stderr.take().expect("it was just piped"));
+    let mut lines = stderr.lines().map_while(Result::ok);
+    let first = lines.next().expect("it says what it does");
+    assert!(first.ends_with("; the tour goes on with 136 users"), "{first}");
+    // The second line about the window comes when it has been open for five seconds.
+    assert_eq!(lines.filter(|line| line.contains("measuring")).take(2).count(), 2);
+    interrupt(&child);
+    let output = child.wait_with_output().expect("it can be waited for");
+    assert_eq!(output.status.code(), Some(3));
+    let said: Value = serde_json::from_slice(&output.stdout).expect("one object");
+    schema::check("tour", &said);
+    assert_eq!(said["load"]["transports"]["short-poll"]["users"], 136, "{said}");
+}
+
 /// The window of `transport` is open.
 fn await_window(child: &mut Child, transport: &str) {
     let stderr = BufReader::new(child.stderr.as_mut().expect("it is a pipe"));
