@@ -64,6 +64,9 @@ impl Load {
         }
         self.options.validate()?;
         self.check_objectives()?;
+        if let Some(load) = self.search {
+            loadtest::search::check(&self.options, self.goal(load)?)?;
+        }
         let mut options = match self.options.peer {
             Some(peer) => beside(peer, &self.options)?,
             None => self.options.clone(),

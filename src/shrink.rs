@@ -38,7 +38,8 @@ pub(crate) struct Shrink {
     #[command(flatten)]
     world: World,
     /// Runs at most
-    #[arg(long, value_name = "N", default_value_t = Limits::default().runs_max)]
+    #[arg(long, value_name = "N", default_value_t = Limits::default().runs_max,
+        value_parser = clap::value_parser!(u64).range(1..))]
     runs: u64,
     /// Threads; the result does not depend on it [default: one a core]
     #[arg(long, value_name = "N")]

@@ -57,7 +57,7 @@ pub(crate) struct Sim {
     #[arg(long, value_name = "N", default_value_t = 1_000, conflicts_with = "seed")]
     shrink_runs: u64,
     /// Fail when a rare state was never reached
-    #[arg(long)]
+    #[arg(long, conflicts_with = "seed")]
     require_coverage: bool,
     /// List each kind of fault and each rare state with its count
     #[arg(long, short, conflicts_with = "seed")]
@@ -100,6 +100,7 @@ impl Sim {
             (Some(SimCommand::Planted(planted)), _) => planted.run(output),
             (Some(SimCommand::Twin(twin)), _) => twin.run(output),
             (None, Some(seed)) => {
+                let _one_thread_does = threads(self.jobs)?;
                 let plan = generate::plan(seed, &self.world.options()?);
                 show(&plan, &format!("seed {seed}"), self.html.as_deref(), output)
             }

@@ -46,8 +46,8 @@ impl Tour {
         let options = Options { users, duration: self.duration, ..Options::default() };
         options.validate()?;
         match loadtest::check_machine(&options) {
-            Err(error) if self.users.is_none() && error.users_max >= 2 => {
-                let users = u32::try_from(error.users_max).expect("fewer than do not fit");
+            Err(error) if self.users.is_none() && error.users_max() >= 2 => {
+                let users = u32::try_from(error.users_max()).expect("fewer than do not fit");
                 output::warn(&format!("{error}; the tour goes on with {users} users"));
                 Ok(Options { users, ..options })
             }

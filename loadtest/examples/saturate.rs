@@ -9,7 +9,6 @@ mod command {
     use std::ffi::OsString;
     use std::path::PathBuf;
     use std::process::ExitCode;
-    use std::time::Duration;
 
     use clap::Parser;
     use loadtest::Span;
@@ -25,8 +24,9 @@ mod command {
         #[arg(long, value_enum, value_delimiter = ',', default_values_t = Contender::ALL)]
         servers: Vec<Contender>,
         /// How often each server is measured; the servers take turns.
-        #[arg(long, default_value_t = 2, value_name = "N")]
-        rounds: usize,
+        #[arg(long, default_value_t = 2, value_name = "N",
+            value_parser = clap::value_parser!(u32).range(1..=1_000))]
+        rounds: u32,
         /// People, each with one connection; an even number.
         #[arg(long, default_value_t = 2_000, value_name = "N")]
         people: u32,
@@ -90,7 +90,7 @@ mod command {
             letters: arguments.letters,
             rate_per_s: arguments.rate,
             warm_up: arguments.warm_up.0,
-            window: arguments.duration.0.max(Duration::from_millis(100)),
+            window: arguments.duration.0,
             naps: arguments.naps,
             cores: Some(Cores::choose()?),
         };

@@ -417,7 +417,7 @@ async fn end<T>(mut attack: impl Future<Output = T> + Unpin) -> T {
 /// It cannot; the error is that of the trial which allows the fewest users.
 pub fn check_machine(options: &Options) -> Result<(), PreflightError> {
     let errors = options.trials().into_iter().filter_map(|trial| keeping(options, &trial).err());
-    errors.min_by_key(|error| error.users_max).map_or(Ok(()), Err)
+    errors.min_by_key(PreflightError::users_max).map_or(Ok(()), Err)
 }
 
 fn keeping(options: &Options, trial: &Trial) -> Result<Keeping, PreflightError> {
@@ -430,6 +430,8 @@ fn route(options: &Options, trial: &Trial, target: &Target) -> Result<Route, Pre
     let per_user = keeping.connections_per_user(trial.mix.heaviest());
     let people = options.shard().people(options.users);
     let connections = u64::from(people) * u64::from(per_user);
+    let ports = preflight::ephemeral_ports();
+    preflight::check_ports(people, trial.mix.heaviest(), per_user, target.addr.ip(), ports)?;
     Ok(Route {
         label: Arc::clone(&trial.label),
         kinds: trial.mix.draw(options.users, options.seed),
@@ -439,7 +441,7 @@ fn route(options: &Options, trial: &Trial, target: &Target) -> Result<Route, Pre
         addr: target.addr,
         host: target.host.clone(),
         poll_interval: trial.poll_interval,
-        sources: Sources::new(target.addr.ip(), connections, preflight::ephemeral_ports()),
+        sources: Sources::new(target.addr.ip(), connections, ports),
     })
 }
 

@@ -14,18 +14,56 @@ const OPEN_FILES_SLACK: u64 = 128;
 
 /// The machine does not allow the run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{users} users over {transport} need {need} open files a process and the limit is {limit}: \
-     run `ulimit -n {need}` as root before{}",
-    fewer_users(*users_max)
-)]
-pub struct PreflightError {
-    users: u32,
-    transport: String,
-    need: u64,
-    limit: u64,
-    /// The most users that the limit allows.
-    pub users_max: u64,
+pub enum PreflightError {
+    /// More connections than open files.
+    #[error(
+        "{users} users over {transport} need {need} open files a process and the limit is {limit}: \
+         run `ulimit -n {need}` as root before{}",
+        fewer_users(*users_max)
+    )]
+    OpenFiles {
+        /// How many users there should be.
+        users: u32,
+        /// What they use.
+        transport: String,
+        /// The open files that they take.
+        need: u64,
+        /// The open files that are allowed.
+        limit: u64,
+        /// The most users that the limit allows.
+        users_max: u64,
+    },
+    /// More connections to one address than an address has ports.
+    #[error(
+        "{users} users over {transport} need {need} connections to {target}, and this machine has \
+         {ports} local ports for one address: widen net.ipv4.ip_local_port_range, share the users \
+         among several machines (--shard){}",
+        fewer_users(*users_max)
+    )]
+    Ports {
+        /// How many users there should be.
+        users: u32,
+        /// What they use.
+        transport: String,
+        /// The connections that they take.
+        need: u64,
+        /// Where to.
+        target: IpAddr,
+        /// The local ports that there are.
+        ports: u64,
+        /// The most users that they allow.
+        users_max: u64,
+    },
+}
+
+impl PreflightError {
+    /// The most users that the machine allows.
+    #[must_use]
+    pub fn users_max(&self) -> u64 {
+        match self {
+            Self::OpenFiles { users_max, .. } | Self::Ports { users_max, .. } => *users_max,
+        }
+    }
 }
 
 /// What of the people's connections stays open.
@@ -98,7 +136,31 @@ pub fn check_open_files(
     let last = ways.last().expect("there is a way");
     let need = last.open_files(u64::from(users), kind);
     let users_max = users_max(kind, limit);
-    Err(PreflightError { users, transport: kind.to_string(), need, limit, users_max })
+    let transport = kind.to_string();
+    Err(PreflightError::OpenFiles { users, transport, need, limit, users_max })
+}
+
+/// Checks that so many users, of whom each holds `per_user` connections, find a local port for each
+/// where one address has so many `ports`. The loopback of IPv4 has addresses enough.
+///
+/// # Errors
+///
+/// They do not; the error says what to do.
+pub fn check_ports(
+    users: u32,
+    kind: TransportKind,
+    per_user: u32,
+    target: IpAddr,
+    ports: u64,
+) -> Result<(), PreflightError> {
+    let need = u64::from(users) * u64::from(per_user);
+    let has_addresses = matches!(target, IpAddr::V4(v4) if v4.is_loopback());
+    if has_addresses || need <= ports {
+        return Ok(());
+    }
+    let users_max = ports / u64::from(per_user) / 2 * 2;
+    let transport = kind.to_string();
+    Err(PreflightError::Ports { users, transport, need, target, ports, users_max })
 }
 
 /// The most people that fit into `limit` open files.
@@ -183,6 +245,8 @@ fn fewer_users(users_max: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv6Addr;
+
     use super::*;
 
     const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -202,7 +266,7 @@ mod tests {
     fn the_suggested_number_of_users_passes() {
         for kind in TransportKind::ALL {
             let error = check_open_files(50_000, kind, 20_000).expect_err("too many");
-            let users_max = u32::try_from(error.users_max).expect("fewer than were asked for");
+            let users_max = u32::try_from(error.users_max()).expect("fewer than were asked for");
             assert!(check_open_files(users_max, kind, 20_000).is_ok());
             assert!(check_open_files(users_max + 2, kind, 20_000).is_err());
         }
@@ -246,6 +310,22 @@ mod tests {
     fn a_remote_target_leaves_the_address_to_the_system() {
         let remote = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
         assert_eq!(Sources::new(remote, 60_000, 28_232).of(0), None);
+    }
+
+    #[test]
+    fn users_without_a_port_are_refused_unless_loopback_has_another_address() {
+        let remote = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+        let check = |users, target| check_ports(users, TransportKind::Sse, 3, target, 30_000);
+        assert_eq!(check(10_000, remote), Ok(()));
+        assert_eq!(check(10_001, LOOPBACK), Ok(()));
+        let error = check(10_001, remote).expect_err("there are 30,000").to_string();
+        assert_eq!(
+            error,
+            "10001 users over sse need 30003 connections to 192.0.2.1, and this machine has 30000 \
+             local ports for one address: widen net.ipv4.ip_local_port_range, share the users among \
+             several machines (--shard), or use --users 10000"
+        );
+        assert!(check(10_001, Ipv6Addr::LOCALHOST.into()).is_err());
     }
 
     #[test]

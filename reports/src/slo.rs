@@ -269,6 +269,29 @@ impl Figure {
         }
     }
 
+    /// What every run does to such an objective, where that is known before; none otherwise.
+    fn decided(self, operator: Operator, bound: f64) -> Option<&'static str> {
+        let most = if self == Self::Errors { 1.0 } else { f64::INFINITY };
+        let is_whole = self != Self::Lost || bound.fract() == 0.0;
+        let (broken, held) = match operator {
+            Operator::Below => (bound <= 0.0, bound > most),
+            Operator::AtMost => (false, bound >= most),
+            Operator::Equal => (bound > most || !is_whole, false),
+            Operator::AtLeast => (bound > most, bound <= 0.0),
+            Operator::Above => (bound >= most, false),
+        };
+        if broken { Some("broken") } else { held.then_some("held") }
+    }
+
+    /// What it can be.
+    fn range(self) -> &'static str {
+        match self {
+            Self::Errors => "0 % to 100 %",
+            Self::Lost => "whole numbers from 0",
+            _ => "0 and more",
+        }
+    }
+
     fn is_a_latency(self) -> bool {
         self.units() == TIMES && self != Self::Cpu
     }
@@ -372,6 +395,12 @@ impl FromStr for Slo {
             .find(|(name, _)| *name == figure)
             .ok_or_else(|| format!("`{figure}` is none of {}", names(&FIGURES)))?;
         let bound = bound(rest[sign.len()..].trim(), figure.units())?;
+        if let Some(outcome) = figure.decided(operator, bound) {
+            return Err(format!(
+                "`{text}` is {outcome} by every run; {} can be measured",
+                figure.range()
+            ));
+        }
         Ok(Self { text: text.trim().to_owned(), transport, figure, operator, bound })
     }
 }
@@ -383,7 +412,7 @@ fn bound(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
     let unit = unit.trim().replace(['\u{b5}', '\u{3bc}'], "u");
     let size = units.iter().find(|(name, _)| *name == unit).map(|(_, size)| *size);
     match (number.parse::<f64>(), size) {
-        (Ok(number), Some(size)) => Ok(number * size),
+        (Ok(number), Some(size)) if number.is_finite() => Ok(number * size),
         (Ok(0.0), None) if unit.is_empty() && units == SHARES => Ok(0.0),
         (Ok(_), _) if unit.is_empty() => {
             Err(format!("`{text}` needs a unit, one of {}", names(units)))

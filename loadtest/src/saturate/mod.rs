@@ -49,6 +49,8 @@ use sample::Reading;
 const REST: Duration = Duration::from_millis(500);
 /// Open files besides the connections.
 const OPEN_FILES_SLACK: u64 = 128;
+/// Letters of a message that our server takes with its usual limits.
+const LETTERS_MAX: usize = 4_096;
 
 /// What everybody does, and for how long.
 #[derive(Debug, Clone, PartialEq)]
@@ -132,11 +134,28 @@ pub async fn measure(start: &Start, job: &Job) -> Result<Sample, SaturateError> 
 
 impl Job {
     fn check(&self) -> Result<(), SaturateError> {
-        let Self { people, in_flight, rate_per_s, .. } = *self;
-        if people < 2 || people % 2 == 1 || in_flight == 0 || rate_per_s <= 0.0 {
+        let Self { people, in_flight, letters, rate_per_s, .. } = *self;
+        if people < 2
+            || people % 2 == 1
+            || in_flight == 0
+            || !(rate_per_s > 0.0 && rate_per_s <= 1e9)
+        {
             let why = format!(
                 "{people} people with {in_flight} messages in flight, at {rate_per_s} a second: \
                  an even number of people must say something"
+            );
+            return Err(SaturateError::Job(why));
+        }
+        if !(1..=LETTERS_MAX).contains(&letters) {
+            let why = format!("messages of {letters} letters: servers take 1 to {LETTERS_MAX}");
+            return Err(SaturateError::Job(why));
+        }
+        let windows = Duration::from_millis(100)..=Duration::from_secs(600);
+        if !windows.contains(&self.window) || self.warm_up > Duration::from_secs(600) {
+            let why = format!(
+                "a warm-up of {:?} and a window of {:?}: 100ms to 10m can be measured, after 10m at \
+                 most",
+                self.warm_up, self.window
             );
             return Err(SaturateError::Job(why));
         }
@@ -225,4 +244,45 @@ struct Readings {
     server_us: u64,
     generator_us: u64,
     cores_us: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn job_that_can_never_work_is_refused_before_a_server_starts() {
+        let job = || Job {
+            people: 4,
+            in_flight: 1,
+            letters: 32,
+            rate_per_s: 10.0,
+            warm_up: Duration::from_secs(1),
+            window: Duration::from_secs(1),
+            naps: false,
+            cores: None,
+        };
+        assert!(job().check().is_ok());
+        let minutes = |minutes| Duration::from_secs(60 * minutes);
+        for (job, expected) in [
+            (Job { people: 3, ..job() }, "an even number of people"),
+            (Job { people: 0, ..job() }, "an even number of people"),
+            (Job { in_flight: 0, ..job() }, "0 messages in flight"),
+            (Job { rate_per_s: f64::NAN, ..job() }, "at NaN a second"),
+            (Job { rate_per_s: 0.0, ..job() }, "at 0 a second"),
+            (Job { letters: 0, ..job() }, "messages of 0 letters: servers take 1 to 4096"),
+            (Job { letters: 4_097, ..job() }, "messages of 4097 letters"),
+            (Job { window: Duration::ZERO, ..job() }, "a window of 0ns"),
+            (Job { warm_up: minutes(11), ..job() }, "a warm-up of 660s"),
+            (
+                Job { people: 1_000_000_000, ..job() },
+                "1000000000 people need 1000000128 open files",
+            ),
+        ] {
+            let error = job.check().expect_err("it cannot be meant").to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        let server = server::config::Config::default();
+        assert_eq!(server.message_bytes_max, LETTERS_MAX);
+    }
 }

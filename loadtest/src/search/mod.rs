@@ -9,12 +9,14 @@
 
 mod walk;
 
+use std::ops::RangeInclusive;
+
 use reports::knee::{Knee, Load, Outcome, Probe};
 use reports::run::{Failure, Series};
 use reports::{Quantile, invalid, units};
 
 use self::walk::Walk;
-use crate::options::{MESSAGES_MAX, Options};
+use crate::options::{self, MESSAGES_MAX, Options, OptionsError};
 use crate::preflight;
 use crate::trial::Trial;
 use crate::{LoadError, Progress};
@@ -66,7 +68,7 @@ pub async fn search(
     progress: impl Fn(Progress),
     told: impl Fn(&Knee, &Probe),
 ) -> Result<Searched, LoadError> {
-    options.validate()?;
+    check(options, goal)?;
     let mut searched = Searched::default();
     for trial in &options.trials() {
         let one = One { options, trial, goal };
@@ -85,6 +87,17 @@ pub async fn search(
         }
     }
     Ok(searched)
+}
+
+/// Checks that there is something to search.
+///
+/// # Errors
+///
+/// The options cannot be meant, or the least load of which a p99 can be told is more than the most that
+/// is possible.
+pub fn check(options: &Options, goal: Goal) -> Result<(), OptionsError> {
+    options.validate()?;
+    options.trials().iter().try_for_each(|trial| One { options, trial, goal }.check())
 }
 
 /// The search of one transport.
@@ -197,21 +210,46 @@ impl One<'_> {
 
     fn walk(&self) -> Walk {
         let options = self.options;
-        let duration_s = options.duration.0.as_secs_f64();
-        let least_per_s = MESSAGES_MIN / duration_s;
+        match self.goal.load {
+            Load::Rate => Walk::new(options.rate_per_s(), self.range(), 1.0),
+            Load::People => Walk::new(f64::from(options.users), self.range(), 2.0),
+        }
+    }
+
+    /// The loads between which a p99 can be told and the machine allows a run.
+    fn range(&self) -> RangeInclusive<f64> {
+        let options = self.options;
+        let least_per_s = MESSAGES_MIN / options.duration.0.as_secs_f64();
         match self.goal.load {
             Load::Rate => {
-                Walk::new(options.rate_per_s(), least_per_s..=MESSAGES_MAX / duration_s, 1.0)
+                let length_s = (options.warm_up.0 + options.duration.0).as_secs_f64();
+                least_per_s..=(MESSAGES_MAX / length_s).floor()
             }
             Load::People => {
                 let most =
                     preflight::users_max(self.trial.mix.heaviest(), preflight::raise_open_files());
                 // More than this nobody asks for, and a float holds it.
                 let most = most.min(1_000_000) as f64;
-                let least = (least_per_s / self.rate_per_person()).max(2.0);
-                Walk::new(f64::from(options.users), least..=most, 2.0)
+                (least_per_s / self.rate_per_person()).max(2.0)..=most
             }
         }
+    }
+
+    /// Refuses a search between loads of which the least is more than the most.
+    fn check(&self) -> Result<(), OptionsError> {
+        let (least, most) = self.range().into_inner();
+        if least <= most {
+            return Ok(());
+        }
+        let told = |load: f64| self.goal.load.told(load.ceil());
+        let allowed = format!(
+            "over {} it takes {} to know a p99, and at most {} are possible here; raise --rate or \
+             --duration",
+            self.trial.label,
+            told(least),
+            told(most)
+        );
+        options::refuse("search", self.goal.load.to_string(), &allowed)
     }
 
     fn rate_per_person(&self) -> f64 {

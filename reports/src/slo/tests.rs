@@ -137,6 +137,12 @@ fn what_cannot_be_meant_is_refused_with_what_can() {
         ("errors < 1", "`1` needs a unit, one of %"),
         ("lost = none", "`none` is not a number without a unit"),
         ("lost = 1%", "`1%` is not a number without a unit"),
+        ("p99 < 0ms", "`p99 < 0ms` is broken by every run; 0 and more can be measured"),
+        ("rate >= 0", "`rate >= 0` is held by every run; 0 and more can be measured"),
+        ("errors > 100%", "is broken by every run; 0 % to 100 % can be measured"),
+        ("errors <= 100%", "is held by every run; 0 % to 100 % can be measured"),
+        ("lost = 0.5", "is broken by every run; whole numbers from 0 can be measured"),
+        (&format!("p99 < {}ms", "9".repeat(400)), "is not a number with one of the units"),
         ("the websocket p99 < 20ms", "a transport and a figure stand before the `<`"),
         ("< 20ms", "a transport and a figure"),
     ] {

@@ -4,6 +4,7 @@ mod colours;
 mod configuration;
 mod help;
 mod metrics;
+mod numbers;
 mod orphans;
 pub(crate) mod plans;
 mod printed;

@@ -160,28 +160,6 @@ fn too_few_open_files_are_told_with_the_limit_the_need_and_the_command() {
 }
 
 #[test]
-fn what_cannot_be_a_seed_or_a_range_is_refused() {
-    check_usage(
-        "sim --seeds 5..2",
-        expect![[r#"
-        error: invalid value '5..2' for '--seeds <A..B>': `5..2` is no range of seeds; write A..B with A below B, as 0..200
-    "#]],
-    );
-    check_usage(
-        "sim --seeds 7",
-        expect![[r#"
-        error: invalid value '7' for '--seeds <A..B>': `7` is no range of seeds; write A..B with A below B, as 0..200
-    "#]],
-    );
-    check_usage(
-        "sim --seeds 0..3 --seed 3",
-        expect![[r#"
-        error: the argument '--seeds <A..B>' cannot be used with '--seed <N>'
-    "#]],
-    );
-}
-
-#[test]
 fn what_needs_a_plan_says_so() {
     check_usage(
         "sim shrink",
@@ -199,12 +177,6 @@ fn what_needs_a_plan_says_so() {
         &racetrack(empty_dir().path(), "sim diff 3 nothing.json"),
         expect![[r#"
         racetrack: cannot read the plan nothing.json: No such file or directory (os error 2)
-    "#]],
-    );
-    check(
-        &racetrack(empty_dir().path(), "sim shrink --seed 3 --jobs 0"),
-        expect![[r#"
-        racetrack: --jobs 0: 1 to 1024 threads can run
     "#]],
     );
 }
@@ -234,41 +206,6 @@ fn names_that_are_not_known_are_answered_with_those_that_are() {
         "simulate",
         expect![[r#"
         error: unrecognized subcommand 'simulate'
-    "#]],
-    );
-}
-
-#[test]
-fn figures_that_cannot_be_meant_are_answered_with_what_is_allowed() {
-    let dir = empty_dir();
-    check(
-        &racetrack(dir.path(), "load --users 1"),
-        expect![[r#"
-        racetrack: --users 1: 2 to 1000000 people can talk
-    "#]],
-    );
-    check(
-        &racetrack(dir.path(), "load --duration 0s"),
-        expect![[r#"
-        racetrack: --duration 0s: 1s to 1h can be measured
-    "#]],
-    );
-    check(
-        &racetrack(dir.path(), "sim --people 1"),
-        expect![[r#"
-        racetrack: --people 1: 2 to 1000 people can be simulated
-    "#]],
-    );
-    check(
-        &racetrack(dir.path(), "sim --simulated 1s"),
-        expect![[r#"
-        racetrack: --simulated 1s: a run takes at least 8s, so that it can come to rest
-    "#]],
-    );
-    check(
-        &racetrack(dir.path(), "sim --jobs 0"),
-        expect![[r#"
-        racetrack: --jobs 0: 1 to 1024 threads can run
     "#]],
     );
 }
@@ -458,18 +395,6 @@ fn a_program_that_is_not_racetrack_is_named() {
             racetrack: cannot run `nothing serve`; is it racetrack?: No such file or directory (os error 2)
         "#]],
     );
-}
-
-#[test]
-fn more_threads_than_any_machine_has_are_refused() {
-    for line in ["sim --jobs 1025", "sim shrink --seed 1 --jobs 1025"] {
-        check(
-            &racetrack(empty_dir().path(), line),
-            expect![[r#"
-                racetrack: --jobs 1025: 1 to 1024 threads can run
-            "#]],
-        );
-    }
 }
 
 #[test]
