@@ -263,7 +263,7 @@ mod tests {
             cores: None,
         };
         assert!(job().check().is_ok());
-        let minutes = |minutes| Duration::from_secs(60 * minutes);
+        let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
         for (job, expected) in [
             (Job { people: 3, ..job() }, "an even number of people"),
             (Job { people: 0, ..job() }, "an even number of people"),
