@@ -50,10 +50,8 @@ const SESSION_BYTES: usize = 300_624;
 /// Bytes that a connection holds beside its session.
 fn connection_bytes(kind: TransportKind) -> usize {
     match kind {
-        // One answer.
-        TransportKind::ShortPoll | TransportKind::LongPoll => 288 * 1_024,
         TransportKind::Sse => 96 * 1_024,
-        TransportKind::Websocket => 64 * 1_024,
+        TransportKind::ShortPoll | TransportKind::LongPoll | TransportKind::Websocket => 64 * 1_024,
         TransportKind::SocketioWebsocket | TransportKind::SocketioPolling => 128 * 1_024,
     }
 }
