@@ -5,6 +5,7 @@
 //! on hides the bugs that need it to be off.
 
 mod extremes;
+mod floods;
 mod openings;
 mod upgrades;
 
@@ -17,6 +18,7 @@ use rand_chacha::ChaCha8Rng;
 use server::config::Config;
 
 use self::extremes::{extremes, rates};
+use self::floods::floods;
 use self::openings::openings;
 use self::upgrades::{UPGRADE_EVENTS_MAX, UPGRADE_FAULTS, upgrade_faults, upgrades};
 use crate::options::Options;
@@ -89,6 +91,7 @@ enum Stream {
     Rates = 18,
     UpgradeFaults = 19,
     Openings = 20,
+    Floods = 21,
 }
 
 /// The plan of a seed.
@@ -116,7 +119,8 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     plan.server = extremes(&mut stream(seed, Stream::Extremes), options, plan.server);
     plan.server = rates(&mut stream(seed, Stream::Rates), plan.server);
     plan.server = openings(&mut stream(seed, Stream::Openings), options, plan.server);
-    upgrade_faults(&mut stream(seed, Stream::UpgradeFaults), options, plan)
+    let plan = upgrade_faults(&mut stream(seed, Stream::UpgradeFaults), options, plan);
+    floods(&mut stream(seed, Stream::Floods), options, plan)
 }
 
 /// What people live in.
@@ -404,7 +408,9 @@ impl Habits {
 }
 
 fn faults(rng: &mut impl Rng, options: &Options, settings: &Settings) -> Vec<Fault> {
-    let kinds = options.faults.iter().copied().filter(|kind| !UPGRADE_FAULTS.contains(kind));
+    // The others have streams of their own.
+    let is_drawn_here = |kind: &FaultKind| !UPGRADE_FAULTS.contains(kind) && kind.flood().is_none();
+    let kinds = options.faults.iter().copied().filter(is_drawn_here);
     let kinds: Vec<_> = kinds.filter(|_| rng.random()).collect();
     if kinds.is_empty() {
         return Vec::new();
@@ -448,6 +454,7 @@ fn fault(rng: &mut impl Rng, kinds: &[FaultKind], settings: &Settings) -> Fault 
         target: rng.random_range(0..64),
         // The last of them is longer than heartbeats are.
         for_ms: pick(rng, &[20, 200, 700, 1_500, 2_200]),
+        count: None,
     }
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it;
-//! [`net`] carries the bytes; [`plan`] is a run before it happens, [`generate`] makes one from a
+//! [`net`] carries the bytes; [`mod@flood`] is what an attacker does; [`plan`] is a run before it happens, [`generate`] makes one from a
 //! seed and [`scenario`] by hand; [`simulation`] runs it, with `workload` for what people do,
 //! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened and
 //! [`words`] says it, [`watch`] is what the server said of itself, [`checker`] what must be true of
@@ -29,6 +29,7 @@ pub mod determinism;
 mod names;
 pub mod net;
 
+pub mod flood;
 pub mod options;
 pub mod plan;
 

@@ -8,17 +8,21 @@ mod describe;
 mod fault;
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use client::TransportKind;
 use serde::{Deserialize, Serialize};
 use server::config::Config;
 
+use crate::flood::{Attack, Flood, Rate};
 use crate::net::Limits;
 pub use check::RUN_MS_MAX;
 pub use fault::{FaultKind, Struck};
 
 /// The version of a plan's file; a reader refuses what it does not know.
 pub const VERSION: u32 = 1;
+/// Requests, connections or commands of a flood, where the plan does not say how many.
+const FLOOD_COUNT: u64 = 200;
 
 /// A run, explicit to the last step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -169,6 +173,16 @@ pub struct Fault {
     pub target: usize,
     /// For how long, in milliseconds, where it has a length.
     pub for_ms: u64,
+    /// A flood: requests, connections or commands at most; as many as usual without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub count: Option<NonZeroU64>,
+}
+
+impl Fault {
+    /// Requests, connections or commands at most, if it is a flood.
+    pub(crate) fn flood_count(&self) -> u64 {
+        self.count.map_or(FLOOD_COUNT, NonZeroU64::get)
+    }
 }
 
 impl Settings {
@@ -267,12 +281,33 @@ impl Plan {
     pub(crate) fn concerns(&self, fault: Fault, who: &str) -> bool {
         match fault.kind.struck() {
             Struck::All => true,
+            Struck::Nobody => false,
             Struck::Person => self.struck(fault) == who,
             Struck::Host => {
                 let host = fault.target % self.settings.client_hosts.max(1);
                 self.people.iter().any(|person| person.name == who && person.host == host)
             }
         }
+    }
+
+    /// The floods of an attacker, each with its place among the faults.
+    pub(crate) fn floods(&self) -> impl Iterator<Item = (Flood, usize, Fault)> {
+        let faults = self.faults.iter().enumerate();
+        faults.filter_map(|(place, fault)| Some((fault.kind.flood()?, place, *fault)))
+    }
+
+    /// The flood at that place among the faults, if it is one; it ends with everything else that goes wrong.
+    pub(crate) fn attack(&self, place: usize) -> Option<Attack> {
+        let fault = self.faults.get(place)?;
+        let flood = fault.kind.flood()?;
+        let left_ms = self.settings.healed_ms().saturating_sub(fault.at_ms);
+        Some(Attack {
+            flood,
+            number: place,
+            count: fault.flood_count() as usize,
+            lasts: Duration::from_millis(fault.for_ms.min(left_ms)),
+            rate: Rate::of(flood, &self.server),
+        })
     }
 
     /// The person whom a fault strikes, if it is one that strikes a person.

@@ -93,17 +93,18 @@ impl Scenario {
     #[must_use]
     #[track_caller]
     pub fn trouble(mut self, at_ms: u64, kind: FaultKind, who: &str, for_ms: u64) -> Self {
-        assert!(kind.struck() != Struck::All, "{kind} strikes the server: use server_trouble");
+        let is_of_people = matches!(kind.struck(), Struck::Host | Struck::Person);
+        assert!(is_of_people, "{kind} strikes the server: use server_trouble");
         let target = self.0.people.iter().position(|person| person.name == who);
         let target = target.unwrap_or_else(|| {
             let known = self.0.people.iter().map(|person| person.name.as_str());
             panic!("{} before the trouble at {at_ms} ms", unknown("person", who, known))
         });
-        self.0.faults.push(Fault { at_ms, kind, target, for_ms });
+        self.0.faults.push(Fault { at_ms, kind, target, for_ms, count: None });
         self
     }
 
-    /// The server goes wrong.
+    /// The server goes wrong, or is attacked.
     ///
     /// # Panics
     ///
@@ -111,8 +112,9 @@ impl Scenario {
     #[must_use]
     #[track_caller]
     pub fn server_trouble(mut self, at_ms: u64, kind: FaultKind, for_ms: u64) -> Self {
-        assert!(kind.struck() == Struck::All, "{kind} strikes people: use trouble");
-        self.0.faults.push(Fault { at_ms, kind, target: 0, for_ms });
+        let is_of_server = matches!(kind.struck(), Struck::All | Struck::Nobody);
+        assert!(is_of_server, "{kind} strikes people: use trouble");
+        self.0.faults.push(Fault { at_ms, kind, target: 0, for_ms, count: None });
         self
     }
 

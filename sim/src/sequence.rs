@@ -307,6 +307,7 @@ fn befallen(report: &Report, lanes: &Lanes, fault: &Fault) -> Vec<usize> {
             person.and_then(|person| lanes.place(&person.name)).into_iter().collect()
         }
         Struck::All => lanes.all(),
+        Struck::Nobody => Vec::new(),
     }
 }
 

@@ -18,7 +18,10 @@ use crate::determinism::{self, TraceReport, clock};
 use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::host::Process;
 use crate::medium::Medium;
-use crate::nemesis::{Nemesis, Servers, Storm, Winds, client_host, host_names};
+use crate::flood::ATTACKER;
+use crate::nemesis::{
+    Attacker, Attacks, Nemesis, Servers, Storm, Winds, client_host, host_names,
+};
 use crate::net::{Limits, Network};
 use crate::operator::{Operator, SCRAPE_MS};
 use crate::plan::{FaultKind, Plan, Settings};
@@ -145,8 +148,11 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
     let servers = serve(&mut sim, &plan, &network, &pulses);
     let (storm, winds) = Storm::new(network.clone());
     populate(&mut sim, &plan, &network, winds, &recorder, &pulses);
+    let (attacker, attacks) = Attacker::new(network.clone());
+    attack(&mut sim, &plan, attacks, &pulses);
+    let (planned, network_too) = (Rc::clone(&plan), network.clone());
     let mut nemesis =
-        Nemesis::new(Rc::clone(&plan), network.clone(), servers, storm, recorder.clone());
+        Nemesis::new(planned, network_too, servers, storm, attacker, recorder.clone());
     let mut operator = Operator::new(&plan, network.clone(), recorder.clone(), pulses.clone());
     let result = phases(&mut sim, settings, &mut nemesis, &mut operator, &recorder, &pulses);
     network.crash(|| drop(sim));
@@ -217,6 +223,19 @@ fn populate(
             Ok(())
         });
     }
+}
+
+/// The attacker, on a host of its own where the plan has one: each host slows every step.
+fn attack(sim: &mut Sim<'static>, plan: &Plan, attacks: Attacks, pulses: &Pulses) {
+    if plan.floods().next().is_none() {
+        return;
+    }
+    let pulses = pulses.clone();
+    sim.client(ATTACKER, async move {
+        pulses.feel(ATTACKER);
+        attacks.carry_out().await;
+        Ok(())
+    });
 }
 
 fn phases(

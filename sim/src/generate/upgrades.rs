@@ -47,7 +47,7 @@ pub(super) fn upgrade_faults(rng: &mut impl Rng, options: &Options, mut plan: Pl
         (rng.random_range(0..BREAKS_FROM_MS), pick(rng, &kinds), pick(rng, &targets));
     let events = plan.people[target].upgrade_after_events.as_mut().expect("they all upgrade");
     *events = (*events).min(STRUCK_EVENTS_MAX);
-    plan.faults.push(Fault { at_ms, kind, target, for_ms: pick(rng, &BREAKS_MS) });
+    plan.faults.push(Fault { at_ms, kind, target, for_ms: pick(rng, &BREAKS_MS), count: None });
     plan.faults.sort_by_key(|fault| fault.at_ms);
     plan
 }

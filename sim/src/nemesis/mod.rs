@@ -2,8 +2,10 @@
 //!
 //! Every fault ends by itself, at the latest when the network heals, and records what it
 //! touched: a fault that touched nothing has proved nothing, and is counted as such. `mod` says
-//! when, `servers` what happens to the server's processes, `storm` opens connections by the dozen.
+//! when, `servers` what happens to the server's processes, `storm` opens connections by the dozen,
+//! `attacker` floods the server.
 
+mod attacker;
 mod servers;
 mod storm;
 
@@ -19,6 +21,7 @@ use crate::history::{Kind, Op, Recorder};
 use crate::net::{Breakage, Cut, Network, Side, Trap};
 use crate::plan::{Action, Fault, FaultKind, Plan};
 
+pub(crate) use attacker::{Attacker, Attacks};
 use servers::Life;
 pub(crate) use servers::{Servers, host_names};
 pub(crate) use storm::{Storm, Winds, rage};
@@ -39,6 +42,7 @@ pub(crate) struct Nemesis {
     network: Network,
     servers: Servers,
     storm: Storm,
+    attacker: Attacker,
     recorder: Recorder,
     /// Whether the plan takes somebody's power, which may lose connections at any time.
     cuts_power: bool,
@@ -54,8 +58,8 @@ struct UnderWay {
     end_ms: u64,
     /// What it has touched so far.
     effect: usize,
-    /// The traps of it that were sprung.
-    sprung: Option<Arc<AtomicUsize>>,
+    /// The traps of it that were sprung, or the connections that an attacker touched.
+    counted: Option<Arc<AtomicUsize>>,
     /// The server that it struck.
     server: Life,
 }
@@ -66,11 +70,12 @@ impl Nemesis {
         network: Network,
         servers: Servers,
         storm: Storm,
+        attacker: Attacker,
         recorder: Recorder,
     ) -> Self {
         let cuts_power = plan.steps.iter().any(|step| step.action == Action::PowerCut);
         let (next, under_way) = (0, Vec::new());
-        Self { plan, network, servers, storm, recorder, cuts_power, next, under_way }
+        Self { plan, network, servers, storm, attacker, recorder, cuts_power, next, under_way }
     }
 
     /// Ends what is due to end and begins what is due to begin.
@@ -96,6 +101,7 @@ impl Nemesis {
         for under_way in std::mem::take(&mut self.under_way) {
             self.end(sim, under_way);
         }
+        self.attacker.stop();
         // What people did to themselves ends too.
         for person in &self.plan.people {
             self.network.untrap(&person.name);
@@ -113,7 +119,7 @@ impl Nemesis {
             began: clock::elapsed(),
             end_ms: fault.at_ms + fault.for_ms,
             effect: 0,
-            sprung: None,
+            counted: None,
             server: self.servers.current(),
         };
         if self.strike(sim, fault, &mut under_way) {
@@ -144,10 +150,10 @@ impl Nemesis {
             FaultKind::PartitionToClient => *effect = network.mute(&person, Side::Server),
             FaultKind::SlowReader => drop(network.stall(&person)),
             FaultKind::AbortRequest => {
-                under_way.sprung = Some(network.trap(&person, Trap::Asking));
+                under_way.counted = Some(network.trap(&person, Trap::Asking));
             }
             FaultKind::AbortAnswer => {
-                under_way.sprung = Some(network.trap(&person, Trap::Answered));
+                under_way.counted = Some(network.trap(&person, Trap::Answered));
             }
             FaultKind::IdleProxy | FaultKind::UpgradeCut | FaultKind::UpgradeSilence => {}
             FaultKind::Storm => *effect = self.storm.brew(Duration::from_millis(fault.for_ms)),
@@ -167,6 +173,20 @@ impl Nemesis {
                 let struck = self.servers.strike(sim, fault.kind);
                 *effect = struck.unwrap_or_default();
                 return struck.is_some();
+            }
+            FaultKind::FloodSessions
+            | FaultKind::FloodStreams
+            | FaultKind::FloodWebSockets
+            | FaultKind::FloodEngineIo
+            | FaultKind::FloodSocketIo
+            | FaultKind::FloodParked
+            | FaultKind::FloodNext
+            | FaultKind::FloodSay
+            | FaultKind::FloodAck
+            | FaultKind::FloodConnections
+            | FaultKind::FloodHalfRequests => {
+                let attack = self.plan.attack(under_way.fault);
+                under_way.counted = attack.map(|attack| self.attacker.begin(attack));
             }
         }
         !matches!(fault.kind, FaultKind::CutReset | FaultKind::CutFinish | FaultKind::Storm)
@@ -201,7 +221,7 @@ impl Nemesis {
     }
 
     fn end(&mut self, sim: &mut Sim<'_>, under_way: UnderWay) {
-        let UnderWay { fault: index, began, mut effect, sprung, server, .. } = under_way;
+        let UnderWay { fault: index, began, mut effect, counted, server, .. } = under_way;
         let fault = self.plan.faults[index];
         let (network, person) = (&self.network, self.person(fault));
         match fault.kind {
@@ -220,7 +240,7 @@ impl Nemesis {
             FaultKind::SlowReader => effect = network.go_on_reading(&person),
             FaultKind::AbortRequest | FaultKind::AbortAnswer => {
                 network.untrap(&person);
-                effect = sprung.map_or(0, |sprung| sprung.load(Ordering::Relaxed));
+                effect = counted.map_or(0, |sprung| sprung.load(Ordering::Relaxed));
             }
             FaultKind::Freeze => network.thaw(),
             FaultKind::ClockForward => clock::jump_wall_clock(-JUMP_NS),
@@ -229,6 +249,19 @@ impl Nemesis {
             | FaultKind::CrashBlackHole
             | FaultKind::Drain
             | FaultKind::RollingDrain => self.servers.end(sim, fault.kind, server),
+            FaultKind::FloodSessions
+            | FaultKind::FloodStreams
+            | FaultKind::FloodWebSockets
+            | FaultKind::FloodEngineIo
+            | FaultKind::FloodSocketIo
+            | FaultKind::FloodParked
+            | FaultKind::FloodNext
+            | FaultKind::FloodSay
+            | FaultKind::FloodAck
+            | FaultKind::FloodConnections
+            | FaultKind::FloodHalfRequests => {
+                effect = counted.map_or(0, |touched| touched.load(Ordering::Relaxed));
+            }
             FaultKind::CutReset
             | FaultKind::CutFinish
             | FaultKind::IdleProxy

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::{Plan, Settings, Step};
+use crate::flood::ATTACKER;
 use crate::names::{listed, unknown};
 use crate::nemesis::SLOW_LATENCY_MS;
 use crate::operator::{OPERATOR, SCRAPE_MS};
@@ -18,7 +19,9 @@ const TICK_MS_MAX: u64 = 1_000;
 /// People, and hosts for them.
 const PEOPLE_MAX: usize = 1_000;
 /// Who else is in a history.
-const TAKEN: [&str; 4] = [SERVER, OPERATOR, "nemesis", "simulation"];
+const TAKEN: [&str; 5] = [SERVER, OPERATOR, ATTACKER, "nemesis", "simulation"];
+/// What all floods together may ask for: less than the ports and the backlog of a simulated host.
+const FLOODS_COUNT_MAX: u64 = 2_000;
 
 impl Plan {
     /// Looks for what no run could be made of.
@@ -36,6 +39,10 @@ impl Plan {
             within("at_ms", at_ms, 0..=RUN_MS_MAX).map_err(|why| format!("the plan: {why}"))?;
             within("for_ms", for_ms, 0..=RUN_MS_MAX).map_err(|why| format!("the plan: {why}"))?;
         }
+        let counts = self.floods().map(|(_, _, fault)| fault.flood_count());
+        let count = counts.fold(0, u64::saturating_add);
+        within("the count of all floods together", count, 0..=FLOODS_COUNT_MAX)
+            .map_err(|why| format!("the plan: {why}"))?;
         Ok(())
     }
 

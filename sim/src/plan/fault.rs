@@ -1,5 +1,7 @@
 //! The kinds of faults, by name.
 
+use crate::flood::Flood;
+
 client::kinds! {
     /// What can go wrong, and whom it strikes. All of it has ended when the network heals.
     FaultKind, "fault";
@@ -52,6 +54,28 @@ client::kinds! {
     /// A person: nothing arrives any more on the WebSockets that polling connections are upgraded to, and
     /// neither end is told.
     UpgradeSilence = "upgrade-silence",
+    /// Nobody: an attacker opens sessions, pipelined.
+    FloodSessions = "flood-sessions",
+    /// Nobody: an attacker opens streams.
+    FloodStreams = "flood-streams",
+    /// Nobody: an attacker opens WebSockets.
+    FloodWebSockets = "flood-web-sockets",
+    /// Nobody: an attacker opens connections of Engine.IO by long-polling, pipelined.
+    FloodEngineIo = "flood-engine-io",
+    /// Nobody: an attacker opens connections of Engine.IO by long-polling, each of which joins the chat.
+    FloodSocketIo = "flood-socket-io",
+    /// Nobody: an attacker parks requests at `/longpolling`.
+    FloodParked = "flood-parked",
+    /// Nobody: an attacker asks for other partners, within the limit of a session and beyond it.
+    FloodNext = "flood-next",
+    /// Nobody: an attacker says as much as a session may, and more.
+    FloodSay = "flood-say",
+    /// Nobody: an attacker acknowledges as often as a session may, and more often.
+    FloodAck = "flood-ack",
+    /// Nobody: an attacker opens connections and leaves them at once.
+    FloodConnections = "flood-connections",
+    /// Nobody: an attacker keeps connections with half of a request each.
+    FloodHalfRequests = "flood-half-requests",
 }
 
 impl FaultKind {
@@ -71,6 +95,8 @@ pub enum Struck {
     Person,
     /// Everybody.
     All,
+    /// Nobody: an attacker does it from an address of its own, and the server has to bear it.
+    Nobody,
 }
 
 impl FaultKind {
@@ -99,6 +125,36 @@ impl FaultKind {
             | Self::Freeze
             | Self::ClockForward
             | Self::ClockBackward => Struck::All,
+            Self::FloodSessions
+            | Self::FloodStreams
+            | Self::FloodWebSockets
+            | Self::FloodEngineIo
+            | Self::FloodSocketIo
+            | Self::FloodParked
+            | Self::FloodNext
+            | Self::FloodSay
+            | Self::FloodAck
+            | Self::FloodConnections
+            | Self::FloodHalfRequests => Struck::Nobody,
         }
+    }
+
+    /// What an attacker floods, if it is that.
+    #[must_use]
+    pub const fn flood(self) -> Option<Flood> {
+        Some(match self {
+            Self::FloodSessions => Flood::Sessions,
+            Self::FloodStreams => Flood::Streams,
+            Self::FloodWebSockets => Flood::WebSockets,
+            Self::FloodEngineIo => Flood::EngineIo,
+            Self::FloodSocketIo => Flood::SocketIo,
+            Self::FloodParked => Flood::Parked,
+            Self::FloodNext => Flood::Next,
+            Self::FloodSay => Flood::Say,
+            Self::FloodAck => Flood::Ack,
+            Self::FloodConnections => Flood::Connections,
+            Self::FloodHalfRequests => Flood::HalfRequests,
+            _ => return None,
+        })
     }
 }

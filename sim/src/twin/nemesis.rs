@@ -5,13 +5,15 @@
 
 use std::io;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::loopback::Loopback;
 use super::process::Servers;
+use crate::flood::ATTACKER;
 use crate::history::{Kind, Op, Recorder};
 use crate::nemesis::{QUIET_MIN, rage};
 use crate::net::{Cut, Trap};
@@ -34,7 +36,18 @@ pub(super) const fn is_possible(kind: FaultKind) -> bool {
         | FaultKind::Crash
         | FaultKind::Drain
         | FaultKind::RollingDrain
-        | FaultKind::Freeze => true,
+        | FaultKind::Freeze
+        | FaultKind::FloodSessions
+        | FaultKind::FloodStreams
+        | FaultKind::FloodWebSockets
+        | FaultKind::FloodEngineIo
+        | FaultKind::FloodSocketIo
+        | FaultKind::FloodParked
+        | FaultKind::FloodNext
+        | FaultKind::FloodSay
+        | FaultKind::FloodAck
+        | FaultKind::FloodConnections
+        | FaultKind::FloodHalfRequests => true,
         // Only the kernel can delay, lose or forget what its TCP carries, or set the clock.
         FaultKind::Hold
         | FaultKind::LatencyStep
@@ -102,11 +115,21 @@ impl Nemesis {
             FaultKind::AbortRequest => self.trap(&person, Trap::Asking, lasts).await,
             FaultKind::AbortAnswer => self.trap(&person, Trap::Answered, lasts).await,
             FaultKind::IdleProxy => self.end_idle(&person, lasts).await,
+            kind if kind.flood().is_some() => self.flood(index).await,
             FaultKind::Storm => rage(&loopback.connector("storm", 0), lasts),
             _ => self.servers.strike(fault.kind, lasts).await?,
         };
         self.record(Kind::Ok, index, effect);
         Ok(())
+    }
+
+    /// Floods the server, from an address of its own.
+    async fn flood(&self, fault: usize) -> usize {
+        let Some(attack) = self.plan.attack(fault) else { return 0 };
+        let touched = Arc::new(AtomicUsize::new(0));
+        let connector = self.loopback.connector(ATTACKER, self.plan.settings.client_hosts);
+        attack.carry_out(connector, Arc::clone(&touched)).await;
+        touched.load(Ordering::Relaxed)
     }
 
     async fn trap(&self, person: &str, trap: Trap, lasts: Duration) -> usize {

@@ -123,7 +123,7 @@ fn a_server_that_is_said_to_close_and_never_drained_is_found() {
         reasons: ann was told that the server closes, and it never did
     "#]],
     );
-    plan.faults.push(Fault { at_ms: 1, kind: FaultKind::Drain, target: 0, for_ms: 1 });
+    plan.faults.push(Fault { at_ms: 1, kind: FaultKind::Drain, target: 0, for_ms: 1, count: None });
     verdict_under(&plan, &couple(refused), expect![[""]]);
 }
 
