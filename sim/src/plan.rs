@@ -22,7 +22,7 @@ pub use fault::{FaultKind, Struck};
 /// The version of a plan's file; a reader refuses what it does not know.
 pub const VERSION: u32 = 1;
 /// Requests, connections or commands of a flood, where the plan does not say how many.
-const FLOOD_COUNT: u64 = 200;
+const FLOOD_COUNT: NonZeroU64 = NonZeroU64::new(200).expect("it is not zero");
 
 /// A run, explicit to the last step.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -180,8 +180,8 @@ pub struct Fault {
 
 impl Fault {
     /// Requests, connections or commands at most, if it is a flood.
-    pub(crate) fn flood_count(&self) -> u64 {
-        self.count.map_or(FLOOD_COUNT, NonZeroU64::get)
+    pub(crate) fn flood_count(&self) -> Option<NonZeroU64> {
+        self.kind.flood().map(|_| self.count.unwrap_or(FLOOD_COUNT))
     }
 }
 
@@ -304,7 +304,7 @@ impl Plan {
         Some(Attack {
             flood,
             number: place,
-            count: fault.flood_count() as usize,
+            count: fault.flood_count()?.get() as usize,
             lasts: Duration::from_millis(fault.for_ms.min(left_ms)),
             rate: Rate::of(flood, &self.server),
         })

@@ -15,13 +15,11 @@ use turmoil::Sim;
 
 use crate::checker::{self, Violation};
 use crate::determinism::{self, TraceReport, clock};
+use crate::flood::ATTACKER;
 use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::host::Process;
 use crate::medium::Medium;
-use crate::flood::ATTACKER;
-use crate::nemesis::{
-    Attacker, Attacks, Nemesis, Servers, Storm, Winds, client_host, host_names,
-};
+use crate::nemesis::{Attacker, Attacks, Nemesis, Servers, Storm, Winds, client_host, host_names};
 use crate::net::{Limits, Network};
 use crate::operator::{Operator, SCRAPE_MS};
 use crate::plan::{FaultKind, Plan, Settings};

@@ -1,14 +1,15 @@
 //! An attacker, who floods each way in and each command, pipelined and from one address. Others, at
 //! addresses of their own, get in, are not closed, and hear what they say within a bound.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Options, TransportKind};
 use server::config::Config;
 use server::protocol::{ClientEvent, Say, ServerEvent, Speaker};
+use sim::flood::{Attack, Flood, Rate};
 use sim::plan::quick_server;
 use sim::testbed::{Client, Testbed};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 
 const SERVER: &str = "server";
@@ -22,11 +23,8 @@ const OPENING_MAX: Duration = Duration::from_secs(1);
 const ECHO_MAX: Duration = Duration::from_secs(1);
 /// How long others stay.
 const STAY: Duration = Duration::from_secs(4);
-/// Connections of the attacker, and requests on each.
-const CONNECTIONS: usize = 4;
-const REQUESTS: usize = 100;
-/// Commands of the attacker in one write: with two events each, more than a mailbox holds.
-const COMMANDS: usize = 300;
+/// What the attacker asks for: of commands, on each of a few connections more than a mailbox holds.
+const COUNT: usize = 1_600;
 
 /// A server that is full soon, with limits for an address of the same proportion as usual.
 fn small() -> Config {
@@ -52,70 +50,9 @@ fn unguarded() -> Config {
     }
 }
 
-/// What is flooded.
-#[derive(Debug, Clone, Copy)]
-enum Flood {
-    /// These requests, on several connections at once.
-    Requests(&'static str),
-    /// This command, on one WebSocket; `_` is its number.
-    Commands(&'static str),
-}
-
-const FLOODS: [(&str, Flood); 7] = [
-    (
-        "sessions",
-        Flood::Requests("POST /api/session HTTP/1.1\r\nhost: server\r\ncontent-length: 0\r\n\r\n"),
-    ),
-    (
-        "Engine.IO connections",
-        Flood::Requests("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nhost: server\r\n\r\n"),
-    ),
-    ("streams", Flood::Requests("GET /api/stream HTTP/1.1\r\nhost: server\r\n\r\n")),
-    ("parked requests", Flood::Requests("GET /longpolling HTTP/1.1\r\nhost: server\r\n\r\n")),
-    ("next", Flood::Commands(r#"{"type":"next"}"#)),
-    ("say", Flood::Commands(r#"{"type":"say","id":"f_","text":"flood"}"#)),
-    ("ack", Flood::Commands(r#"{"type":"ack","seq":1}"#)),
-];
-
-const HANDSHAKE: &str = "GET /api/ws HTTP/1.1\r\nhost: server\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-                         sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-
-/// A masked frame of text, with a mask that changes nothing.
-fn frame(text: &str) -> Vec<u8> {
-    let length = u8::try_from(text.len()).expect("commands are short");
-    [&[0x81, 0x80 | length, 0, 0, 0, 0], text.as_bytes()].concat()
-}
-
-async fn attack(attacker: Client<String>, flood: Flood) -> turmoil::Result {
+async fn attack(attacker: Client<String>, attack: Attack) -> turmoil::Result {
     sleep(ATTACK).await;
-    let (connections, greeting, bytes) = match flood {
-        Flood::Requests(request) => (CONNECTIONS, "", request.repeat(REQUESTS).into_bytes()),
-        Flood::Commands(command) => {
-            let frames =
-                (0..COMMANDS).flat_map(|number| frame(&command.replace('_', &number.to_string())));
-            (1, HANDSHAKE, frames.collect())
-        }
-    };
-    let mut writers = tokio::task::JoinSet::new();
-    for _ in 0..connections {
-        let (attacker, bytes) = (attacker.clone(), bytes.clone());
-        writers.spawn_local(async move {
-            let Ok(stream) = attacker.connect(SERVER).await else { return };
-            let (mut reader, mut writer) = tokio::io::split(stream);
-            let reading = async { while matches!(reader.read(&mut [0; 4096]).await, Ok(1..)) {} };
-            let writing = async {
-                if !greeting.is_empty() {
-                    writer.write_all(greeting.as_bytes()).await?;
-                    // Until somebody is there to be met.
-                    sleep(2 * ARRIVAL).await;
-                }
-                writer.write_all(&bytes).await
-            };
-            // Whatever comes of it: the server may end the connection.
-            let _both = tokio::join!(reading, writing);
-        });
-    }
-    let _over = timeout(STAY + ARRIVAL, writers.join_all()).await;
+    attack.carry_out(attacker.connector(SERVER), Arc::default()).await;
     Ok(())
 }
 
@@ -179,9 +116,11 @@ async fn talk(other: Client<String>, kind: TransportKind) -> turmoil::Result {
 
 /// What `ann` and `bob` complain of during that flood, or that they never heard themselves.
 fn complaints(config: fn() -> Config, flood: Flood, kind: TransportKind, seed: u64) -> Vec<String> {
+    let rate = Rate::of(flood, &config());
+    let flooding = Attack { flood, number: 0, count: COUNT, lasts: STAY, rate };
     let run = Testbed::new(seed)
         .server(SERVER, move |listener| server::serve(listener, config(), std::future::pending()))
-        .client("mallory", move |mallory| attack(mallory, flood))
+        .client("mallory", move |mallory| attack(mallory, flooding))
         .client("ann", move |ann| talk(ann, kind))
         .client("bob", move |bob| talk(bob, kind))
         .run();
@@ -196,18 +135,18 @@ fn complaints(config: fn() -> Config, flood: Flood, kind: TransportKind, seed: u
 }
 
 /// What is found during each flood, for each transport of the others.
-fn found(config: fn() -> Config) -> Vec<(&'static str, String)> {
+fn found(config: fn() -> Config) -> Vec<(Flood, String)> {
     let mut found = Vec::new();
-    for (name, flood) in FLOODS {
+    for flood in Flood::ALL {
         for (seed, kind) in TransportKind::ALL.into_iter().enumerate() {
             let complaints = complaints(config, flood, kind, seed as u64);
-            found.extend(complaints.iter().map(|it| (name, format!("{name}, {kind}: {it}"))));
+            found.extend(complaints.iter().map(|it| (flood, format!("{flood}, {kind}: {it}"))));
         }
     }
     found
 }
 
-fn lines(found: &[(&str, String)]) -> String {
+fn lines(found: &[(Flood, String)]) -> String {
     found.iter().map(|(_, line)| format!("{line}\n")).collect()
 }
 
@@ -220,5 +159,5 @@ fn floods_from_one_address_leave_the_others_alone() {
 #[test]
 fn a_flood_of_sessions_is_found_where_an_address_has_no_limits() {
     let found = found(unguarded);
-    assert!(found.iter().any(|(name, _)| *name == "sessions"), "{}", lines(&found));
+    assert!(found.iter().any(|(flood, _)| *flood == Flood::Sessions), "{}", lines(&found));
 }

@@ -10,7 +10,9 @@ use server::protocol::{MessageId, PairId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::view::View;
+use crate::flood::MESSAGE_PREFIX;
 use crate::history::{Event, Kind, Op};
+use crate::plan::FaultKind;
 
 const NAME: &str = "delivery";
 
@@ -73,11 +75,16 @@ fn origin(view: &View<'_>) -> Vec<Violation> {
             _ => None,
         })
         .collect();
+    let is_flooded = view
+        .history
+        .iter()
+        .any(|event| matches!(event.op, Op::Fault { kind: FaultKind::FloodSay, .. }));
     let mut violations = Vec::new();
     let mut heard: BTreeMap<&MessageId, &Event> = BTreeMap::new();
     for event in view.history {
         let Some(ServerEvent::Message { from, id, .. }) = event.told() else { continue };
-        if !said.contains(id) {
+        // What an attacker says is not in the history, and can be told by its id.
+        if !said.contains(id) && !(is_flooded && id.as_str().starts_with(MESSAGE_PREFIX)) {
             let what = format!("{id} was never said");
             violations.push(Violation::new(NAME, what, &[event.index]));
         }

@@ -15,6 +15,7 @@
 //! | [`echo`] | whoever says something that is accepted reads it in the own mailbox |
 //! | [`openings`] | no address has more sessions than it may, and whoever is refused one has had as many |
 //! | [`slow`] | a session that reads is not closed as slow |
+//! | [`admission`] | whoever floods the server from another address keeps nobody out, throws nobody out, and delays nobody |
 //! | [`resume`] | whoever keeps a cursor can go on from it |
 //! | [`reasons`] | whoever is refused is told why, and it is true |
 //! | [`allowance`] | nobody says or skips more than is allowed, and who does less is heard |
@@ -24,6 +25,7 @@
 //! | [`figures`] | the figures of a server at rest are those of the people |
 //! | [`leaks`] | after everybody has left, the server holds nothing |
 
+pub mod admission;
 pub mod allowance;
 pub mod bounds;
 pub mod census;
@@ -126,8 +128,9 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     violations.extend(allowance::check(plan, &view));
     violations.extend(openings::check(plan, &view));
     violations.extend(slow::check(plan, &view));
+    violations.extend(admission::check(plan, &view));
     violations.extend(resume::check(plan, history));
-    violations.extend(census::check(history));
+    violations.extend(census::check(plan, history));
     violations.extend(timeouts::check(plan, history));
     violations.extend(promptness::check(plan, &view));
     violations.extend(drain::check(plan, history));

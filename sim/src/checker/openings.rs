@@ -39,7 +39,8 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
 
 /// Figures of a server that holds more sessions than all addresses together may have.
 fn held(plan: &Plan, history: &[Event], each_max: usize) -> Vec<Violation> {
-    let most = (each_max * plan.settings.client_hosts.max(1)) as u64;
+    let attackers = usize::from(plan.floods().next().is_some());
+    let most = (each_max * (plan.settings.client_hosts.max(1) + attackers)) as u64;
     let violation = |event: &Event| {
         let Op::Gauges { gauges } = &event.op else { return None };
         let gauge = |name: &str| gauges.get(name).copied().unwrap_or_default();

@@ -11,8 +11,9 @@ use server::config::Config;
 
 use super::Violation;
 use super::view::View;
+use crate::flood::Flood;
 use crate::history::{Event, Kind, Op, Phase};
-use crate::plan::{Action, Person, Plan, Settings};
+use crate::plan::{Action, Fault, Person, Plan, Settings};
 
 const NAME: &str = "promptness";
 /// What an event may take beyond its way: a tick here and there, a burst in front of it.
@@ -89,7 +90,12 @@ impl<'a> Quiet<'a> {
         // More than one answer holds, where people may say more at once than usual: the partner waits.
         let overflows = plan.server.messages_burst_max > Config::default().messages_burst_max;
         let floods = plan.steps.iter().filter(|step| overflows && step.action == Action::Flood);
-        let disturbed_ms = plan.faults.iter().map(|fault| fault.at_ms);
+        let disturbs = |fault: &&Fault| match fault.kind.flood() {
+            None => true,
+            // A partner who floods fills the own mailbox with what has to be read first.
+            Some(flood) => matches!(flood, Flood::Next | Flood::Say),
+        };
+        let disturbed_ms = plan.faults.iter().filter(disturbs).map(|fault| fault.at_ms);
         let first_ms = disturbed_ms.chain(floods.map(|step| step.at_ms)).min();
         Self {
             plan,

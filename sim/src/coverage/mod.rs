@@ -1,9 +1,10 @@
 //! Rare states that a sweep should reach: a promise that was never in danger was not tested.
 //!
 //! `people` are states that people notice, `server` those that only the server knows and says in
-//! its tracing events, `moments` two things in one tick. A state is a question to a finished run;
-//! it never changes one.
+//! its tracing events, `moments` two things in one tick, `floods` what an attacker does. A state is a
+//! question to a finished run; it never changes one.
 
+mod floods;
 mod moments;
 mod people;
 mod run;
@@ -18,7 +19,7 @@ use run::Run;
 type State = (&'static str, fn(&Run<'_>) -> bool);
 
 fn states() -> impl Iterator<Item = &'static State> {
-    people::STATES.iter().chain(server::STATES).chain(moments::STATES)
+    people::STATES.iter().chain(server::STATES).chain(moments::STATES).chain(floods::STATES)
 }
 
 /// The names of all states.

@@ -1,9 +1,10 @@
 //! Plans that cannot be meant are refused before they run: a file may come from anybody.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
 
-use super::{Plan, Settings, Step};
+use super::{Fault, Plan, Settings, Step};
 use crate::flood::ATTACKER;
 use crate::names::{listed, unknown};
 use crate::nemesis::SLOW_LATENCY_MS;
@@ -39,8 +40,8 @@ impl Plan {
             within("at_ms", at_ms, 0..=RUN_MS_MAX).map_err(|why| format!("the plan: {why}"))?;
             within("for_ms", for_ms, 0..=RUN_MS_MAX).map_err(|why| format!("the plan: {why}"))?;
         }
-        let counts = self.floods().map(|(_, _, fault)| fault.flood_count());
-        let count = counts.fold(0, u64::saturating_add);
+        let counts = self.faults.iter().filter_map(Fault::flood_count);
+        let count = counts.map(NonZeroU64::get).fold(0, u64::saturating_add);
         within("the count of all floods together", count, 0..=FLOODS_COUNT_MAX)
             .map_err(|why| format!("the plan: {why}"))?;
         Ok(())

@@ -153,12 +153,14 @@ fn older_transports(plan: &Plan, place: usize) -> Vec<Plan> {
         .collect()
 }
 
-/// Leaves out each field of each entry of a list that a plan need not have.
+/// Leaves out each field of each entry of a list that a plan need not have. Without its count a flood would be
+/// larger than it may have become.
 fn without_optional_fields(mut plan: Plan, list: &str, trials: &mut Trials<'_>) -> Plan {
     let json = serde_json::to_value(&plan).expect("a plan is plain data");
     let Some(entries) = json[list].as_array() else { return plan };
     for (place, entry) in entries.iter().enumerate() {
-        for key in entry.as_object().into_iter().flat_map(serde_json::Map::keys) {
+        let keys = entry.as_object().into_iter().flat_map(serde_json::Map::keys);
+        for key in keys.filter(|key| *key != "count") {
             let shorter = edited(&plan, |plan| {
                 plan[list][place].as_object_mut().and_then(|entry| entry.remove(key));
             });

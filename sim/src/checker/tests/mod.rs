@@ -4,6 +4,7 @@
 //! kind of violation that a checker can report, `logs` those of one mailbox, `endings` those of checkers that ask
 //! the plan, `refusals` those of what may be said, `mutations` spoils the histories of real runs.
 
+mod admissions;
 mod endings;
 mod histories;
 mod logs;

@@ -5,6 +5,7 @@
 //!   ann is refused a session as Too-many-sessions | as Opened-too-fast
 //!   ann opens            ann does not get in      ann leaves | vanishes | hangs | loses power
 //!   ann loses            ann goes away            who loses a connection makes another one
+//!   flood begins         ann asks to come in     ann comes in | is kept out | is turned away
 //!   drain begins         drain ended             server exits
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
@@ -32,6 +33,7 @@ use server::protocol::{
 
 use super::super::check;
 use super::super::resume::OUT_OF_BOUNDS;
+use crate::flood::MESSAGE_PREFIX;
 use crate::history::{Event, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, Phase, WENT_AWAY};
 use crate::plan::{FaultKind, Plan};
 use crate::simulation::EPOCH_MS;
@@ -87,8 +89,20 @@ impl History {
             [who, "cannot", "go", "on"] => self.cannot_go_on(who),
             [who, "leaves"] => self.act(who, Kind::Invoke, Op::Leave),
             [who, "vanishes"] => self.act(who, Kind::Observe, Op::Vanish),
-            ["drain", "begins"] => self.drain(Kind::Invoke, 0),
-            ["drain", "ended"] => self.drain(Kind::Ok, 1),
+            ["flood", "begins"] => self.fault(Kind::Invoke, FaultKind::FloodSessions, 0),
+            [who, "asks", "to", "come", "in"] => self.push(who, None, Kind::Invoke, open()),
+            [who, "comes", "in"] => self.come_in(who),
+            [who, "is", "kept", "out"] => {
+                self.push(who, None, Kind::Info, open());
+                self.detail("no answer within 700ms");
+            }
+            [who, "is", "turned", "away"] => {
+                self.push(who, None, Kind::Invoke, open());
+                self.push(who, None, Kind::Info, open());
+                self.detail("refused: 503 The server is full");
+            }
+            ["drain", "begins"] => self.fault(Kind::Invoke, FaultKind::Drain, 0),
+            ["drain", "ended"] => self.fault(Kind::Ok, FaultKind::Drain, 1),
             ["server", "exits"] => self.push("nemesis", None, Kind::Observe, Op::Exited),
             [who, "loses", "power"] => {
                 self.act(who, Kind::Observe, Op::Vanish);
@@ -165,6 +179,10 @@ impl History {
 
     fn open(&mut self, who: &str) {
         self.push(who, None, Kind::Invoke, open());
+        self.come_in(who);
+    }
+
+    fn come_in(&mut self, who: &str) {
         let session = SessionId(self.sessions.len() as u64 + 1);
         self.sessions.insert(who.to_owned(), session);
         self.act(who, Kind::Ok, open());
@@ -206,9 +224,8 @@ impl History {
     }
 
     /// The first fault of the plan.
-    fn drain(&mut self, kind: Kind, effect: usize) {
-        let op = Op::Fault { fault: 0, kind: FaultKind::Drain, effect };
-        self.push("nemesis", None, kind, op);
+    fn fault(&mut self, stage: Kind, kind: FaultKind, effect: usize) {
+        self.push("nemesis", None, stage, Op::Fault { fault: 0, kind, effect });
     }
 
     fn phase(&mut self, phase: Phase) {
@@ -254,6 +271,7 @@ fn body(words: &[&str]) -> ServerEvent {
         ["left"] => ServerEvent::PartnerLeft { reason: LeftReason::Left },
         ["skipped"] => ServerEvent::PartnerLeft { reason: LeftReason::Skipped },
         ["lagged", missed] => ServerEvent::Lagged { missed: number(missed) },
+        ["flood", number] => message(Speaker::Partner, &format!("{MESSAGE_PREFIX}0_1_{number}")),
         ["notice"] => ServerEvent::Notice { online: 1 },
         ["notice", "of", online] => ServerEvent::Notice { online: number(online) },
         ["closing", "draining"] => {
