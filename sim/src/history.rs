@@ -179,6 +179,12 @@ impl Event {
         self.detail.as_deref() == Some(WENT_AWAY)
     }
 
+    /// Whether somebody broke off the own connection, or went away.
+    #[must_use]
+    pub fn is_own_doing(&self) -> bool {
+        self.is_away() || self.detail.as_deref() == Some(ABORTED)
+    }
+
     /// Whether something was sent over a connection beside the person's own.
     #[must_use]
     pub fn is_over_another_connection(&self) -> bool {
@@ -197,6 +203,9 @@ pub(crate) const OTHER_CONNECTION: &str = "over another connection";
 
 /// Noted beside a refusal where no cursor was named that anybody could be behind.
 pub(crate) const NAMED_NO_CURSOR: &str = "had named no cursor";
+
+/// What is noted of somebody who breaks off a request or a connection.
+pub(crate) const ABORTED: &str = "aborted";
 
 /// What is noted of somebody who lets go of every connection and keeps the session.
 pub(crate) const WENT_AWAY: &str = "went away";

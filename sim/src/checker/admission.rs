@@ -14,7 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use client::TransportKind;
-use server::config::Config;
 use server::protocol::{CloseReason, LeftReason, MessageId, ServerEvent, Speaker};
 
 use super::Violation;
@@ -23,7 +22,7 @@ use super::promptness::limit_us;
 use super::view::View;
 use crate::flood::{CONNECTIONS, Flood, MESSAGE_PREFIX};
 use crate::history::{Event, Kind, Op};
-use crate::plan::Plan;
+use crate::plan::{Plan, quick_server};
 
 const NAME: &str = "admission";
 /// A client whose connection breaks asks once more by itself.
@@ -140,23 +139,13 @@ impl<'a> Flooded<'a> {
 
     /// People whose session was closed, or whose connection was, with nothing else in their way.
     fn thrown_out(&self) -> Vec<Violation> {
-        // Whoever polls now and then may find a small mailbox filled by the partner.
-        let has_room = self.plan.server.mailbox_events_max >= Config::default().mailbox_events_max;
         let grain_us = self.plan.settings.tick_ms * 1_000;
+        let end = self.view.settled.map_or(self.view.history.len(), |settled| settled.index);
         let mut connections = Connections::default();
         let mut violations = Vec::new();
-        for event in self.view.history {
+        for event in &self.view.history[..end] {
             let who = event.process.as_str();
-            let closed = match (&event.op, event.told()) {
-                (Op::Lost, _) if !event.is_away() => Some("lost the connection"),
-                (_, Some(ServerEvent::Closing { reason, .. })) => match reason {
-                    CloseReason::Slow if has_room => Some("was closed as slow"),
-                    CloseReason::Lost => Some("was given up"),
-                    _ => None,
-                },
-                _ => None,
-            };
-            if let Some(closed) = closed
+            if let Some(closed) = self.closed(event)
                 && event.index > self.began.index
                 && let Some(since_us) = connections.of(who)
                 && is_undisturbed(self.plan, who, since_us, event.at_us + grain_us)
@@ -166,6 +155,29 @@ impl<'a> Flooded<'a> {
             connections.take(event);
         }
         violations
+    }
+
+    /// What was closed, if the server has no limit that a good client may overstep by itself.
+    fn closed(&self, event: &Event) -> Option<&'static str> {
+        let (server, usual) = (&self.plan.server, quick_server());
+        let has_room = server.mailbox_events_max >= usual.mailbox_events_max
+            && server.mailbox_bytes_max >= usual.mailbox_bytes_max
+            && server.messages_burst_max <= usual.messages_burst_max;
+        let is_patient = server.session_lease_ms >= usual.session_lease_ms
+            && server.resume_window_ms >= usual.resume_window_ms
+            && server.poll_grace_ms >= usual.poll_grace_ms;
+        match (&event.op, event.told()) {
+            (_, Some(ServerEvent::Closing { reason: CloseReason::Slow, .. })) if has_room => {
+                Some("was closed as slow")
+            }
+            (_, Some(ServerEvent::Closing { reason: CloseReason::Lost, .. })) if is_patient => {
+                Some("was given up")
+            }
+            (Op::Lost, _) if has_room && is_patient && !event.is_own_doing() => {
+                Some("lost the connection")
+            }
+            _ => None,
+        }
     }
 
     /// Messages that were accepted, or heard, later than without a flood.

@@ -7,7 +7,7 @@ use client::{ClientError, Receiver, TransportKind};
 use server::protocol::{Problem, ServerEvent, SessionId};
 
 use super::{BACKOFF, Shared};
-use crate::history::{Kind, Op};
+use crate::history::{ABORTED, Kind, Op};
 use crate::medium::MediumConnector;
 use crate::watch;
 
@@ -81,14 +81,14 @@ async fn read(shared: &Shared, mut receiver: Receiver<MediumConnector>) -> End {
             () = shared.abort.notified() => match shared.person.transport {
                 TransportKind::ShortPoll => continue,
                 TransportKind::LongPoll => {
-                    shared.record_with(Kind::Info, poll, "aborted");
+                    shared.record_with(Kind::Info, poll, ABORTED);
                     continue;
                 }
                 TransportKind::Sse
                 | TransportKind::Websocket
                 | TransportKind::SocketioWebsocket
                 | TransportKind::SocketioPolling => {
-                    shared.record_with(Kind::Observe, Op::Lost, "aborted");
+                    shared.record_with(Kind::Observe, Op::Lost, ABORTED);
                     shared.sender.lock().await.take();
                     return End::Lost;
                 }
