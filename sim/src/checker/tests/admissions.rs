@@ -110,7 +110,7 @@ fn attacker_causes_no_more_than_its_sessions_may() {
     let skips = |count: usize| {
         let skip = "ann < waiting\nann < paired {}\nann < skipped\n";
         let skips: String = (1..=count).map(|pair| skip.replace("{}", &pair.to_string())).collect();
-        format!("flood begins\nann opens\n{skips}")
+        format!("flood begins\nann opens\n{skips}ann < waiting")
     };
     let plan = flooded_by(FaultKind::FloodNext, 4);
     verdict_under(&plan, &skips(8), expect![[""]]);
@@ -123,7 +123,9 @@ fn attacker_causes_no_more_than_its_sessions_may() {
     );
     let messages = |count: usize| {
         let told: String = (1..=count).map(|number| format!("ann < flood {number}\n")).collect();
-        format!("flood begins\nann opens\nann < waiting\nann < paired 1\n{told}")
+        format!(
+            "flood begins\nann opens\nann < waiting\nann < paired 1\n{told}ann < left\nann < waiting"
+        )
     };
     let plan = flooded_by(FaultKind::FloodSay, 4);
     verdict_under(
