@@ -19,6 +19,7 @@ use super::Violation;
 use super::connections::is_calm;
 use super::openings::ends_servers;
 use super::view::View;
+use crate::flood::Flood;
 use crate::history::{Event, Kind, Op};
 use crate::operator::{DEPTHS, MESSAGES, OPERATOR, SCRAPE_MS};
 use crate::plan::{Action, FaultKind, Plan};
@@ -172,7 +173,11 @@ fn said(
             _ => {}
         }
     }
-    let most = if said.len() > plan.server.message_ids_max { u64::MAX } else { said.len() as u64 };
+    // What an attacker says, over WebSockets, is not in the history.
+    let is_flooded = kinds.contains(&TransportKind::Websocket)
+        && plan.floods().any(|(flood, _, _)| flood == Flood::Say);
+    let is_unbounded = is_flooded || said.len() > plan.server.message_ids_max;
+    let most = if is_unbounded { u64::MAX } else { said.len() as u64 };
     heard.len() as u64..=most
 }
 
