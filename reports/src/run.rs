@@ -242,7 +242,8 @@ pub struct Readers {
     pub users: u64,
     /// Latency of the messages that they read, from the intended time of sending, in microseconds.
     pub latency_us: HistogramDump,
-    /// The messages that they should have read and did not, as [`Series::missing_us`].
+    /// The messages that they should have read and did not, as [`Series::missing_us`]; their percentiles
+    /// count them. Where it is not known whose a message was, it is missing in the series alone.
     #[serde(default, skip_serializing_if = "HistogramDump::is_empty")]
     pub missing_us: HistogramDump,
 }
