@@ -84,7 +84,8 @@ fn origin(view: &View<'_>) -> Vec<Violation> {
     for event in view.history {
         let Some(ServerEvent::Message { from, id, .. }) = event.told() else { continue };
         // What an attacker says is not in the history, and can be told by its id.
-        if !said.contains(id) && !(is_flooded && id.as_str().starts_with(MESSAGE_PREFIX)) {
+        let is_of_attacker = is_flooded && id.as_str().starts_with(MESSAGE_PREFIX);
+        if !said.contains(id) && !is_of_attacker {
             let what = format!("{id} was never said");
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
