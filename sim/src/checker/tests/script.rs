@@ -89,7 +89,7 @@ impl History {
             [who, "cannot", "go", "on"] => self.cannot_go_on(who),
             [who, "leaves"] => self.act(who, Kind::Invoke, Op::Leave),
             [who, "vanishes"] => self.act(who, Kind::Observe, Op::Vanish),
-            ["flood", "begins"] => self.fault(Kind::Invoke, FaultKind::FloodSessions, 0),
+            ["flood", "begins"] => self.fault(Kind::Invoke, FaultKind::FloodSay, 0),
             [who, "asks", "to", "come", "in"] => self.push(who, None, Kind::Invoke, open()),
             [who, "comes", "in"] => self.come_in(who),
             [who, "is", "kept", "out"] => {
