@@ -22,8 +22,8 @@ const SPARED: usize = 12;
 /// What the system may hold of what a user does not read.
 const RECEIVE_BUFFER_BYTES: u32 = 4_096;
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Nothing is limited and nothing comes by itself.
-const LIMITS: [&str; 18] = [
+/// Nothing is limited and nothing comes by itself; a user who does not read is soon closed as slow.
+const LIMITS: [&str; 20] = [
     "--messages-per-s-max",
     "1000000",
     "--messages-burst-max",
@@ -42,6 +42,8 @@ const LIMITS: [&str; 18] = [
     "3600000",
     "--first-lease-ms",
     "3600000",
+    "--unread-ms-max",
+    "500",
 ];
 
 /// Bytes that one session holds, from server/src/core/mailbox.rs.
