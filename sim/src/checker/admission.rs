@@ -148,6 +148,7 @@ impl<'a> Flooded<'a> {
             if let Some(closed) = self.closed(event)
                 && event.index > self.began.index
                 && let Some(since_us) = connections.of(who)
+                && let since_us = since_us.min(event.at_us.saturating_sub(self.cause_us(event)))
                 && is_undisturbed(self.plan, who, since_us, event.at_us + grain_us)
             {
                 violations.push(self.violation(format!("{who} {closed}"), event));
@@ -155,6 +156,17 @@ impl<'a> Flooded<'a> {
             connections.take(event);
         }
         violations
+    }
+
+    /// How long before its end the cause of it may lie: a session is given up long after it was last heard.
+    fn cause_us(&self, event: &Event) -> u64 {
+        let lost = ServerEvent::Closing { reason: CloseReason::Lost, retry_after_ms: None };
+        if event.told() != Some(&lost) {
+            return 0;
+        }
+        let server = &self.plan.server;
+        let missed_ms = server.heartbeat_interval_ms + server.heartbeat_timeout_ms;
+        (missed_ms.max(server.session_lease_ms) + server.resume_window_ms) * 1_000
     }
 
     /// What was closed, if the server has no limit that a good client may overstep by itself.

@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 
 use super::script::verdict_under;
-use crate::plan::{Fault, FaultKind, Plan};
+use crate::plan::{Action, Fault, FaultKind, Plan, Step};
 
 /// A flood of that kind at the start, of a server that has room for so many sessions, of which an address may
 /// have two.
@@ -76,6 +76,23 @@ fn person_who_reads_is_neither_closed_nor_cut_off() {
         expect![[""]],
     );
     check("flood begins\nann opens\nann < waiting\npass 900\nann goes away", expect![[""]]);
+}
+
+#[test]
+fn person_who_was_silent_long_before_the_end_is_given_up_rightly() {
+    let script =
+        "flood begins\nann opens\nann < waiting\npass 900\nann < notice\nann < closing lost";
+    let mut plan = flooded_by(FaultKind::FloodSessions, 4);
+    verdict_under(
+        &plan,
+        script,
+        expect![[r#"
+            admission: ann was given up
+        "#]],
+    );
+    let who = String::from("ann");
+    plan.steps.push(Step { at_ms: 2, who, action: Action::ReadSlowly });
+    verdict_under(&plan, script, expect![[""]]);
 }
 
 /// Ann says something, which is put into the mailbox so much later, and read so much after that.

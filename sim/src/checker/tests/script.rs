@@ -280,6 +280,9 @@ fn body(words: &[&str]) -> ServerEvent {
         ["closing", "slow"] => {
             ServerEvent::Closing { reason: CloseReason::Slow, retry_after_ms: None }
         }
+        ["closing", "lost"] => {
+            ServerEvent::Closing { reason: CloseReason::Lost, retry_after_ms: None }
+        }
         ["closing"] => ServerEvent::Closing { reason: CloseReason::Left, retry_after_ms: None },
         _ => panic!("nobody is told {words:?}"),
     }
