@@ -17,7 +17,7 @@ use client::TransportKind;
 use server::protocol::{CloseReason, LeftReason, MessageId, ServerEvent, Speaker};
 
 use super::Violation;
-use super::connections::{Connections, is_undisturbed};
+use super::connections::{Connections, is_calm, is_undisturbed, lets_be};
 use super::promptness::limit_us;
 use super::view::View;
 use crate::flood::{CONNECTIONS, Flood, MESSAGE_PREFIX};
@@ -149,7 +149,9 @@ impl<'a> Flooded<'a> {
                 && event.index > self.began.index
                 && let Some(since_us) = connections.of(who)
                 && let since_us = since_us.min(event.at_us.saturating_sub(self.cause_us(event)))
-                && is_undisturbed(self.plan, who, since_us, event.at_us + grain_us)
+                && is_calm(self.plan, who, since_us, event.at_us + grain_us, None)
+                // One thing after another: what was due long ago may be done only now.
+                && lets_be(self.plan, who, 0, event.at_us + grain_us)
             {
                 violations.push(self.violation(format!("{who} {closed}"), event));
             }

@@ -79,6 +79,23 @@ fn person_who_reads_is_neither_closed_nor_cut_off() {
 }
 
 #[test]
+fn person_whose_own_doing_comes_late_is_cut_off_rightly() {
+    let script = "flood begins\nann opens\nann < waiting\npass 900\nann < notice\nann loses";
+    let mut plan = flooded_by(FaultKind::FloodSessions, 4);
+    let who = String::from("ann");
+    plan.steps.push(Step { at_ms: 2, who, action: Action::AbortAnswer });
+    verdict_under(&plan, script, expect![[""]]);
+    plan.steps.clear();
+    verdict_under(
+        &plan,
+        script,
+        expect![[r#"
+            admission: ann lost the connection
+        "#]],
+    );
+}
+
+#[test]
 fn person_who_was_silent_long_before_the_end_is_given_up_rightly() {
     let script =
         "flood begins\nann opens\nann < waiting\npass 900\nann < notice\nann < closing lost";
