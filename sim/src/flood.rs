@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-use self::wire::{Form, Keep, Sids, frame, join};
+pub(crate) use self::wire::Sids;
+use self::wire::{Form, Keep, frame, join};
 
 client::kinds! {
     /// What is flooded.

@@ -79,11 +79,11 @@ pub(super) fn join(sid: &str) -> Vec<u8> {
 
 /// Finds session ids in answers of Engine.IO, which come in pieces.
 #[derive(Debug, Default)]
-pub(super) struct Sids(Vec<u8>);
+pub(crate) struct Sids(Vec<u8>);
 
 impl Sids {
     /// The ids that end in this piece.
-    pub(super) fn take(&mut self, piece: &[u8]) -> Vec<String> {
+    pub(crate) fn take(&mut self, piece: &[u8]) -> Vec<String> {
         self.0.extend_from_slice(piece);
         let mut sids = Vec::new();
         while let Some(place) = self.0.windows(SID.len()).position(|bytes| bytes == SID) {

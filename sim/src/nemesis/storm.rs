@@ -8,6 +8,7 @@ use client::Connect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
+use crate::flood::Sids;
 use crate::net::{Network, SimConnector};
 
 /// Connections in one storm.
@@ -20,9 +21,6 @@ const WORDS: [&str; 4] = [
     "GET /healthz HTTP/1.1\r\nhost: server\r\n\r\n",
     "GET /socket.io/?EIO=3&transport=polling HTTP/1.1\r\nhost: server\r\n\r\n",
 ];
-/// What stands before the name of a connection that polls.
-const BEFORE_NAME: &[u8] = b"\"sid\":\"";
-const NAME_BYTES: usize = 16;
 
 /// Asks for storms.
 pub(crate) struct Storm {
@@ -70,12 +68,15 @@ async fn gust(connector: impl Connect, words: &'static str, lasts: Duration) {
     let connection = async {
         let mut stream = connector.connect().await?;
         stream.write_all(words.as_bytes()).await?;
-        let mut answer = Vec::new();
-        let mut has_polled = false;
+        let (mut answer, mut taken) = (Vec::new(), 0);
+        let (mut sids, mut has_polled) = (Sids::default(), false);
         while stream.read_buf(&mut answer).await? > 0 {
-            if let Some(name) = name(&answer).filter(|_| !has_polled) {
+            let opened = sids.take(&answer[taken..]).into_iter().next();
+            taken = answer.len();
+            // A connection that is opened is polled once.
+            if let Some(sid) = opened.filter(|_| !has_polled) {
                 has_polled = true;
-                let target = format!("/socket.io/?EIO=3&transport=polling&sid={name}");
+                let target = format!("/socket.io/?EIO=3&transport=polling&sid={sid}");
                 let poll = format!("GET {target} HTTP/1.1\r\nhost: server\r\n\r\n");
                 stream.write_all(poll.as_bytes()).await?;
             }
@@ -84,11 +85,4 @@ async fn gust(connector: impl Connect, words: &'static str, lasts: Duration) {
     };
     // Whatever comes of it: a refusal, an answer, the server's death.
     let _nobody_cares = tokio::time::timeout(lasts, connection).await;
-}
-
-/// The name of the connection that this answer opens; it is polled once.
-fn name(answer: &[u8]) -> Option<&str> {
-    let mut windows = answer.windows(BEFORE_NAME.len());
-    let begin = windows.position(|bytes| bytes == BEFORE_NAME)? + BEFORE_NAME.len();
-    std::str::from_utf8(answer.get(begin..begin + NAME_BYTES)?).ok()
 }
