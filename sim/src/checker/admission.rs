@@ -63,10 +63,15 @@ struct Flooded<'a> {
 }
 
 impl<'a> Flooded<'a> {
-    /// What happened since the flood began, until people leave in the end.
-    fn since(&self) -> &'a [Event] {
+    /// What happened until people leave in the end.
+    fn until_settled(&self) -> &'a [Event] {
         let end = self.view.settled.map_or(self.view.history.len(), |settled| settled.index);
-        self.view.history.get(self.began.index..end).unwrap_or_default()
+        &self.view.history[..end]
+    }
+
+    /// The same since the flood began.
+    fn since(&self) -> &'a [Event] {
+        self.until_settled().get(self.began.index..).unwrap_or_default()
     }
 
     fn violation(&self, what: String, event: &Event) -> Violation {
@@ -140,10 +145,9 @@ impl<'a> Flooded<'a> {
     /// People whose session was closed, or whose connection was, with nothing else in their way.
     fn thrown_out(&self) -> Vec<Violation> {
         let grain_us = self.plan.settings.tick_ms * 1_000;
-        let end = self.view.settled.map_or(self.view.history.len(), |settled| settled.index);
         let mut connections = Connections::default();
         let mut violations = Vec::new();
-        for event in &self.view.history[..end] {
+        for event in self.until_settled() {
             let who = event.process.as_str();
             if let Some(closed) = self.closed(event)
                 && event.index > self.began.index
