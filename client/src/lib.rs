@@ -63,7 +63,8 @@ pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(30);
 /// The largest answer or frame that a client reads, in bytes.
 pub const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// How many events are received before they are acknowledged, unless [`Options::acknowledge_every`] says otherwise.
+/// How many events are received before they are acknowledged, unless
+/// [`Options::acknowledge_every`] says otherwise.
 pub const ACKNOWLEDGE_EVERY: u64 = 64;
 
 kinds! {

@@ -77,16 +77,19 @@ impl Config {
             let why = format!("{message} does not fit into --body-bytes-max {body}");
             Nonsense::new("message_bytes_max", why)
         });
-        let header = (self.header_bytes_max < HEADER_BYTES_MIN)
-            .then(|| Nonsense::new("header_bytes_max", format!("at least {HEADER_BYTES_MIN}")));
-        let mailbox = (self.mailbox_events_max < MAILBOX_EVENTS_MIN)
-            .then(|| Nonsense::new("mailbox_events_max", format!("at least {MAILBOX_EVENTS_MIN}")));
+        let small = [
+            ("header_bytes_max", self.header_bytes_max, HEADER_BYTES_MIN),
+            ("mailbox_events_max", self.mailbox_events_max, MAILBOX_EVENTS_MIN),
+        ];
+        let small = small.into_iter().filter(|(_, size, size_min)| size < size_min);
+        let small =
+            small.map(|(name, _, size_min)| Nonsense::new(name, format!("at least {size_min}")));
         let places_max = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
         let places = [("connections_max", self.connections_max), ("parked_max", self.parked_max)];
         let places = places.into_iter().filter(move |(_, places)| *places > places_max);
         let places =
             places.map(move |(name, _)| Nonsense::new(name, format!("at most {places_max}")));
-        too_long.into_iter().chain(header).chain(mailbox).chain(places)
+        too_long.into_iter().chain(small).chain(places)
     }
 
     fn lists(&self) -> Option<Nonsense> {
