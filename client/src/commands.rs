@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
+use protocol::{Ack, ClientEvent, Opened, Seq};
 use serde::Deserialize;
-use server::protocol::{Ack, ClientEvent, Opened, Seq};
 
 use crate::http::{Ask, HttpConnection};
 use crate::{ClientError, Connect, Options, Resume, Sent};

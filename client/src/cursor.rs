@@ -3,7 +3,7 @@
 //! The wire delivers at least once; the cursor makes that exactly once for the application. It
 //! never looks into an event.
 
-use server::protocol::{Event, Seq};
+use protocol::{Event, Seq};
 
 use crate::Received;
 

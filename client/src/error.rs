@@ -6,7 +6,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use server::protocol::Problem;
+use protocol::Problem;
 use tokio_tungstenite::tungstenite;
 use tungstenite::error::ProtocolError;
 

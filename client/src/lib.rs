@@ -47,13 +47,13 @@ mod websocket;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use protocol::{ClientEvent, Event, Refusal, Seq, SessionId};
 use serde::{Deserialize, Serialize};
-use server::protocol::{ClientEvent, Event, Refusal, Seq, SessionId};
 
 pub use connect::{Connect, TcpConnector};
 pub use error::ClientError;
 /// The wire types of the server that these clients speak to.
-pub use server::protocol;
+pub use protocol;
 
 /// How long an answer may take by default, beyond the wait that a long poll asks for.
 ///

@@ -18,9 +18,9 @@ use std::fmt;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use protocol::{ClientEvent, Event, Opened, Refusal};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, IgnoredAny, SeqAccess, Visitor};
-use server::protocol::{ClientEvent, Event, Opened, Refusal};
 
 use crate::{ClientError, Options};
 
@@ -328,10 +328,10 @@ mod tests {
         let say = serde_json::from_str(say).expect("a command");
         assert_eq!(command(&say), r#"42/chat,["say",{"id":"a","text":"\"hi\"","pair":3}]"#);
         assert_eq!(command(&ClientEvent::Next { pair: None }), r#"42/chat,["next"]"#);
-        let named = ClientEvent::Next { pair: Some(server::protocol::PairId(7)) };
+        let named = ClientEvent::Next { pair: Some(protocol::PairId(7)) };
         assert_eq!(command(&named), r#"42/chat,["next",{"pair":7}]"#);
         assert_eq!(command(&ClientEvent::Leave), r#"42/chat,["leave"]"#);
-        let seq = server::protocol::Seq(7);
+        let seq = protocol::Seq(7);
         assert_eq!(command(&ClientEvent::Ack { seq }), r#"42/chat,["ack",{"seq":7}]"#);
     }
 

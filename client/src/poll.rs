@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use server::protocol::{Batch, Seq, ServerEvent};
+use protocol::{Batch, Seq, ServerEvent};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::commands::{self, Acknowledges, Sender, parse};

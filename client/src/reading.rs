@@ -2,7 +2,7 @@
 //!
 //! It reads and writes nothing: a carrier gives it frames, and sends what is owed when it can.
 
-use server::protocol::{ClientEvent, Opened, Problem, Seq, ServerEvent};
+use protocol::{ClientEvent, Opened, Problem, Seq, ServerEvent};
 
 use crate::cursor::Cursor;
 use crate::packet::{self, Emitted, Frame, Kind, NAMESPACE, Packet};

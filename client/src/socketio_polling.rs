@@ -26,7 +26,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::SinkExt;
 use hyper::Method;
-use server::protocol::{ClientEvent, Opened, Seq};
+use protocol::{ClientEvent, Opened, Seq};
 use tokio::sync::Mutex;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;

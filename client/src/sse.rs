@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Method;
-use server::protocol::{Event, Seq, ServerEvent, ServerFrame};
+use protocol::{Event, Seq, ServerEvent, ServerFrame};
 use tokio::time::Instant;
 
 use crate::commands::{self, Acknowledges, Sender, parse};

@@ -15,7 +15,7 @@
 use std::time::Duration;
 
 use futures_util::SinkExt;
-use server::protocol::{ClientEvent, Opened, Problem, Seq, ServerEvent, ServerFrame};
+use protocol::{ClientEvent, Opened, Problem, Seq, ServerEvent, ServerFrame};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;

@@ -4,10 +4,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use client::{ClientError, Options, Receiver, Sender, Sent, TcpConnector, TransportKind, open};
-use server::config::Config;
-use server::protocol::{
+use protocol::{
     ClientEvent, CloseReason, Event, LeftReason, PairId, Say, Seq, ServerEvent, Speaker,
 };
+use server::config::Config;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -215,7 +215,7 @@ async fn a_token_that_nobody_was_given_is_refused() {
     let served = serve().await;
     for kind in TransportKind::ALL {
         let stranger = client::Resume {
-            session: server::protocol::SessionId(1),
+            session: protocol::SessionId(1),
             token: "1-0".to_owned(),
             after: Seq(0),
         };

@@ -103,7 +103,7 @@ mod tests {
             sent: Some(Sent { pair: u64::MAX, lag_us: 3_600_000_000 }),
         };
         let bytes = longest.write(u64::MAX).len();
-        assert!(bytes <= client::protocol::MESSAGE_ID_CHARS_MAX, "{bytes}");
+        assert!(bytes <= protocol::MESSAGE_ID_CHARS_MAX, "{bytes}");
     }
 
     #[test]

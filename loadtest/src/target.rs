@@ -19,8 +19,8 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::Instant;
 
-use client::protocol::ClientEvent;
 use client::{ClientError, TcpConnector, TransportKind};
+use protocol::ClientEvent;
 
 use crate::cores::Cores;
 use crate::identify;

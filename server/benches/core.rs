@@ -14,9 +14,9 @@ use std::time::{Duration, Instant as Clock};
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use protocol::{ClientEvent, PairId, Say, Seq, SessionId};
 use server::config::Config;
 use server::core::{Core, Detach, Handle, Input, Instant, Output, Portion, ReaderId};
-use server::protocol::{ClientEvent, PairId, Say, Seq, SessionId};
 
 /// Messages between two looks at the clock.
 const BATCH: usize = 1_024;

@@ -16,9 +16,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant as Clock};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use protocol::{Batch, ClientEvent, Say, Seq, ServerEvent, SessionId};
 use server::config::Config;
 use server::hub::{Hub, Reader, Transport};
-use server::protocol::{Batch, ClientEvent, Say, Seq, ServerEvent, SessionId};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
 

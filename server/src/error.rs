@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::deadline::SlowBody;
 use crate::hub::Rejected;
-use crate::protocol::Problem;
+use protocol::Problem;
 
 /// The media type of a problem.
 const PROBLEM_JSON: &str = "application/problem+json";

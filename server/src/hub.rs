@@ -46,8 +46,8 @@ use crate::config::Config;
 use crate::core::{Core, Entry, Handle, Input, Output, Portion, Read, ReaderId};
 pub use crate::core::{Counts, Detach, Rated, Rejected};
 use crate::openings::{Opening, Openings, Refused};
-use crate::protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
 use crate::telemetry::{MESSAGE, Telemetry};
+use protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
 
 /// How often a drain looks whether everybody has read everything.
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);

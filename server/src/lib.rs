@@ -15,7 +15,7 @@
 //! # }
 //! ```
 
-pub mod protocol;
+pub use protocol;
 
 pub mod config;
 

@@ -18,9 +18,9 @@ use utoipa::openapi::{
 };
 use utoipa::{Modify, OpenApi as Description};
 
-use crate::protocol::{ClientEvent, Problem, ServerFrame};
 use crate::router::api;
 use crate::transport::who::COOKIE_NAME;
+use protocol::{ClientEvent, Problem, ServerFrame};
 
 /// What is true of the whole interface. The types of the WebSocket stand here because its route
 /// cannot name them: OpenAPI knows no frames.

@@ -12,19 +12,14 @@ use std::task::Waker;
 use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
+use protocol::Seq;
 
 use crate::core::ReaderId;
-use crate::protocol::Seq;
 use crate::signal::Signal;
 
 /// As the crate that the signal's source belongs to.
 mod core {
     pub(crate) use server::core::ReaderId;
-}
-
-/// As the crate that the signal's source belongs to.
-mod protocol {
-    pub(crate) use server::protocol::Seq;
 }
 
 /// What the signal is made of.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use client::TransportKind;
 use jiff::Timestamp;
+use protocol::{MessageId, PairId, Refusal, Seq, ServerEvent, SessionId};
 use serde::{Deserialize, Serialize};
-use server::protocol::{self, MessageId, PairId, Refusal, Seq, ServerEvent, SessionId};
 use tokio::time::Instant;
 
 use crate::determinism::{clock, trace};

@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::mem::discriminant;
 
+use protocol::{MessageId, PairId, ServerEvent};
 use reports::sequence::{Arrow, Band, Course, Entry, Finding, Lane, Sequence, Trouble};
-use server::protocol::{MessageId, PairId, ServerEvent};
 
 use crate::checker::{self, Violation, findings};
 use crate::history::{Event, Kind, Op, Phase};

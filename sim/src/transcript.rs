@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use protocol::ServerEvent;
 use reports::sequence::{Detail, text};
-use server::protocol::ServerEvent;
 
 use crate::checker::{Finding, findings};
 use crate::history::{Event, Kind, Op};

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use protocol::{ServerEvent, Speaker};
 use serde_json::Value;
-use server::protocol::{ServerEvent, Speaker};
 
 use crate::history::{Event, Kind, Op};
 use crate::operator::MESSAGES;

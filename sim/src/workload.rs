@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use client::{Resume, Sender};
-use server::protocol::{PairId, Say, SessionId};
+use protocol::{PairId, Say, SessionId};
 use tokio::sync::{Mutex, Notify, watch};
 
 use crate::history::{Kind, Op, Recorder};

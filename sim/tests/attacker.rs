@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use client::{Options, TransportKind};
+use protocol::{ClientEvent, Say, ServerEvent, Speaker};
 use server::config::Config;
-use server::protocol::{ClientEvent, Say, ServerEvent, Speaker};
 use sim::flood::{Attack, Flood, Rate};
 use sim::plan::quick_server;
 use sim::testbed::{Client, Testbed};

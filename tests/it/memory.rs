@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use client::{Options, Receiver, Sender, TcpConnector, TransportKind};
-use server::protocol::{ClientEvent, Event, Say, ServerEvent};
+use protocol::{ClientEvent, Event, Say, ServerEvent};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 

@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 
 use crate::{Connect, Options, Receiver, Resume, Sender, TransportKind};
-use server::protocol::{ClientEvent, Say, Seq, SessionId};
+use protocol::{ClientEvent, Say, Seq, SessionId};
 
 const OPENED: &str = r#"{"session":7,"token":"abc","next":0}"#;
 const PROBLEM: &str =

@@ -1,6 +1,6 @@
 //! Answers of HTTP/1.1, read from bytes, and what is true of all of them.
 
-use server::protocol::{Batch, Problem};
+use protocol::{Batch, Problem};
 
 /// One whole answer.
 pub(crate) struct Answer {

@@ -8,13 +8,11 @@ use clap::{Args, Command, FromArgMatches};
 use client::TransportKind;
 use loadtest::mix::{Mix, Transport};
 use loadtest::{Options, Span};
+use protocol::{Ack, Batch, ClientEvent, Event, Opened, Problem, Refusal, Say, ServerFrame};
 use reports::slo::Slo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::config::{AllowedOrigin, ListenAddress, Network};
-use server::protocol::{
-    Ack, Batch, ClientEvent, Event, Opened, Problem, Refusal, Say, ServerFrame,
-};
 use sim::plan::FaultKind;
 
 /// Schedules of larger crowds take longer than they can teach.

@@ -3,7 +3,7 @@
 //! Tokens and ids are drawn by chance, so an input says `$ANN` and `$BEN` for their tokens, `$PAIR`
 //! for their conversation and `$SID` for an Engine.IO connection that has been opened.
 
-use server::protocol::{Opened, ServerEvent};
+use protocol::{Opened, ServerEvent};
 
 use crate::memory::Memory;
 

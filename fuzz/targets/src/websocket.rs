@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use protocol::{Seq, ServerFrame};
 use server::config::Config;
-use server::protocol::{Seq, ServerFrame};
 
 use crate::answer::Answer;
 use crate::frame;

@@ -155,7 +155,7 @@ impl FromStr for Id {
 
 #[cfg(test)]
 mod tests {
-    use server::protocol::{ClientEvent, Event, MessageId, PairId, Seq, ServerEvent, Speaker};
+    use protocol::{ClientEvent, Event, MessageId, PairId, Seq, ServerEvent, Speaker};
 
     use super::*;
 

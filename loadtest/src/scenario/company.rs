@@ -12,7 +12,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 
-use client::protocol::PairId;
+use protocol::PairId;
 
 use super::stage::Stage;
 

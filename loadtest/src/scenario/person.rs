@@ -15,11 +15,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use client::protocol::{
-    ClientEvent, CloseReason, Event, MessageId, PairId, Problem, Refusal, Say, ServerEvent, Speaker,
-};
 use client::{ClientError, Receiver, Sender, Sent, TcpConnector, TransportKind};
 use goose::goose::GooseUser;
+use protocol::{
+    ClientEvent, CloseReason, Event, MessageId, PairId, Problem, Refusal, Say, ServerEvent, Speaker,
+};
 use tokio::sync::{Mutex, MutexGuard, Notify};
 
 use super::company::Company;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::protocol::SessionId;
+use protocol::SessionId;
 
 /// How many of those who wait are looked at to find somebody whom the first has not just left.
 /// Two are enough: the lobby was all but empty before an input, so of those in it at most one

@@ -41,7 +41,7 @@ use tracing::trace;
 
 use super::{Instant, Rejected};
 use crate::config::Config;
-use crate::protocol::{Seq, ServerEvent};
+use protocol::{Seq, ServerEvent};
 
 /// Places that an emptied mailbox keeps: as many as a socket needs that acknowledges every sixteen
 /// events, and some more for what comes meanwhile.

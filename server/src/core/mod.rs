@@ -45,7 +45,7 @@ use self::sessions::{Sessions, Slot};
 use self::stalled::Stalled;
 use self::timers::Timers;
 use crate::config::Config;
-use crate::protocol::{ClientEvent, CloseReason, PairId, Seq, ServerEvent, SessionId};
+use protocol::{ClientEvent, CloseReason, PairId, Seq, ServerEvent, SessionId};
 
 /// Timers and head counts that one [`Input::Timeout`] takes care of, each.
 const DUE_MAX: usize = 64;

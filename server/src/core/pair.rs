@@ -12,7 +12,7 @@ use super::said::Hashed;
 use super::session::{State, Told};
 use super::sessions::Slot;
 use super::{Core, Instant, Rejected};
-use crate::protocol::{CloseReason, LeftReason, PairId, Say, ServerEvent, SessionId, Speaker};
+use protocol::{CloseReason, LeftReason, PairId, Say, ServerEvent, SessionId, Speaker};
 
 const ONE_SIDED: &str = "the pair is not symmetric";
 

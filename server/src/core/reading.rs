@@ -2,7 +2,7 @@
 
 use super::mailbox::Mailbox;
 use super::{Core, Handle, Portion, Read, Rejected};
-use crate::protocol::Seq;
+use protocol::Seq;
 
 impl Core {
     /// The events of a session past `after`, a portion of them, which are handed out by that.

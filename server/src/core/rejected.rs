@@ -1,7 +1,7 @@
 //! Why the server says no.
 
 use super::Rated;
-use crate::protocol::{PairId, Seq, Speaker};
+use protocol::{PairId, Seq, Speaker};
 
 /// A refusal; the transport turns it into a status code or a refusal event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,7 +6,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use crate::protocol::MessageId;
+use protocol::MessageId;
 
 /// Tags that lie in the session itself.
 const TAGS: usize = 128;

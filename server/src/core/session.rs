@@ -17,7 +17,7 @@ use super::rate::{Rated, Rates};
 use super::said::Said;
 use super::sessions::{Handle, Slot};
 use super::{Core, Detach, Instant, KNOWN, Output, ReaderId, Rejected};
-use crate::protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerEvent, SessionId};
+use protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerEvent, SessionId};
 
 /// Whether somebody who waits has been told so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

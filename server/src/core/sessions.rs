@@ -8,7 +8,7 @@ use std::ops::{Index, IndexMut};
 use rustc_hash::FxHashMap;
 
 use super::session::Session;
-use crate::protocol::SessionId;
+use protocol::SessionId;
 
 /// Sessions that lie side by side; no session moves when another one comes.
 const CHUNK: usize = 256;

@@ -11,7 +11,7 @@ use super::session::State;
 use super::sessions::Slot;
 use super::timers::Timers;
 use super::{Core, DUE_MAX, Instant};
-use crate::protocol::{CloseReason, SessionId};
+use protocol::{CloseReason, SessionId};
 
 #[derive(Debug, Default)]
 pub(super) struct Stalled {

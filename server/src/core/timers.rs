@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Instant;
-use crate::protocol::SessionId;
+use protocol::SessionId;
 
 #[derive(Debug, Default)]
 pub(super) struct Timers {

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::signal::Signal;
 use super::{Hub, Transport};
 use crate::core::{Core, Detach, Handle, Input, Portion, ReaderId, Rejected};
-use crate::protocol::{Batch, ClientEvent, Seq};
+use protocol::{Batch, ClientEvent, Seq};
 
 /// One batch for a request, whose client may ask for the next one late.
 pub(super) const POLLED: Portion = Portion { events_max: 64, json_bytes_max: 262_144 };

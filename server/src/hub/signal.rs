@@ -15,7 +15,7 @@ use std::task::{Context, Poll, Waker};
 
 use super::primitives::{AtomicU64, Mutex, MutexGuard};
 use crate::core::ReaderId;
-use crate::protocol::Seq;
+use protocol::Seq;
 
 /// The head of a mailbox whose session is forgotten: past every cursor.
 const GONE: u64 = u64::MAX;

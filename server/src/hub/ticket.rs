@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 use super::Hub;
 use super::token::Secret;
-use crate::protocol::SessionId;
+use protocol::SessionId;
 
 /// What is authenticated by the same key for another purpose begins otherwise.
 const LABEL: &[u8] = b"racetrack ticket 1\0";

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::protocol::SessionId;
+use protocol::SessionId;
 
 /// It has no `Debug`, so that no log can show it.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::{HubState, SEATED};
 use crate::core::{Handle, Input, ReaderId};
-use crate::protocol::ClientEvent;
+use protocol::ClientEvent;
 
 /// A way in. The hub treats all of them alike, and counts them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

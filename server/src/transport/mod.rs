@@ -33,7 +33,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::protocol::{Seq, whole};
+use protocol::{Seq, whole};
 
 /// The query of a transport that pushes.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -31,8 +31,8 @@ use super::no_body;
 use super::who::{Who, set_cookie};
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Start, Transport};
-use crate::protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq, whole};
 use crate::source::Source;
+use protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq, whole};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -38,7 +38,7 @@ use super::{Opening, no_body};
 use crate::error::HttpError;
 use crate::fields;
 use crate::hub::{Detach, Hub, Reader, Rejected, Start, Transport};
-use crate::protocol::{Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame, WHOLE_MAX};
+use protocol::{Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame, WHOLE_MAX};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// nginx collects an answer before it passes it on, unless it is told not to.

@@ -27,8 +27,8 @@ use super::who::Who;
 use crate::error::HttpError;
 use crate::fields;
 use crate::hub::Hub;
-use crate::protocol::SessionId;
 use crate::source::Source;
+use protocol::SessionId;
 
 /// A ticket for the stream.
 #[derive(Debug, Serialize, ToSchema)]

@@ -62,11 +62,11 @@ use super::who::{Credential, SUBPROTOCOL, offers_subprotocol, set_cookie};
 use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected, Start, Transport};
-use crate::protocol::{
+use crate::source::Source;
+use protocol::{
     Batch, ClientEvent, CloseReason, MessageId, Opened, Problem, Refusal, Seq, ServerEvent,
     ServerFrame,
 };
-use crate::source::Source;
 
 /// What one read takes from the network; larger frames are read in steps.
 const READ_BUFFER_BYTES: usize = 512;

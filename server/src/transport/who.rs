@@ -22,8 +22,8 @@ use axum::http::{HeaderMap, HeaderValue};
 use crate::error::HttpError;
 use crate::fields;
 use crate::hub::Hub;
-use crate::protocol::SessionId;
 use crate::source::Source;
+use protocol::SessionId;
 
 /// The subprotocol that the server selects when it is offered.
 pub(crate) const SUBPROTOCOL: &str = "racetrack";

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use client::TransportKind;
-use server::protocol::{CloseReason, LeftReason, MessageId, ServerEvent, Speaker};
+use protocol::{CloseReason, LeftReason, MessageId, ServerEvent, Speaker};
 
 use super::Violation;
 use super::connections::{Connections, is_calm, is_undisturbed, lets_be};

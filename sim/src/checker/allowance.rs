@@ -9,8 +9,8 @@
 
 use std::collections::BTreeSet;
 
+use protocol::{MessageId, ServerEvent, SessionId, Speaker};
 use server::core::Rated;
-use server::protocol::{MessageId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::reasons::{is_too_fast, refused};

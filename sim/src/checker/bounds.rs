@@ -7,7 +7,7 @@
 //!
 //! What was put there before somebody asks for it, and is told only then, was held all at once.
 
-use server::protocol::ServerEvent;
+use protocol::ServerEvent;
 
 use super::Violation;
 use super::view::View;

@@ -1,6 +1,6 @@
 //! The head count that people are told lies within what it can be.
 
-use server::protocol::ServerEvent;
+use protocol::ServerEvent;
 
 use super::Violation;
 use crate::history::{Event, Kind, Op};

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use server::protocol::{MessageId, PairId, ServerEvent, SessionId, Speaker};
+use protocol::{MessageId, PairId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::view::View;

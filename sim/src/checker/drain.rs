@@ -13,7 +13,7 @@
 use std::collections::BTreeSet;
 
 use client::TransportKind;
-use server::protocol::{CloseReason, ServerEvent};
+use protocol::{CloseReason, ServerEvent};
 
 use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};

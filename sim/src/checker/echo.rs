@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use server::protocol::{ServerEvent, Speaker};
+use protocol::{ServerEvent, Speaker};
 
 use super::Violation;
 use super::view::View;

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use client::TransportKind;
-use server::protocol::{ServerEvent, Speaker};
+use protocol::{ServerEvent, Speaker};
 
 use super::Violation;
 use super::connections::is_calm;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use server::protocol::{PairId, ServerEvent, Speaker};
+use protocol::{PairId, ServerEvent, Speaker};
 
 use super::Violation;
 use super::view::View;

@@ -13,7 +13,7 @@
 //!
 //! A `lagged` that was never read is given up as well, and the next one speaks for it.
 
-use server::protocol::{Seq, ServerEvent, SessionId};
+use protocol::{Seq, ServerEvent, SessionId};
 
 use super::Violation;
 use super::view::View;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use server::protocol::{PairId, ServerEvent, SessionId};
+use protocol::{PairId, ServerEvent, SessionId};
 
 use super::Violation;
 use super::view::View;

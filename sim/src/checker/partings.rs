@@ -8,8 +8,8 @@
 
 use std::collections::BTreeMap;
 
+use protocol::{LeftReason, PairId, ServerEvent, SessionId};
 use server::config::Config;
-use server::protocol::{LeftReason, PairId, ServerEvent, SessionId};
 
 use super::Violation;
 use super::connections::is_undisturbed;

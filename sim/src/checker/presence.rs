@@ -13,7 +13,7 @@
 use std::collections::BTreeMap;
 
 use client::TransportKind;
-use server::protocol::{PairId, ServerEvent, SessionId, Speaker};
+use protocol::{PairId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};

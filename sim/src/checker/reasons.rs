@@ -10,10 +10,10 @@
 
 use std::collections::BTreeMap;
 
-use server::core::{Rated, Rejected};
-use server::protocol::{
+use protocol::{
     CloseReason, MESSAGE_ID_CHARS_MAX, MessageId, PairId, Problem, Seq, ServerEvent, SessionId,
 };
+use server::core::{Rated, Rejected};
 
 use super::Violation;
 use super::connections::{Connections, is_undisturbed};

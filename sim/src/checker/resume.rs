@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use client::TransportKind;
+use protocol::{Seq, SessionId};
 use server::config::Config;
-use server::protocol::{Seq, SessionId};
 
 use super::Violation;
 use crate::history::{Event, Kind, Op};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use server::protocol::{CloseReason, ServerEvent, SessionId};
+use protocol::{CloseReason, ServerEvent, SessionId};
 
 use super::Violation;
 use super::view::View;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use server::protocol::{MessageId, PairId, ServerEvent, SessionId, Speaker};
+use protocol::{MessageId, PairId, ServerEvent, SessionId, Speaker};
 
 use crate::history::{Event, Kind, Op, Phase};
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use client::TransportKind::{
     self, LongPoll, ShortPoll, SocketioPolling, SocketioWebsocket, Sse, Websocket,
 };
-use server::protocol::{CloseReason, LeftReason, ServerEvent, Speaker};
+use protocol::{CloseReason, LeftReason, ServerEvent, Speaker};
 
 use super::State;
 use super::run::Run;

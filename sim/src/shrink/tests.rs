@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use expect_test::{Expect, expect};
-use server::protocol::{LeftReason, ServerEvent};
+use protocol::{LeftReason, ServerEvent};
 
 use super::*;
 use crate::checker::Violation;

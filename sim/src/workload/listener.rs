@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use client::{ClientError, Receiver, TransportKind};
-use server::protocol::{Problem, ServerEvent, SessionId};
+use protocol::{Problem, ServerEvent, SessionId};
 
 use super::{BACKOFF, Shared};
 use crate::history::{ABORTED, Kind, Op};

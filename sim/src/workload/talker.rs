@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use client::{ClientError, Sent, TransportKind};
-use server::protocol::{ClientEvent, Refusal, Say, Seq};
+use protocol::{ClientEvent, Refusal, Say, Seq};
 
 use super::{BACKOFF, Shared};
 use crate::history::{

@@ -1,7 +1,7 @@
 //! What is promised to any two people, whatever their transports.
 
 use client::{Connect, TransportKind};
-use server::protocol::{ClientEvent, LeftReason};
+use protocol::{ClientEvent, LeftReason};
 
 use super::person::Person;
 

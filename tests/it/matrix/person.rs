@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use client::{Connect, Options, Receiver, Resume, Sender, TransportKind};
-use server::protocol::{ClientEvent, Event, LeftReason, PairId, Say, ServerEvent, Speaker};
+use protocol::{ClientEvent, Event, LeftReason, PairId, Say, ServerEvent, Speaker};
 use sim::words::told;
 use tokio::time::timeout;
 

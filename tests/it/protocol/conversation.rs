@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use client::{Options, Receiver, Sender, TcpConnector, TransportKind};
 use expect_test::expect;
+use protocol::{ClientEvent, MessageId, PairId, Say, ServerEvent};
 use server::config::Config;
-use server::protocol::{ClientEvent, MessageId, PairId, Say, ServerEvent};
 use sim::words::told;
 use tokio::time::Instant;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use client::{Options, Receiver, Sender, Sent, TcpConnector, TransportKind};
+use protocol::{ClientEvent, CloseReason, Event, MessageId, Say, ServerEvent, Speaker};
 use server::config::Config;
-use server::protocol::{ClientEvent, CloseReason, Event, MessageId, Say, ServerEvent, Speaker};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 

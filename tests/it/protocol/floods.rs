@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use client::{ClientError, Options, TcpConnector, TransportKind};
+use protocol::{ServerEvent, Speaker};
 use serde_json::{Value, json};
 use server::config::Config;
-use server::protocol::{ServerEvent, Speaker};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;

@@ -6,12 +6,12 @@
 use std::fmt::Debug;
 
 use expect_test::{ExpectFile, expect_file};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use server::protocol::{
+use protocol::{
     Batch, ClientEvent, CloseReason, Event, LeftReason, MessageId, Opened, PairId, Problem,
     Refusal, Say, Seq, ServerEvent, ServerFrame, SessionId, Speaker,
 };
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 fn check<T>(value: &T, golden: ExpectFile)
 where
@@ -153,7 +153,7 @@ fn what_is_not_the_wire_is_not_understood() {
     for text in wrong {
         assert!(serde_json::from_str::<ServerFrame>(text).is_err(), "{text}");
     }
-    let longest = "x".repeat(server::protocol::MESSAGE_ID_CHARS_MAX);
+    let longest = "x".repeat(protocol::MESSAGE_ID_CHARS_MAX);
     assert!(longest.parse::<MessageId>().is_ok());
     assert!((longest + "x").parse::<MessageId>().is_err());
 }

@@ -4,7 +4,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use client::{Options, TcpConnector, TransportKind};
-use server::protocol::{ClientEvent, Say, ServerEvent};
+use protocol::{ClientEvent, Say, ServerEvent};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
@@ -27,7 +27,7 @@ async fn say(addr: std::net::SocketAddr, kind: TransportKind) {
     let ((mut ann, _), (_, mut bob)) = (person().await, person().await);
     let say = Say { id: "m-1".parse().expect("an id"), text: TEXT.into(), pair: None };
     ann.send(ClientEvent::Say(say)).await.expect("the server is there");
-    let is_said = |event: &server::protocol::Event| matches!(&event.body, ServerEvent::Message { text, .. } if &**text == TEXT);
+    let is_said = |event: &protocol::Event| matches!(&event.body, ServerEvent::Message { text, .. } if &**text == TEXT);
     let heard =
         async { while !bob.receive().await.expect("it goes on").events.iter().any(is_said) {} };
     tokio::time::timeout(PATIENCE, heard).await.expect("it is heard in time");

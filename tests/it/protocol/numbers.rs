@@ -1,8 +1,8 @@
 //! What the description of `/api/` lets anybody send: numbers as JSON has them, names in characters.
 
+use protocol::{ClientEvent, Seq, WHOLE_MAX};
 use serde_json::{Value, json};
 use server::config::Config;
-use server::protocol::{ClientEvent, Seq, WHOLE_MAX};
 
 use crate::http::ask;
 use crate::served::{Served, serve};

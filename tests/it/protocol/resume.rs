@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use client::{Options, Receiver, Resume, Sender, TcpConnector, TransportKind};
+use protocol::{ClientEvent, Event, Say, Seq, ServerEvent, Speaker};
 use server::config::Config;
-use server::protocol::{ClientEvent, Event, Say, Seq, ServerEvent, Speaker};
 
 use crate::served::{Served, serve};
 

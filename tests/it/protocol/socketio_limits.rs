@@ -2,9 +2,9 @@
 //! makes no sense.
 
 use client::{Options, TcpConnector, TransportKind};
+use protocol::{ClientEvent, Say, ServerEvent};
 use serde_json::json;
 use server::config::Config;
-use server::protocol::{ClientEvent, Say, ServerEvent};
 
 use super::engine::{PATIENCE, Polling, Socket, arguments};
 use crate::http::ask;

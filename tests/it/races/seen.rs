@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use server::protocol::Event;
+use protocol::Event;
 use sim::Report;
 use sim::history::{Kind, Op, Phase};
 use sim::scenario::Scenario;
@@ -129,7 +129,7 @@ impl Seen {
         empty
     }
 
-    fn next_cursor(&self, who: &str, index: usize) -> Option<server::protocol::Seq> {
+    fn next_cursor(&self, who: &str, index: usize) -> Option<protocol::Seq> {
         let mut later = self.report.history[index..].iter().filter(|event| event.process == who);
         later.find_map(|event| match (&event.op, event.kind) {
             (Op::Poll { after }, Kind::Invoke) => Some(*after),

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use super::{Core, Detach, Handle, Input, Instant, Output, Portion, ReaderId, Rejected};
 use crate::config::Config;
-use crate::protocol::{ClientEvent, PairId, Say, Seq, ServerEvent, SessionId};
+use protocol::{ClientEvent, PairId, Say, Seq, ServerEvent, SessionId};
 
 /// A core and what everybody has read so far.
 struct Room {

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::core::Counts;
 use crate::core::session::{Session, State};
-use crate::protocol::Speaker;
+use protocol::Speaker;
 
 #[derive(Debug, Clone)]
 enum Step {

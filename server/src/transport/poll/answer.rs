@@ -19,7 +19,7 @@ use hyper::body::{Frame, SizeHint};
 use serde::Serialize;
 
 use crate::core::json_bytes;
-use crate::protocol::{Batch, Event, Seq};
+use protocol::{Batch, Event, Seq};
 
 /// A portion ends with the event that makes it longer, in bytes.
 const PORTION_BYTES: usize = 4_096;
@@ -127,7 +127,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::protocol::{ServerEvent, Speaker};
+    use protocol::{ServerEvent, Speaker};
 
     fn batch(count: u64, text: &str) -> Batch {
         let text: Arc<str> = text.into();

@@ -19,7 +19,7 @@ use socketioxide_core::Value;
 use socketioxide_core::parser::ParserError;
 
 use super::words::Language;
-use crate::protocol::Seq;
+use protocol::Seq;
 
 /// Who connects, and how far the events were read.
 #[derive(Debug, Default, Deserialize)]

@@ -25,7 +25,7 @@ use socketioxide_core::Value;
 use super::outbox::{Outcome, Outgoing};
 use crate::error::HttpError;
 use crate::hub::{Hub, Rejected, Voice};
-use crate::protocol::{ClientEvent, MessageId, PairId, Refusal, Seq};
+use protocol::{ClientEvent, MessageId, PairId, Refusal, Seq};
 
 /// Commands that may wait beside those that the allowance of a session covers.
 const COMMANDS_SPARE: usize = 64;

@@ -18,9 +18,7 @@ use super::transport;
 use super::words::Language;
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected, Transport};
-use crate::protocol::{
-    Batch, ClientEvent, MessageId, Opened, Refusal, Say, Seq, ServerEvent, SessionId,
-};
+use protocol::{Batch, ClientEvent, MessageId, Opened, Refusal, Say, Seq, ServerEvent, SessionId};
 
 /// Packets that may wait for a full socket before its commands wait as well.
 const PACKETS_MAX: usize = 128;
@@ -313,7 +311,7 @@ impl Conversation {
     }
 }
 
-fn is_closing(event: &crate::protocol::Event) -> bool {
+fn is_closing(event: &protocol::Event) -> bool {
     matches!(event.body, ServerEvent::Closing { .. })
 }
 

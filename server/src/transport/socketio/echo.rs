@@ -29,7 +29,7 @@ use super::Handover;
 use super::outbox::Outgoing;
 use crate::error::HttpError;
 use crate::hub::{Hub, Rated, Rejected};
-use crate::protocol::Refusal;
+use protocol::Refusal;
 
 pub(super) const NAMESPACE: &str = "/echo";
 

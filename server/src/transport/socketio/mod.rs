@@ -67,9 +67,9 @@ use self::outbox::Outgoing;
 use self::polling::{Door, Presence};
 use crate::error::HttpError;
 use crate::hub::{Hub, Reader, Rejected, Start, Transport};
-use crate::protocol::{Opened, Refusal};
 use crate::router::not_allowed;
 use crate::source::Source;
+use protocol::{Opened, Refusal};
 
 const NAMESPACE: &str = "/chat";
 /// Why nobody is let in any more, where the server is being dropped.

@@ -28,7 +28,7 @@ use super::departures::Departures;
 use super::polling::Presence;
 use super::words::Language;
 use crate::core::json_bytes;
-use crate::protocol::{Event, Opened, Refusal};
+use protocol::{Event, Opened, Refusal};
 
 /// The first wait for a full socket that did not even clear when everybody else had a turn.
 const PAUSE_MIN: Duration = Duration::from_millis(1);

@@ -5,7 +5,7 @@
 
 use serde::Deserialize;
 
-use crate::protocol::{Event, LeftReason, ServerEvent, Speaker};
+use protocol::{Event, LeftReason, ServerEvent, Speaker};
 
 /// The language of the first argument.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

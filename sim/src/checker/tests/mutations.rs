@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use server::protocol::{PairId, Seq, ServerEvent, SessionId, Speaker};
+use protocol::{PairId, Seq, ServerEvent, SessionId, Speaker};
 
 use super::super::check;
 use crate::generate;

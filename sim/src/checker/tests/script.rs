@@ -25,11 +25,11 @@ use std::collections::BTreeMap;
 
 use client::TransportKind;
 use expect_test::Expect;
-use server::core::{Rated, Rejected};
-use server::protocol::{
+use protocol::{
     self, CloseReason, LeftReason, MessageId, PairId, Problem, Refusal, Seq, ServerEvent,
     SessionId, Speaker,
 };
+use server::core::{Rated, Rejected};
 
 use super::super::check;
 use super::super::resume::OUT_OF_BOUNDS;

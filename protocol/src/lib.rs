@@ -9,29 +9,18 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
 
-pub(crate) mod whole;
+pub mod whole;
 
 pub use whole::WHOLE_MAX;
 
 /// The place of an event in one session's mailbox; the first event is 1, and 0 means "nothing yet".
 #[derive(
-    Debug,
-    Default,
-    Clone,
-    Copy,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    ToSchema,
+    Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
-#[schema(maximum = 9_007_199_254_740_991_u64)]
+#[cfg_attr(feature = "openapi", schema(maximum = 9_007_199_254_740_991_u64))]
 pub struct Seq(#[serde(deserialize_with = "whole::in_json")] pub u64);
 
 impl Seq {
@@ -43,19 +32,17 @@ impl Seq {
 }
 
 /// One person, from opening to closing, whatever the connections in between.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
-#[schema(maximum = 9_007_199_254_740_991_u64)]
+#[cfg_attr(feature = "openapi", schema(maximum = 9_007_199_254_740_991_u64))]
 pub struct SessionId(#[serde(deserialize_with = "whole::in_json")] pub u64);
 
 /// One conversation of two sessions; never used a second time, not even after a restart.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
-#[schema(maximum = 9_007_199_254_740_991_u64)]
+#[cfg_attr(feature = "openapi", schema(maximum = 9_007_199_254_740_991_u64))]
 pub struct PairId(#[serde(deserialize_with = "whole::in_json")] pub u64);
 
 macro_rules! number {
@@ -73,9 +60,10 @@ number!(Seq "#", SessionId "s", PairId "p");
 ///
 /// Sending the same id again is accepted and changes nothing, so a client may repeat a
 /// message whose answer was lost.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(try_from = "Arc<str>")]
-#[schema(value_type = String, min_length = 1, max_length = 64)]
+#[cfg_attr(feature = "openapi", schema(value_type = String, min_length = 1, max_length = 64))]
 pub struct MessageId(Arc<str>);
 
 /// The longest [`MessageId`], in characters.
@@ -125,7 +113,8 @@ impl fmt::Display for MessageId {
 }
 
 /// One event as a person receives it: its place in the mailbox, when it happened, what happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Event {
     /// The place in this session's mailbox.
     pub seq: Seq,
@@ -137,7 +126,8 @@ pub struct Event {
 }
 
 /// What a person may be told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerEvent {
     /// The session was opened.
@@ -161,7 +151,7 @@ pub enum ServerEvent {
         /// The sender's id of the message.
         id: MessageId,
         /// What was said.
-        #[schema(value_type = String)]
+        #[cfg_attr(feature = "openapi", schema(value_type = String))]
         text: Arc<str>,
     },
     /// The conversation ended; `waiting` or `paired` follows at once.
@@ -207,7 +197,8 @@ impl ServerEvent {
 }
 
 /// Whose message it is, seen from the reader.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Speaker {
     /// The reader's own message, accepted.
@@ -217,7 +208,8 @@ pub enum Speaker {
 }
 
 /// Why a partner is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LeftReason {
     /// The partner ended the session.
@@ -229,7 +221,8 @@ pub enum LeftReason {
 }
 
 /// Why a session ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CloseReason {
     /// The person left.
@@ -243,7 +236,8 @@ pub enum CloseReason {
 }
 
 /// What a person may ask for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ClientEvent {
     /// Say something to the partner.
@@ -277,12 +271,13 @@ impl ClientEvent {
 }
 
 /// One message to the partner.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Say {
     /// The client's name for the message.
     pub id: MessageId,
     /// What to say.
-    #[schema(value_type = String)]
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     pub text: Arc<str>,
     /// The conversation that the words are meant for. When it has ended in the meantime the
     /// message is refused, so that it never reaches a stranger; without it, the message goes
@@ -301,7 +296,8 @@ impl fmt::Debug for Say {
 }
 
 /// The answer to `POST /api/session`.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Opened {
     /// The new session.
     pub session: SessionId,
@@ -321,7 +317,8 @@ impl fmt::Debug for Opened {
 }
 
 /// The answer to `GET /api/events`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Batch {
     /// Events past the cursor, in order; none when the wait ended first.
     pub events: Vec<Event>,
@@ -330,7 +327,8 @@ pub struct Batch {
 }
 
 /// An error as RFC 9457 problem details.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// A relative reference that names the kind of problem.
     #[serde(rename = "type")]
@@ -352,7 +350,8 @@ impl Problem {
 
 /// What a socket transport answers to a [`ClientEvent`] that was refused; it is not part of the
 /// mailbox and has no place in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Refusal {
     /// The message that was refused, where it was one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -363,7 +362,8 @@ pub struct Refusal {
 
 /// One text frame of the WebSocket, from the server: the first is `opened` or a refusal, every
 /// other one an event of the mailbox or a refusal. `type` tells them apart.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ServerFrame {
     /// The session that this connection speaks for, and where its events begin.
@@ -376,7 +376,8 @@ pub enum ServerFrame {
 }
 
 /// The body of `POST /api/ack`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ack {
     /// The last event that arrived.
     pub seq: Seq,

@@ -14,18 +14,18 @@ use super::Seq;
 pub const WHOLE_MAX: u64 = (1 << 53) - 1;
 
 /// A number of a JSON document.
-pub(super) fn in_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(crate) fn in_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     // What is not told apart is asked for as the more general one.
     deserializer.deserialize_f64(Whole)
 }
 
 /// A number of a query.
-pub(crate) fn in_query<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub fn in_query<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     Whole.visit_u64(u64::deserialize(deserializer)?)
 }
 
 /// A cursor of a query, which may be one that can be missing.
-pub(crate) fn seq_in_query<'de, D: Deserializer<'de>, T: From<Seq>>(
+pub fn seq_in_query<'de, D: Deserializer<'de>, T: From<Seq>>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     in_query(deserializer).map(|number| Seq(number).into())
