@@ -1,8 +1,9 @@
 //! The rules of the house, which no compiler knows.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command as Process;
 
 use clap::{Args, Command};
 use serde_json::Value;
@@ -12,19 +13,73 @@ use server::config::Config;
 const LINES_MAX: usize = 500;
 /// The same of a file of tests, much of which is what they expect.
 const TEST_LINES_MAX: usize = 600;
-/// Everything that is ours.
-const SOURCES: [&str; 10] = [
-    "src",
-    "protocol",
-    "server",
-    "client",
-    "sim",
-    "loadtest",
-    "reports",
-    "tests",
-    "fuzz/targets",
-    "fuzz/fuzz_targets",
+/// The only folder with unsafe code, wherever its crate lies.
+const INTERPOSITION: &str = "src/determinism";
+/// The manifests of our workspaces; libFuzzer needs one of its own.
+const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
+/// Which of our crates each of our crates may depend on; its tests may depend on any. ARCHITECTURE.md shows the
+/// same arrows.
+const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
+    ("racetrack", &["commit", "loadtest", "reports", "server", "sim"]),
+    ("racetrack-client", &["protocol"]),
+    ("racetrack-commit", &[]),
+    ("racetrack-fuzz", &["fuzz-targets"]),
+    ("racetrack-fuzz-targets", &["client", "loadtest", "protocol", "reports", "server", "sim"]),
+    ("racetrack-loadtest", &["client", "protocol", "reports"]),
+    ("racetrack-protocol", &[]),
+    ("racetrack-reports", &[]),
+    ("racetrack-server", &["commit", "protocol"]),
+    ("racetrack-sim", &["client", "protocol", "reports", "server"]),
 ];
+
+/// A crate of ours, as cargo describes it.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    /// From the root; empty for the package at the root.
+    folder: PathBuf,
+    /// The crates of ours that it depends on, without `racetrack-`; those of its tests alone are left out.
+    dependencies: BTreeSet<String>,
+}
+
+impl Member {
+    /// Reads a package of `cargo metadata`; crates of ours are the ones that are found by path.
+    fn from_metadata(package: &Value) -> Self {
+        let text = |value: &Value| value.as_str().expect("cargo says it as text").to_owned();
+        let manifest = PathBuf::from(text(&package["manifest_path"]));
+        let folder = manifest.parent().expect("a manifest lies in a folder");
+        let folder = folder.strip_prefix(root()).expect("it lies below the root").to_owned();
+        let dependencies = package["dependencies"].as_array().expect("a list of dependencies");
+        let ours = dependencies.iter().filter(|it| it["path"].is_string() && it["kind"] != "dev");
+        let dependencies = ours.map(|it| text(&it["name"]).replace("racetrack-", "")).collect();
+        Self { name: text(&package["name"]), folder, dependencies }
+    }
+}
+
+/// Every crate of ours.
+fn members() -> Vec<Member> {
+    let packages = WORKSPACES.iter().flat_map(|manifest| {
+        let mut cargo = Process::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["metadata", "--no-deps", "--offline", "--format-version", "1"]);
+        let told = cargo.arg("--manifest-path").arg(root().join(manifest)).output();
+        let told = told.expect("cargo can be started");
+        assert!(told.status.success(), "{manifest}: {}", String::from_utf8_lossy(&told.stderr));
+        let metadata: Value = serde_json::from_slice(&told.stdout).expect("it prints JSON");
+        metadata["packages"].as_array().expect("a list of packages").clone()
+    });
+    packages.map(|package| Member::from_metadata(&package)).collect()
+}
+
+/// Every Rust file of ours: those of all crates, without what is built.
+fn sources() -> Vec<(PathBuf, String)> {
+    let folders = members().into_iter().flat_map(|member| match member.folder.to_str() {
+        Some("") => vec![PathBuf::from("src"), PathBuf::from("tests")],
+        _ => vec![member.folder],
+    });
+    // A crate may lie in the folder of another one.
+    let files: BTreeMap<_, _> = folders.flat_map(rust_files).collect();
+    files.into_iter().collect()
+}
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -35,21 +90,25 @@ fn read(path: &Path) -> String {
 }
 
 /// Every Rust file below a folder of the root, by its path from there.
-fn rust_files(folder: &str) -> Vec<(PathBuf, String)> {
+fn rust_files(folder: impl AsRef<Path>) -> Vec<(PathBuf, String)> {
+    let folder = folder.as_ref();
     let mut folders = vec![root().join(folder)];
     let mut files = Vec::new();
     while let Some(folder) = folders.pop() {
         let entries = fs::read_dir(&folder).expect("a folder of ours can be listed");
         for path in entries.map(|entry| entry.expect("an entry").path()) {
             if path.is_dir() {
-                folders.push(path);
+                // Cargo marks what it builds.
+                if !path.join("CACHEDIR.TAG").exists() {
+                    folders.push(path);
+                }
             } else if path.extension().is_some_and(|extension| extension == "rs") {
                 let name = path.strip_prefix(root()).expect("it lies below the root").to_owned();
                 files.push((name, read(&path)));
             }
         }
     }
-    assert!(!files.is_empty(), "{folder} holds no Rust");
+    assert!(!files.is_empty(), "{} holds no Rust", folder.display());
     files
 }
 
@@ -105,10 +164,17 @@ fn the_core_knows_no_clock_no_chance_no_lock_and_no_task() {
     assert_eq!(found(&files, &words), [""; 0]);
 }
 
+/// True for a file in the folder [`INTERPOSITION`] of a crate below `sim/`.
+fn is_interposition(path: &Path) -> bool {
+    let mut folders = path.ancestors().skip(1);
+    path.starts_with("sim") && folders.any(|folder| folder.ends_with(INTERPOSITION))
+}
+
 #[test]
 fn only_the_interposition_is_unsafe() {
-    let mut files: Vec<_> = SOURCES.into_iter().flat_map(rust_files).collect();
-    files.retain(|(path, _)| !path.starts_with("sim/src/determinism"));
+    let (interposition, mut files): (Vec<_>, Vec<_>) =
+        sources().into_iter().partition(|(path, _)| is_interposition(path));
+    assert!(!interposition.is_empty(), "no crate has the folder {INTERPOSITION}");
     files.retain(|(path, _)| !path.ends_with("it/tidy.rs"));
     let words = [
         "unsafe {",
@@ -130,32 +196,21 @@ fn the_server_does_not_know_that_it_is_watched() {
 
 #[test]
 fn arrows_between_crates_run_one_way() {
-    let may_know = [
-        ("server/commit", &[][..]),
-        ("protocol", &[]),
-        ("server", &["commit", "protocol"]),
-        ("reports", &[]),
-        ("client", &["protocol"]),
-        ("loadtest", &["client", "protocol", "reports"]),
-        ("sim", &["client", "protocol", "reports", "server"]),
-        ("fuzz/targets", &["client", "loadtest", "protocol", "reports", "server", "sim"]),
-    ];
-    for (member, allowed) in may_know {
-        let manifest = read(&root().join(member).join("Cargo.toml"));
-        let (_, dependencies) = manifest.split_once("\n[dependencies]\n").unwrap_or_default();
-        let (dependencies, _) = dependencies.split_once("\n[").unwrap_or((dependencies, ""));
-        let known: BTreeSet<_> = dependencies
-            .lines()
-            .filter_map(|line| line.strip_prefix("racetrack-")?.split(['.', ' ', '=']).next())
-            .collect();
-        let unwanted: Vec<_> = known.iter().filter(|name| !allowed.contains(name)).collect();
-        assert_eq!(unwanted, [&""; 0], "{member} must not depend on these");
+    let members = members();
+    let known: BTreeSet<_> = members.iter().map(|member| member.name.as_str()).collect();
+    let ruled: BTreeSet<_> = MAY_DEPEND_ON.iter().map(|(name, _)| *name).collect();
+    assert_eq!(known, ruled, "each crate has its rule in MAY_DEPEND_ON");
+    for Member { name, dependencies, .. } in &members {
+        let (_, allowed) = MAY_DEPEND_ON.iter().find(|(ruled, _)| ruled == name).expect("as above");
+        let unwanted: Vec<_> =
+            dependencies.iter().filter(|it| !allowed.contains(&it.as_str())).collect();
+        assert_eq!(unwanted, [""; 0], "{name} must not depend on these");
     }
 }
 
 #[test]
 fn no_source_file_is_longer_than_one_reads_at_a_sitting() {
-    let files = SOURCES.into_iter().flat_map(rust_files);
+    let files = sources().into_iter();
     let long = files.filter_map(|(path, text)| {
         let is_test = path.components().any(|part| part.as_os_str() == "tests");
         let lines = text.lines().count();
@@ -166,7 +221,7 @@ fn no_source_file_is_longer_than_one_reads_at_a_sitting() {
 
 #[test]
 fn every_source_file_says_what_it_is_for() {
-    let files = SOURCES.into_iter().flat_map(rust_files);
+    let files = sources().into_iter();
     let mute: Vec<_> = files.filter(|(_, text)| !text.starts_with("//! ")).collect();
     let mute: Vec<_> = mute.iter().map(|(path, _)| path).collect();
     assert!(mute.is_empty(), "{mute:?}");
