@@ -86,14 +86,6 @@ Examples:
 
 Exit: 0 compared, whatever was found; 2 wrong usage or environment.";
 
-pub(crate) const PLANTED: &str = "\
-Examples, in a checkout:
-  racetrack sim planted                           # all of them; a quarter of an hour
-  racetrack sim planted cursor-off-by-one --seeds 0..100
-  racetrack sim planted --mutants --shard 0/8     # an eighth of what cargo-mutants can think of
-
-Exit: 0 every bug was found, or enough of the changes were noticed; 1 not; 2 wrong usage or environment.";
-
 pub(crate) const TWIN: &str = "\
 Examples:
   racetrack sim twin --seeds 0..5 --jobs 5

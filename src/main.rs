@@ -14,7 +14,6 @@ mod man;
 mod meta;
 mod outcome;
 mod output;
-mod planted;
 mod progress;
 mod prometheus;
 mod report;

@@ -19,7 +19,6 @@ use crate::help;
 use crate::meta::Meta;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
-use crate::planted::Planted;
 use crate::seeds::Seeds;
 use crate::show::{Replay, show};
 use crate::shrink::{Shrink, first_of_each_kind};
@@ -78,9 +77,6 @@ enum SimCommand {
     /// Run two plans and name the first event at which they part
     #[command(after_long_help = help::DIFF)]
     Diff(Diff),
-    /// Plant known bugs into copies of the server, and see how soon each is found
-    #[command(after_long_help = help::PLANTED)]
-    Planted(Planted),
     /// Run the same plans against real servers over loopback
     #[command(after_long_help = help::TWIN)]
     Twin(RunTwin),
@@ -97,7 +93,6 @@ impl Sim {
             (Some(SimCommand::Replay(replay)), _) => replay.run(output),
             (Some(SimCommand::Shrink(shrink)), _) => shrink.run(output),
             (Some(SimCommand::Diff(diff)), _) => diff.run(output),
-            (Some(SimCommand::Planted(planted)), _) => planted.run(output),
             (Some(SimCommand::Twin(twin)), _) => twin.run(output),
             (None, Some(seed)) => {
                 let _one_thread_does = threads(self.jobs)?;

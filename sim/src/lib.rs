@@ -15,7 +15,6 @@
 //! it all, [`coverage`] how rare it was; [`mod@sequence`] is how it looks and [`transcript`] that in
 //! a terminal; [`sweep()`] runs many seeds, [`shrink`] makes a plan that fails small, and
 //! [`mod@diff`] says where two runs part, and [`mod@twin`] runs a plan against a real server.
-//! [`planted`] reads bugs that are planted on purpose.
 //!
 //! [`testbed`] is the way in for anybody's own servers and clients.
 
@@ -55,7 +54,6 @@ pub mod transcript;
 pub mod watch;
 
 pub mod diff;
-pub mod planted;
 pub mod shrink;
 pub mod twin;
 

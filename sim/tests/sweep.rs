@@ -1,5 +1,5 @@
 //! The sweep as a test: all that stands between a change of the server and its users, when
-//! `racetrack sim planted --mutants` changes the server.
+//! `cargo xtask mutants` changes the server.
 
 use std::num::NonZeroUsize;
 

@@ -12,7 +12,9 @@ use serde_json::Value;
 
 /// The folder of all schemas.
 pub(crate) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas")
+    let folders = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let mut schemas = folders.map(|folder| folder.join("docs/schemas"));
+    schemas.find(|folder| folder.is_dir()).expect("the root of the sources has the folder")
 }
 
 /// Panics unless the object is as the schema of this name describes it.

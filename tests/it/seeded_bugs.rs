@@ -1,32 +1,24 @@
-//! The planted bugs: every patch still fits the sources and says what it breaks. Whether the
-//! simulation finds them is said by `racetrack sim planted`, which takes minutes.
+//! The seeded bugs: every patch applies to the server and says what it breaks. `cargo xtask seeded-bugs` builds
+//! them, which takes minutes, and measures whether the simulation finds them.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
-use sim::planted::Patch;
+use xtask::SEEDED_BUGS;
 
-/// So many bugs at least must be known for a verdict on the simulation to mean anything.
+/// A verdict on the simulation needs at least so many bugs.
 const BUGS_MIN: usize = 20;
 
 #[test]
-fn every_planted_bug_fits_the_server_and_says_what_it_breaks() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = fs::read_dir(root.join("sim/planted")).expect("the folder is there");
+fn every_seeded_bug_applies_to_the_server_and_says_what_it_breaks() {
+    let bugs = xtask::patches(SEEDED_BUGS).unwrap_or_else(|error| panic!("{error:#}"));
+    let applied = xtask::apply(&bugs).unwrap_or_else(|error| panic!("{error:#}"));
     let mut seen = BTreeSet::new();
-    for entry in folder {
-        let path = entry.expect("an entry").path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        assert!(name.ends_with(".patch"), "{name} is no patch");
-        let text = fs::read_to_string(&path).expect("a patch can be read");
-        let patch = Patch::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let changed = patch.apply(|file| fs::read_to_string(root.join(file)));
-        let changed = changed.unwrap_or_else(|error| panic!("{name}: {error}"));
+    for (bug, changed) in bugs.iter().zip(applied) {
         for (file, _) in &changed {
-            assert!(file.starts_with("server/src"), "{name} changes {}", file.display());
+            let (name, file) = (&bug.name, file.display());
+            assert!(file.to_string().starts_with("server/src/"), "{name} changes {file}");
         }
-        assert!(seen.insert(changed), "{name} is planted twice");
+        assert!(seen.insert(changed), "{} is the same as another bug", bug.name);
     }
     assert!(seen.len() >= BUGS_MIN, "{} bugs are too few", seen.len());
 }

@@ -19,7 +19,7 @@ const INTERPOSITION: &str = "src/determinism";
 const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
 /// Which of our crates each of our crates may depend on; its tests may depend on any. ARCHITECTURE.md shows the
 /// same arrows.
-const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
+const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
     ("racetrack", &["commit", "loadtest", "reports", "server", "sim"]),
     ("racetrack-client", &["protocol"]),
     ("racetrack-commit", &[]),
@@ -30,6 +30,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 10] = [
     ("racetrack-reports", &[]),
     ("racetrack-server", &["commit", "protocol"]),
     ("racetrack-sim", &["client", "protocol", "reports", "server"]),
+    ("racetrack-xtask", &[]),
 ];
 
 /// A crate of ours, as cargo describes it.

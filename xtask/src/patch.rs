@@ -1,9 +1,9 @@
-//! Bugs that are planted on purpose, to see whether the simulation finds them: each is a patch to
-//! the server, as somebody could have written it by mistake.
+//! Patches of seeded bugs: each adds a plausible mistake to the server, to test whether the simulation
+//! finds it.
 //!
 //! ```text
 //!   # What is wrong, in a sentence or two.
-//!   # Broken: the promise that is not kept.
+//!   # Broken: the invariant that no longer holds.
 //!   --- a/server/src/core/mailbox.rs
 //!   +++ b/server/src/core/mailbox.rs
 //!   @@ -1,3 +1,3 @@
@@ -13,23 +13,22 @@
 //!    context
 //! ```
 //!
-//! A patch is a unified diff, which `git apply` takes too. Here a hunk goes where its context and
-//! removed lines stand, wherever that is in the file, and they must stand there exactly once: a
-//! patch survives what changes around it, and never lands in the wrong place. Only the line counts of
-//! a hunk's header are held against the hunk, because `git apply` refuses others. It never writes a
-//! file.
+//! A patch is a unified diff, which `git apply` takes too. A hunk applies where its context and removed
+//! lines are, wherever that is in the file, and they must be there exactly once: a patch survives changes
+//! around it and never applies in the wrong place. Of a hunk's header only the line counts are checked,
+//! because `git apply` refuses wrong ones. Nothing here writes a file.
 
 use std::path::{Path, PathBuf};
 
-/// What the line that names the broken promise begins with.
+/// How the line that names the broken invariant begins.
 const BROKEN: &str = "Broken: ";
 
-/// A bug that can be planted.
+/// A bug that can be built into the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Patch {
-    /// What is wrong, and which promise is broken by that, in one paragraph.
+    /// What is wrong and which invariant breaks, in one paragraph.
     pub about: String,
-    /// Each file that it changes, from the root of the sources.
+    /// The changed files, by their paths from the root of the sources.
     files: Vec<FilePatch>,
 }
 
@@ -39,12 +38,12 @@ struct FilePatch {
     hunks: Vec<Hunk>,
 }
 
-/// Lines that stand in the file, and what stands there afterwards.
+/// Lines of the file, and the lines that replace them.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Hunk {
     old: String,
     new: String,
-    /// Lines that the header promises and that have not been read, old and new.
+    /// Lines that the header counts and that have not been read, old and new.
     left: [usize; 2],
 }
 
@@ -87,7 +86,7 @@ impl Patch {
         }
     }
 
-    /// The files that it changes with what they hold afterwards; `read` gives what a file holds.
+    /// Returns the changed files with their new text; `read` returns the text of a file.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Many changes in one build: each stands beside what it changes, behind a switch.
+//! Mutant schemata: many mutants in one build, each behind a test of the mutant that a process has.
 //!
 //! ```text
 //!   fn waits(&self) -> bool {                 fn waits(&self) -> bool {
@@ -11,8 +11,8 @@
 //!                                             }
 //! ```
 //!
-//! A build a change is what takes the time otherwise: half a minute for a run of two seconds. The
-//! process is told by [`CHOSEN`] which change it is to have. Only a copy of the sources is written to.
+//! One build for each mutant would take half a minute for a run of two seconds. The variable [`CHOSEN`] tells
+//! a process which mutant it has. Only a copy of the sources is written to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -23,13 +23,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-/// The variable that says which change a process has; none without it.
-pub(super) const CHOSEN: &str = "RACETRACK_MUTANT";
-/// Where the switch itself stands.
+/// The environment variable with the number of a process's mutant; none without it.
+pub(crate) const CHOSEN: &str = "RACETRACK_MUTANT";
+/// The file that gets the function [`SWITCH`].
 const SWITCH_FILE: &str = "server/src/lib.rs";
-/// Read once, from [`CHOSEN`]: it is asked for at every call of whatever is changed.
+/// Reads [`CHOSEN`] once: every call of a changed function asks for it.
 const SWITCH: &str = r#"
-/// Which of all changes this process has.
+/// The number of this process's mutant.
 pub(crate) fn mutant() -> u32 {
     static CHOSEN: std::sync::LazyLock<u32> = std::sync::LazyLock::new(|| {
         std::env::var("VARIABLE").ok().and_then(|number| number.parse().ok()).unwrap_or(0)
@@ -38,14 +38,14 @@ pub(crate) fn mutant() -> u32 {
 }
 "#;
 
-/// A change, as cargo-mutants lists it.
+/// A mutant, as cargo-mutants lists it.
 #[derive(Debug, Clone, Deserialize)]
-pub(super) struct Mutant {
-    /// What is told of it.
-    pub(super) name: String,
+pub(crate) struct Mutant {
+    /// The name that is shown.
+    pub(crate) name: String,
     file: PathBuf,
     function: Option<Function>,
-    /// What is replaced.
+    /// The replaced code.
     span: Span,
     replacement: String,
     genre: Genre,
@@ -77,13 +77,13 @@ struct Place {
     column: usize,
 }
 
-/// Where changes stand in the sources that were written.
+/// The lines of each mutant in the sources that were written.
 #[derive(Debug, Default)]
-pub(super) struct Written(BTreeMap<PathBuf, Vec<(RangeInclusive<usize>, usize)>>);
+pub(crate) struct Written(BTreeMap<PathBuf, Vec<(RangeInclusive<usize>, usize)>>);
 
 impl Written {
-    /// The change that a line of a file belongs to, if it does to one.
-    pub(super) fn at(&self, file: &Path, line: usize) -> Option<usize> {
+    /// The mutant that a line of a file belongs to; none where it belongs to the original code.
+    pub(crate) fn at(&self, file: &Path, line: usize) -> Option<usize> {
         let changes =
             self.0.iter().find(|(known, _)| known.ends_with(file) || file.ends_with(known));
         let (_, changes) = changes?;
@@ -91,9 +91,8 @@ impl Written {
     }
 }
 
-/// Writes the sources with the chosen changes, by their numbers from 1, into a copy that is as the
-/// original is.
-pub(super) fn write(
+/// Writes the chosen mutants, by their numbers from 1, into a copy that equals the sources.
+pub(crate) fn write(
     copy: &Path,
     mutants: &[Mutant],
     chosen: &BTreeSet<usize>,
@@ -116,7 +115,7 @@ pub(super) fn write(
     Ok(written)
 }
 
-/// A file with a switch in each function that has changes.
+/// A file with a switch in each function that has mutants.
 fn switched(text: &str, changes: &[(usize, &Mutant)]) -> String {
     let offset = |place: Place| {
         let before: usize = text.split_inclusive('\n').take(place.line - 1).map(str::len).sum();
@@ -157,12 +156,12 @@ fn switched(text: &str, changes: &[(usize, &Mutant)]) -> String {
     switched
 }
 
-/// A comment that says where a change begins and ends.
+/// A comment that marks where a mutant begins and ends.
 fn mark(side: char, number: usize) -> String {
     format!("/*{side}mutant {number}*/")
 }
 
-/// The lines of each change.
+/// The lines of each mutant.
 fn places(text: &str) -> Vec<(RangeInclusive<usize>, usize)> {
     let mut places = Vec::new();
     let mut began = None;
@@ -179,8 +178,7 @@ fn places(text: &str) -> Vec<(RangeInclusive<usize>, usize)> {
     places
 }
 
-/// Where the body of a function begins, behind its brace: the first one that is not within the
-/// parameters.
+/// The offset of a function's body, behind its brace: the first brace outside of the parameters.
 fn body(function: &str) -> Option<usize> {
     let mut depth = 0_i32;
     for (at, letter) in function.char_indices() {
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn each_change_stands_behind_a_switch_beside_what_it_changes() {
+    fn each_mutant_is_an_arm_of_the_switch_of_its_function() {
         let value = mutant("FnValue", [[3, 5], [3, 16]], "0");
         let operator = mutant("BinaryOperator", [[3, 10], [3, 11]], "-");
         let text = switched(SOURCE, &[(1, &value), (2, &operator)]);

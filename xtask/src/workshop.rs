@@ -1,67 +1,79 @@
-//! Where bugs are planted: a copy of the sources, and a target directory of its own.
+//! The workshop: a copy of the sources with a target directory of its own, in which changed servers are
+//! built and simulated.
 //!
 //! ```text
-//!   target/planted/checkout/   the sources; what a patch changed is put back before the next
-//!   target/planted/target/     what cargo makes of them; dependencies are taken over from the
-//!                              checkout's own target directory, or built once
+//!   target/workshop/sources/   the copy; made equal to the sources again before each change
+//!   target/workshop/target/    cargo's target directory; dependencies are taken over from the target
+//!                              directory of the sources where there is one, or built once
 //!   OUT/NAME/                  the failing plan of a bug, the smallest one and its picture
 //! ```
 //!
-//! Both stay behind, so that the next time only the server and what depends on it is built, and an
-//! interrupted run leaves nothing that the next one does not put right. The profile is `dev`: our
-//! code is optimised enough there to run seeds about as fast as it is built, and overflow and
-//! `debug_assert!` count as finds. The real sources are only read.
+//! Both folders are kept, so that the next command builds only the server and what depends on it, and an
+//! interrupted command leaves nothing that the next one does not repair. The profile is `dev`: our crates
+//! are optimised enough there to run seeds about as fast as they are built, and overflow checks and
+//! `debug_assert!` find bugs too. The sources themselves are only read.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use ::sim::planted::Patch;
 use anyhow::{Context, bail};
-use indicatif::ProgressBar;
 use serde_json::Value;
 use tokio::process::Command;
 
-use super::mutants::{Bench, Score, Shard};
 use crate::seeds::Seeds;
-use crate::world::World;
 
-/// What is no source.
+/// Folders that are not part of the sources.
 const NOT_COPIED: [&str; 2] = ["target", ".git"];
-/// Lines of a compiler's complaint that are shown.
+/// Lines of a compiler error that are shown.
 const COMPLAINT_LINES_MAX: usize = 12;
-/// The processor time that a program may take, in seconds, and more for each run: ten times what a
-/// run takes. A planted bug may make one go on for ever, which shows in nothing else: a program that
-/// was stopped for a while takes no less real time.
+/// Limit of processor time of a simulation, in seconds, and the runs that add a second to it: ten times
+/// what a healthy run takes. A seeded bug may make a run endless. Only processor time tells that: a program
+/// that was stopped for a while takes as much real time.
 const CPU_S_MAX: u64 = 60;
 const RUNS_A_CPU_SECOND_MIN: u64 = 3;
-/// Runs the rest of its arguments with the first as its limit of processor time, in seconds.
+/// Runs the rest of its arguments with the first as their limit of processor time, in seconds.
 const LIMITED: &str = r#"ulimit -S -t "$0" && exec "$@""#;
-/// What the system ends a program with that took more.
+/// The signal for a process that exceeds its limit of processor time.
 const SIGXCPU: i32 = 24;
-/// What a program ends itself with.
+/// The signal of `abort`, as of a panic while panicking.
 const SIGABRT: i32 = 6;
-/// Files as large as this, in bytes, are written once and never changed.
+/// Files at least as large as this, in bytes, are written once by cargo and never changed.
 const LARGE_BYTES_MIN: u64 = 64 << 10;
-/// What a target directory has of dependencies, beside what is remade for every build.
+/// The parts of a target directory that dependencies are taken over from.
 const TAKEN_OVER: [&str; 3] = [".fingerprint", "build", "deps"];
 
-pub(super) struct Workshop {
-    root: PathBuf,
+/// Changed files by their path from the root of the sources.
+pub(crate) type Changes = BTreeMap<PathBuf, String>;
+
+pub(crate) struct Workshop {
     sources: PathBuf,
     target: PathBuf,
     plans: PathBuf,
-    jobs: usize,
-    /// Held as long as this is used, so that two do not plant into one copy.
+    jobs: Option<u64>,
+    /// Held while the workshop is used, so that two commands do not change one copy.
     _lock: File,
 }
 
+/// How a simulation of a changed server ended.
+pub(crate) enum End {
+    /// By itself, with this JSON.
+    Report(Value),
+    /// It exceeded its limit of processor time.
+    Endless,
+    /// It aborted, for example by a panic while panicking.
+    Aborted,
+}
+
 impl Workshop {
-    /// The workshop of a checkout; plans go into folders of `plans`.
-    pub(super) fn open(root: PathBuf, plans: &Path, jobs: usize) -> anyhow::Result<Self> {
-        let place = root.join("target").join("planted");
+    /// Opens the workshop of the sources. Plans go into folders of `plans`; `jobs` is the number of threads
+    /// that simulate, by default one for each core.
+    pub(crate) fn open(plans: PathBuf, jobs: Option<u64>) -> anyhow::Result<Self> {
+        let built = xtask::root().join("target");
+        let place = built.join("workshop");
         let cannot_write = || format!("cannot write to {}", place.display());
         let is_first = !place.join("target").exists();
         fs::create_dir_all(&place).with_context(cannot_write)?;
@@ -69,56 +81,48 @@ impl Workshop {
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                bail!("somebody else plants bugs in {} at this moment", place.display())
+                bail!("another command uses {} at this moment; wait for its end", place.display())
             }
             Err(TryLockError::Error(error)) => return Err(error).with_context(cannot_write),
         }
-        let plans = std::path::absolute(plans).context("--out is no path")?;
-        let (sources, target) = (place.join("checkout"), place.join("target"));
+        let (sources, target) = (place.join("sources"), place.join("target"));
         if is_first {
             // Cargo looks at what it finds there, and builds what is missing or does not fit.
-            let _what_fits = take_over(&root.join("target").join("debug"), &target.join("debug"));
+            let _what_fits = take_over(&built.join("debug"), &target.join("debug"));
         }
-        Ok(Self { root, sources, target, plans, jobs, _lock: lock })
+        Ok(Self { sources, target, plans, jobs, _lock: lock })
     }
 
-    /// Makes the copy equal to the sources but for the patch.
-    pub(super) fn plant(&self, patch: &Patch) -> anyhow::Result<()> {
-        let cannot_copy = || format!("cannot copy the sources to {}", self.sources.display());
-        let read = |path: &Path| fs::read_to_string(self.root.join(path));
-        let changed = patch.apply(read).map_err(anyhow::Error::msg)?;
-        let sources_of = |path: &Path| changed.iter().find(|(file, _)| file == path);
-        let replace = |path: &Path| sources_of(path).map(|(_, text)| text.clone().into_bytes());
-        mirror(&self.root, &self.sources, Path::new(""), &replace).with_context(cannot_copy)
+    /// The folder of the copy.
+    pub(crate) fn sources(&self) -> &Path {
+        &self.sources
     }
 
-    /// Makes every change that cargo-mutants can think of, one at a time.
-    pub(super) async fn mutate(
-        &self,
-        seeds: u64,
-        shard: Option<Shard>,
-        bar: &ProgressBar,
-    ) -> anyhow::Result<Score> {
-        let cannot_copy = || format!("cannot copy the sources to {}", self.sources.display());
-        let restore = || {
-            let as_it_is = mirror(&self.root, &self.sources, Path::new(""), &|_: &Path| None);
-            as_it_is.with_context(cannot_copy)
-        };
-        let bench = Bench { sources: &self.sources, target: &self.target, seeds, shard };
-        bench.run(restore, bar).await
-    }
-
-    pub(super) async fn build(&self) -> anyhow::Result<()> {
+    /// Cargo in the copy, with the target directory of the workshop; it ends with this process.
+    pub(crate) fn cargo(&self) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        // Without `--package`, so that dependencies have the features that `cargo build` gives them.
-        cargo.args(["build", "--quiet", "--bin", "racetrack"]);
         cargo.current_dir(&self.sources).env("CARGO_TARGET_DIR", &self.target);
+        cargo.stdin(Stdio::null()).kill_on_drop(true);
+        cargo
+    }
+
+    /// Makes the copy equal to the sources except for the changed files.
+    pub(crate) fn prepare(&self, changed: &Changes) -> anyhow::Result<()> {
+        mirror(xtask::root(), &self.sources, Path::new(""), changed)
+            .with_context(|| format!("cannot copy the sources to {}", self.sources.display()))
+    }
+
+    /// Builds `racetrack` from the copy.
+    pub(crate) async fn build(&self) -> anyhow::Result<()> {
+        // Without `--package`, so that dependencies have the features that `cargo build` gives them.
+        let mut cargo = self.cargo();
+        cargo.args(["build", "--quiet", "--bin", "racetrack"]);
         let built = output_of(&mut cargo).await.context("cannot start cargo")?;
         if !built.status.success() {
             let complaint = String::from_utf8_lossy(&built.stderr);
             let lines: Vec<_> = complaint.lines().take(COMPLAINT_LINES_MAX).collect();
             bail!(
-                "the sources with it do not compile. If they do without it, it no longer fits: look \
+                "the changed sources do not compile. If the sources do, the patch no longer fits them: look \
                  at {} and change the patch\n{}",
                 self.sources.display(),
                 lines.join("\n")
@@ -127,64 +131,61 @@ impl Workshop {
         Ok(())
     }
 
-    /// What the build says of the seeds, up to the first that fails.
-    pub(super) async fn sweep(
+    /// Sweeps the seeds with the built program, up to the first that fails; `arguments` are further
+    /// arguments of `racetrack sim`.
+    pub(crate) async fn sweep(
         &self,
         name: &str,
         seeds: &Seeds,
-        world: &World,
+        arguments: &[String],
     ) -> anyhow::Result<End> {
-        let mut command = self.simulate(name, seeds.len());
+        let mut command = self.simulate(name, seeds.count());
         command.args(["--first", "--shrink-runs", "0", "--seeds", &seeds.to_string()]);
-        command.args(["--jobs", &self.jobs.to_string()]).args(world.arguments());
-        found(&mut command).await
+        self.add_jobs(&mut command);
+        report(command.args(arguments)).await
     }
 
-    /// What is left of the plan of a failing seed.
-    pub(super) async fn shrink(&self, name: &str, seed: u64, runs: u64) -> anyhow::Result<End> {
-        let plan = self.plans.join(name).join(crate::sim::plan_file(seed));
+    /// Shrinks the plan that a sweep wrote for a failing seed.
+    pub(crate) async fn shrink(&self, name: &str, seed: u64, runs: u64) -> anyhow::Result<End> {
+        let plan = self.plans.join(name).join(format!("seed-{seed}.json"));
         let mut command = self.simulate(name, runs);
         command.arg("shrink").arg(plan).args(["--runs", &runs.to_string()]);
-        command.args(["--jobs", &self.jobs.to_string()]);
-        found(&mut command).await
+        self.add_jobs(&mut command);
+        report(&mut command).await
     }
 
-    /// The simulation of the build, for so many runs.
+    /// `racetrack sim` of the build, with a limit of processor time for so many runs.
     fn simulate(&self, name: &str, runs: u64) -> Command {
-        let cpu_s_max = CPU_S_MAX + runs / RUNS_A_CPU_SECOND_MIN;
-        let mut command = limited(cpu_s_max);
+        let mut command = limited(CPU_S_MAX + runs / RUNS_A_CPU_SECOND_MIN);
         command.arg(self.target.join("debug").join("racetrack"));
         command.args(["--format", "json", "--out"]).arg(self.plans.join(name)).arg("sim");
         command.current_dir(&self.sources);
         command
     }
+
+    fn add_jobs(&self, command: &mut Command) {
+        if let Some(jobs) = self.jobs {
+            command.args(["--jobs", &jobs.to_string()]);
+        }
+    }
 }
 
-/// Something that may take so much processor time, in seconds; what it is comes as arguments.
-pub(super) fn limited(cpu_s_max: u64) -> Command {
+/// A command with a limit of processor time, in seconds; the program and its arguments are added to it.
+pub(crate) fn limited(cpu_s_max: u64) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", LIMITED, &cpu_s_max.to_string()]);
     command
 }
 
-/// How the simulation of a build came to its end.
-pub(super) enum End {
-    /// By itself, with what it has to say.
-    Report(Value),
-    /// A run did not: it was stopped.
-    Endless,
-    /// It panicked while it panicked, and took everything with it.
-    Aborted,
-}
-
-/// Runs a command to its end; it ends with this program.
+/// Runs a command to its end; it ends with this process.
 async fn output_of(command: &mut Command) -> io::Result<Output> {
     command.stdin(Stdio::null()).kill_on_drop(true).output().await
 }
 
-/// How a command of ours came to its end: it found something (1) or not (0), or did not end well.
-async fn found(command: &mut Command) -> anyhow::Result<End> {
-    let output = output_of(command).await.context("cannot start the build with the bug in it")?;
+/// Runs `racetrack sim` to its end and reads its JSON. Its exit code tells whether it found something (1) or
+/// not (0).
+async fn report(command: &mut Command) -> anyhow::Result<End> {
+    let output = output_of(command).await.context("cannot start the changed build")?;
     match output.status.signal() {
         Some(SIGXCPU) => return Ok(End::Endless),
         Some(SIGABRT) => return Ok(End::Aborted),
@@ -192,15 +193,15 @@ async fn found(command: &mut Command) -> anyhow::Result<End> {
     }
     let Some(0 | 1) = output.status.code() else {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!("the build with the bug in it ended with {}: {}", output.status, complaint.trim());
+        bail!("the changed build ended with {}: {}", output.status, complaint.trim());
     };
     let json = serde_json::from_slice(&output.stdout);
-    json.map(End::Report).context("the build with the bug in it gave no JSON")
+    json.map(End::Report).context("the changed build printed no JSON")
 }
 
-/// Fills a new target directory with what another one has, so that dependencies need not be built
-/// again. Large files are the same in both, which costs no space; cargo replaces such a file and
-/// never changes it. The small ones it writes in place, so each has its own.
+/// Fills a new target directory from another one, so that cargo does not build the dependencies again.
+/// Large files are hard links, which costs no space: cargo replaces such a file and never changes it. Small
+/// files are copied, because cargo writes them in place.
 fn take_over(from: &Path, to: &Path) -> io::Result<()> {
     let mut folders: Vec<_> = TAKEN_OVER.map(PathBuf::from).into();
     while let Some(folder) = folders.pop() {
@@ -224,14 +225,9 @@ fn take_over(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes `copy` equal to `original`, file by file, below `folder`; `replace` gives what stands
-/// instead of a file. What is equal already is left alone, because cargo looks at the times.
-fn mirror(
-    original: &Path,
-    copy: &Path,
-    folder: &Path,
-    replace: &impl Fn(&Path) -> Option<Vec<u8>>,
-) -> io::Result<()> {
+/// Makes `copy` equal to `original`, file by file, below `folder`, except for the `changed` files. A file
+/// that is equal already is not written, because cargo compares times.
+fn mirror(original: &Path, copy: &Path, folder: &Path, changed: &Changes) -> io::Result<()> {
     fs::create_dir_all(copy.join(folder))?;
     for entry in fs::read_dir(original.join(folder))? {
         let entry = entry?;
@@ -240,11 +236,11 @@ fn mirror(
             continue;
         }
         if entry.file_type()?.is_dir() {
-            mirror(original, copy, &path, replace)?;
+            mirror(original, copy, &path, changed)?;
             continue;
         }
-        let wanted = match replace(&path) {
-            Some(bytes) => bytes,
+        let wanted = match changed.get(&path) {
+            Some(text) => text.clone().into_bytes(),
             None => fs::read(original.join(&path))?,
         };
         let target = copy.join(&path);
@@ -266,8 +262,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_copy_equals_the_sources_but_for_the_patch_and_is_put_right_again() {
-        let place = tempfile::tempdir().expect("there is a place for temporary files");
+    fn the_copy_equals_the_sources_except_for_the_changes_of_the_last_call() {
+        let place = tempfile::tempdir().expect("a temporary directory");
         let (original, copy) = (place.path().join("original"), place.path().join("copy"));
         for (path, text) in [("a/b.rs", "b"), ("a/c.rs", "c"), ("target/d", "d")] {
             let path = original.join(path);
@@ -275,13 +271,13 @@ mod tests {
             fs::write(path, text).expect("it is written");
         }
         let held = |path: &str| fs::read_to_string(copy.join(path)).ok();
-        let planted = |path: &Path| (path == Path::new("a/b.rs")).then(|| b"bug".to_vec());
-        mirror(&original, &copy, Path::new(""), &planted).expect("it is copied");
+        let bug = Changes::from([("a/b.rs".into(), "bug".to_owned())]);
+        mirror(&original, &copy, Path::new(""), &bug).expect("it is copied");
         assert_eq!(held("a/b.rs").as_deref(), Some("bug"));
         assert_eq!((held("a/c.rs").as_deref(), held("target/d")), (Some("c"), None));
 
         fs::remove_file(original.join("a/c.rs")).expect("it was there");
-        mirror(&original, &copy, Path::new(""), &|_: &Path| None).expect("it is copied");
+        mirror(&original, &copy, Path::new(""), &Changes::new()).expect("it is copied");
         assert_eq!((held("a/b.rs").as_deref(), held("a/c.rs")), (Some("b"), None));
     }
 }

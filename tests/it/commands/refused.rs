@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
 use std::process::Command;
 
 use expect_test::{Expect, expect};
@@ -343,28 +342,6 @@ fn values_of_flags_that_cannot_be_meant_are_named() {
         expect![[r#"
         error: invalid value 'xml' for '--log <FORMAT>'
     "#]],
-    );
-}
-
-#[test]
-fn bugs_are_planted_by_name_and_only_where_the_sources_are() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let unknown = racetrack(root, "sim planted cursor-off-by-one off-by-none");
-    let line = "racetrack: no bug is named \"off-by-none\"; there are ";
-    assert!(unknown.stderr.starts_with(line), "{}", unknown.stderr);
-    assert!(unknown.stderr.contains("cursor-off-by-one"), "{}", unknown.stderr);
-    assert_eq!(unknown.stderr.lines().count(), 1, "{}", unknown.stderr);
-    assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(2), ""));
-
-    let dir = empty_dir();
-    let mut elsewhere = racetrack(dir.path(), "sim planted");
-    let here = dir.path().canonicalize().expect("the directory is there");
-    elsewhere.stderr = elsewhere.stderr.replace(&here.display().to_string(), "DIR");
-    check(
-        &elsewhere,
-        expect![[r#"
-            racetrack: DIR is not in a checkout of racetrack: planting bugs takes the sources
-        "#]],
     );
 }
 

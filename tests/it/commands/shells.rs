@@ -44,7 +44,7 @@ fn every_shell_has_a_script_that_names_every_command() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let said = racetrack(empty_dir().path(), &format!("completions {shell}"));
         assert_eq!((said.code, said.stderr.as_str()), (Some(0), ""), "{shell}");
-        for word in ["selftest", "compare", "planted", "require-coverage"] {
+        for word in ["selftest", "compare", "shrink", "require-coverage"] {
             assert!(said.stdout.contains(word), "{shell} is not told of {word}");
         }
         let json = racetrack(empty_dir().path(), &format!("completions {shell} --format json"));
@@ -61,7 +61,7 @@ fn every_command_has_a_page_in_the_manual() {
     schema::check("man", &object(&said));
     let pages = files(&dir.path().join("man1"));
     let all = "completions load load-selftest man report report-compare report-merge serve sim \
-               sim-diff sim-meta sim-planted sim-replay sim-shrink sim-twin tour";
+               sim-diff sim-meta sim-replay sim-shrink sim-twin tour";
     let all = all.split_whitespace().map(|name| format!("racetrack-{name}.1"));
     assert_eq!(pages, all.chain(["racetrack.1".to_owned()]).collect::<BTreeSet<_>>());
     for name in &pages {
