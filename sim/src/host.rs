@@ -16,12 +16,10 @@ use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use server::config::Config;
 use tokio::sync::Notify;
 use turmoil::Sim;
 
-use crate::net::{Network, SimListener};
-use crate::workload::PORT;
+use crate::net::Network;
 
 /// What the simulation does to a server's process, and learns of it. Clones are the same process.
 #[derive(Clone, Default)]
@@ -93,20 +91,10 @@ impl Process {
         }
     }
 
-    /// One life of this project's server, the production `serve`, from its start until it ends or is
-    /// killed.
-    pub(crate) fn serve(
-        &self,
-        network: Network,
-        config: Config,
-    ) -> impl Future<Output = turmoil::Result> + use<> {
-        self.host(self.is_up().then(|| {
-            let terminate = Rc::new(Notify::new());
-            *self.terminate.borrow_mut() = Rc::clone(&terminate);
-            async move {
-                let listener = SimListener::bind(network, PORT).await?;
-                server::serve(listener, config, async move { terminate.notified().await }).await
-            }
-        }))
+    /// A new life of the process, which ends in good order when the future is done: SIGTERM.
+    pub(crate) fn termination(&self) -> impl Future<Output = ()> + use<> {
+        let terminate = Rc::new(Notify::new());
+        *self.terminate.borrow_mut() = Rc::clone(&terminate);
+        async move { terminate.notified().await }
     }
 }

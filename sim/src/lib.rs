@@ -62,6 +62,7 @@ mod sweep;
 
 pub mod testbed;
 
+pub use medium::SimulatedConnector;
 pub use options::Options;
 pub use plan::Plan;
 pub use seeds::SeedQueue;

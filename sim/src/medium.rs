@@ -12,6 +12,7 @@ use tokio_util::either::Either;
 
 use crate::net::{Network, SimConnector, SimStream, Trap};
 use crate::twin::loopback::{Loopback, LoopbackConnector, LoopbackStream};
+use crate::workload::{PORT, SERVER};
 
 /// Clones share everything.
 #[derive(Clone)]
@@ -36,7 +37,7 @@ impl Medium {
     pub(crate) fn connector(&self, owner: &str, host: usize) -> MediumConnector {
         match self {
             Self::Simulated(network) => {
-                MediumConnector::Simulated(SimConnector::to_server(network.clone(), owner))
+                MediumConnector::simulated(network, owner)
             }
             Self::Real(loopback) => MediumConnector::Real(loopback.connector(owner, host)),
         }
@@ -82,6 +83,25 @@ impl Medium {
             Self::Simulated(network) => network.go_on_reading(owner),
             Self::Real(loopback) => loopback.go_on_reading(owner),
         }
+    }
+}
+
+impl MediumConnector {
+    /// Connections of `owner` to the simulated server, from the host that asks for one.
+    pub(crate) fn simulated(network: &Network, owner: &str) -> Self {
+        Self::Simulated(SimConnector::new(network.clone(), (SERVER.to_owned(), PORT), owner))
+    }
+}
+
+/// A connector of the simulated network, for clients of the chat.
+#[derive(Clone)]
+pub struct SimulatedConnector(pub SimConnector);
+
+impl Connect for SimulatedConnector {
+    type Stream = SimStream;
+
+    async fn connect(&self) -> io::Result<SimStream> {
+        self.0.connect().await
     }
 }
 

@@ -1,4 +1,4 @@
-//! The network of a simulation, as `server::serve` and the clients see it: a
+//! The network of a simulation, as servers and clients see it: a
 //! listener, a connector and a stream over turmoil's TCP.
 //!
 //! Turmoil moves the bytes, and delays, holds or loses them. This module adds
@@ -33,9 +33,7 @@ use tokio::sync::Notify;
 use turmoil::net::{TcpListener, TcpStream};
 
 use crate::determinism::trace::PacketEvent;
-use crate::workload::{PORT, SERVER};
-pub(crate) use faults::Breakage;
-pub use faults::{Cut, Trap};
+pub use faults::{Breakage, Cut, Trap};
 pub(crate) use hosts::Hosts;
 pub use stream::SimStream;
 pub use wire::Side;
@@ -59,6 +57,8 @@ pub struct Limits {
 #[derive(Clone, Default)]
 pub struct Network {
     limits: Limits,
+    /// Connections are marked from the write of their client on that begins with this.
+    mark: Option<&'static [u8]>,
     /// By the address of the client's end. In order: what iterates over it
     /// must not depend on a hash.
     wires: Arc<Mutex<BTreeMap<SocketAddr, Arc<Mutex<Wire>>>>>,
@@ -84,7 +84,7 @@ struct Weather {
     redirect: Option<String>,
 }
 
-/// A listener on a simulated host, for `server::serve`.
+/// A listener on a simulated host, for `axum::serve` and the like.
 pub struct SimListener {
     network: Network,
     inner: TcpListener,
@@ -116,6 +116,13 @@ impl Network {
         let Limits { segment_bytes_max, window_bytes, window_segments } = limits;
         assert!(segment_bytes_max > 0 && window_bytes > 0 && window_segments > 0, "{limits:?}");
         Self { limits, ..Self::default() }
+    }
+
+    /// The same network, which marks each connection on which a client writes something that begins with
+    /// these bytes: see [`Network::break_marked`].
+    #[must_use]
+    pub fn marking(self, mark: &'static [u8]) -> Self {
+        Self { mark: Some(mark), ..self }
     }
 
     /// Takes a stream out of a dying process; gives it back when nothing is dying.
@@ -283,15 +290,6 @@ impl SimConnector {
         Self { network, target, owner: owner.into() }
     }
 
-    /// The same, to the server of a plan.
-    pub(crate) fn to_server(network: Network, owner: &str) -> Self {
-        Self::new(network, (SERVER.to_owned(), PORT), owner)
-    }
-}
-
-impl client::Connect for SimConnector {
-    type Stream = SimStream;
-
     /// Opens one connection from the simulated host that calls this. While
     /// messages are held, or those of its owner do not arrive, it waits.
     ///
@@ -300,7 +298,7 @@ impl client::Connect for SimConnector {
     /// `ConnectionRefused` if nobody listens, as where the server's process is gone, or the network is
     /// partitioned;
     /// `NotFound` if no host has that name.
-    async fn connect(&self) -> io::Result<SimStream> {
+    pub async fn connect(&self) -> io::Result<SimStream> {
         let arrives = |side: Side| {
             let owner = &self.owner;
             move |weather: &Weather| {

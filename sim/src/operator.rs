@@ -9,7 +9,8 @@ use tokio::time::timeout;
 use turmoil::Sim;
 
 use crate::history::{Kind, Op, Recorder};
-use crate::net::{Network, SimConnector};
+use crate::medium::MediumConnector;
+use crate::net::Network;
 use crate::plan::{FaultKind, Plan};
 use crate::pulse::Pulses;
 
@@ -67,13 +68,13 @@ impl Operator {
     fn on_a_new_host<F>(
         &mut self,
         sim: &mut Sim<'static>,
-        asks: impl FnOnce(SimConnector, Recorder) -> F + 'static,
+        asks: impl FnOnce(MediumConnector, Recorder) -> F + 'static,
     ) where
         F: Future<Output = io::Result<()>> + 'static,
     {
         self.asked += 1;
         let host = format!("{OPERATOR}-{}", self.asked);
-        let connector = SimConnector::to_server(self.network.clone(), OPERATOR);
+        let connector = MediumConnector::simulated(&self.network, OPERATOR);
         let (recorder, pulses) = (self.recorder.clone(), self.pulses.clone());
         sim.client(host.as_str(), {
             let host = host.clone();

@@ -20,12 +20,12 @@ use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::host::Process;
 use crate::medium::Medium;
 use crate::nemesis::{Attacker, Attacks, Nemesis, Servers, Storm, Winds, client_host, host_names};
-use crate::net::{Limits, Network};
+use crate::net::{Limits, Network, SimListener};
 use crate::operator::{Operator, SCRAPE_MS};
 use crate::plan::{FaultKind, Plan, Settings};
 use crate::pulse::Pulses;
 use crate::watch::{Sight, watching};
-use crate::workload;
+use crate::workload::{self, PORT};
 
 /// 2025-01-01T00:00:00Z, when every simulation begins.
 pub(crate) const EPOCH_MS: u64 = 1_735_689_600_000;
@@ -34,6 +34,9 @@ const TCP_CAPACITY: usize = 4_096;
 /// Ports that clients connect from: a crowd must not come round to one of which the server has not
 /// learned yet that it was closed, which turmoil does not allow.
 const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 1_024..=u16::MAX;
+
+/// The beginning of a request that upgrades a connection of Socket.IO that polls.
+const UPGRADE_REQUEST: &[u8] = b"GET /socket.io/?EIO=4&transport=websocket&sid=";
 
 /// What a run left behind.
 #[derive(Debug, Clone)]
@@ -140,6 +143,7 @@ fn simulate(plan: Plan) -> (Vec<Event>, Option<String>) {
         window_bytes: settings.window_bytes,
         ..Limits::default()
     });
+    let network = network.marking(UPGRADE_REQUEST);
     let duration = Duration::from_millis(settings.ended_ms() * 2);
     let mut sim = world(plan.seed, settings, duration);
     let pulses = Pulses::default();
@@ -188,7 +192,15 @@ fn serve(sim: &mut Sim<'static>, plan: &Plan, network: &Network, pulses: &Pulses
         let (pulses, host) = (pulses.clone(), *name);
         sim.host(*name, move || {
             pulses.feel(host);
-            process.serve(network.clone(), config.clone())
+            let life = process.is_up().then(|| {
+                let terminated = process.termination();
+                let (network, config) = (network.clone(), config.clone());
+                async move {
+                    let listener = SimListener::bind(network, PORT).await?;
+                    server::serve(listener, config, terminated).await
+                }
+            });
+            process.host(life)
         });
     }
     // Nobody connects to it before it takes over, and a host that runs slows every step.

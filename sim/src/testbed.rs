@@ -37,7 +37,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use client::Connect as _;
 use serde::Serialize;
 use turmoil::Sim;
 

@@ -9,6 +9,7 @@ use protocol::{ClientEvent, Say, ServerEvent, Speaker};
 use server::config::Config;
 use sim::flood::{Attack, Flood, Rate};
 use sim::plan::quick_server;
+use sim::SimulatedConnector;
 use sim::testbed::{Client, Testbed};
 use tokio::time::{sleep, timeout};
 
@@ -60,7 +61,7 @@ async fn attack(attacker: Client<String>, attack: Attack) -> turmoil::Result {
 async fn talk(other: Client<String>, kind: TransportKind) -> turmoil::Result {
     sleep(ARRIVAL).await;
     let options = Options { poll_interval: Duration::from_millis(50), ..Options::new(SERVER) };
-    let opening = timeout(OPENING_MAX, client::open(kind, other.connector(SERVER), options)).await;
+    let opening = timeout(OPENING_MAX, client::open(kind, SimulatedConnector(other.connector(SERVER)), options)).await;
     let (mut sender, mut receiver) = match opening {
         Ok(Ok(halves)) => halves,
         Ok(Err(error)) => {

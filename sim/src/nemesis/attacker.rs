@@ -9,7 +9,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::flood::{ATTACKER, Attack};
-use crate::net::{Network, SimConnector};
+use crate::medium::MediumConnector;
+use crate::net::Network;
 
 /// A flood, and where the connections are counted that it touched.
 type Order = (Attack, Arc<AtomicUsize>);
@@ -51,7 +52,7 @@ impl Attacker {
 impl Attacks {
     /// Carries out what is ordered, until the attacker stops.
     pub(crate) async fn carry_out(mut self) {
-        let connector = SimConnector::to_server(self.network.clone(), ATTACKER);
+        let connector = MediumConnector::simulated(&self.network, ATTACKER);
         let mut floods = JoinSet::new();
         while let Some((attack, touched)) = self.orders.recv().await {
             floods.spawn_local(attack.carry_out(connector.clone(), touched));

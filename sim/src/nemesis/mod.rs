@@ -204,7 +204,7 @@ impl Nemesis {
                 self.under_way[index].effect += cut;
             }
             if let Some(breakage) = breakage(fault) {
-                let broken = self.network.break_upgrades(&self.person(fault), breakage);
+                let broken = self.network.break_marked(&self.person(fault), breakage);
                 self.under_way[index].effect += broken;
             }
             may_be_lost |= matches!(

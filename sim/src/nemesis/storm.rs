@@ -9,7 +9,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
 use crate::flood::Sids;
-use crate::net::{Network, SimConnector};
+use crate::medium::MediumConnector;
+use crate::net::Network;
 
 /// Connections in one storm.
 const CONNECTIONS: usize = 50;
@@ -48,7 +49,7 @@ impl Storm {
 impl Winds {
     /// Makes the storms that are asked for, until it is dropped.
     pub(crate) async fn blow(mut self) {
-        let connector = SimConnector::to_server(self.network.clone(), "storm");
+        let connector = MediumConnector::simulated(&self.network, "storm");
         while let Some(lasts) = self.storms.recv().await {
             rage(&connector, lasts);
         }

@@ -32,13 +32,13 @@ pub enum Trap {
     Answered,
 }
 
-/// How WebSockets are broken to which polling connections are upgraded.
+/// How marked connections are broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Breakage {
-    /// Nobody is told.
-    pub(crate) is_silent: bool,
-    /// The client has written so often before: the handshake, the probe, the packet that upgrades.
-    pub(crate) writes_min: usize,
+pub struct Breakage {
+    /// Neither end is told.
+    pub is_silent: bool,
+    /// Writes of the client before the connection breaks, the marked one included.
+    pub writes_min: usize,
 }
 
 impl Network {
@@ -115,10 +115,11 @@ impl Network {
         self.strike(|_, wire| wire.is_live() && wire.is_owned_by(owner), Wire::lose)
     }
 
-    /// Breaks the WebSockets of `owner` to which polling connections are upgraded; returns how many.
-    pub(crate) fn break_upgrades(&self, owner: &str, breakage: Breakage) -> usize {
+    /// Breaks the live connections of `owner` on which the client has written the mark of the network;
+    /// returns how many.
+    pub fn break_marked(&self, owner: &str, breakage: Breakage) -> usize {
         let chosen = |wire: &Wire| {
-            let is_due = wire.upgrade_writes >= breakage.writes_min;
+            let is_due = wire.marked_writes >= breakage.writes_min;
             is_due && wire.is_live() && wire.is_owned_by(owner)
         };
         let act = |wire: &mut Wire| match breakage.is_silent {

@@ -256,7 +256,7 @@ impl AsyncWrite for SimStream {
             this.trace(PacketEvent::Sent, &bytes[..written]);
             let mut wire = lock(&this.wire);
             if this.side == Side::Client {
-                wire.note_upgrade(&bytes[..written]);
+                wire.note_write(&bytes[..written], this.network.mark);
             }
             wire.sent(this.side, written);
         }

@@ -12,7 +12,6 @@ use std::time::{Duration, UNIX_EPOCH};
 use axum::extract::Json;
 use axum::routing::post;
 use axum::serve::Listener;
-use client::Connect;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper_util::rt::TokioIo;

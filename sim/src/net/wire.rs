@@ -23,9 +23,6 @@ pub enum Side {
     Server = 1,
 }
 
-/// The beginning of a request that upgrades a connection that polls.
-const UPGRADE_REQUEST: &[u8] = b"GET /socket.io/?EIO=4&transport=websocket&sid=";
-
 /// What the nemesis has decided about a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -54,8 +51,8 @@ pub(super) struct Wire {
     /// The server's program neither reads nor writes.
     pub(super) is_frozen: bool,
     pub(super) trap: Option<(Trap, Arc<AtomicUsize>)>,
-    /// How often the client has written, where it asks for a WebSocket instead of its polls.
-    pub(super) upgrade_writes: usize,
+    /// Writes of the client since one began with the network's mark, that one included.
+    pub(super) marked_writes: usize,
     /// When bytes last went in or came out, since the start.
     pub(super) moved_at: Duration,
     ends: [End; 2],
@@ -125,10 +122,10 @@ impl Wire {
         self.moved_at = clock::elapsed();
     }
 
-    /// The client writes these bytes.
-    pub(super) fn note_upgrade(&mut self, bytes: &[u8]) {
-        if self.upgrade_writes > 0 || bytes.starts_with(UPGRADE_REQUEST) {
-            self.upgrade_writes += 1;
+    /// Counts a write of the client if it, or an earlier one, begins with the mark.
+    pub(super) fn note_write(&mut self, bytes: &[u8], mark: Option<&[u8]>) {
+        if self.marked_writes > 0 || mark.is_some_and(|mark| bytes.starts_with(mark)) {
+            self.marked_writes += 1;
         }
     }
 
