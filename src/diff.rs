@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use ::sim::diff::{Diff as Parting, diff};
+use chat_sim::diff::{Diff as Parting, diff};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -30,16 +30,16 @@ pub(crate) struct Diff {
 impl Diff {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
         let plans = [self.first.plan(&self.world)?, self.second.plan(&self.world)?];
-        let [first, second] = plans.map(|plan| ::sim::run(&plan, false));
+        let [first, second] = plans.map(|plan| chat_sim::run(&plan, false));
         let found = diff(&first, &second);
-        let name = |name: &str, report: &::sim::Report| {
+        let name = |name: &str, report: &chat_sim::Report| {
             format!("{name} ({})", if report.passed() { "passes" } else { "fails" })
         };
         let names = [name("A", &first), name("B", &second)];
         let text = describe_parting(&found, [&names[0], &names[1]]);
         output.result(&text, || {
-            let run = |report: &::sim::Report| {
-                let failure = ::sim::failure(report.plan.seed, report);
+            let run = |report: &chat_sim::Report| {
+                let failure = chat_sim::failure(report.plan.seed, report);
                 json!({
                     "seed": report.plan.seed,
                     "failed": failure.is_some(),

@@ -10,9 +10,9 @@ use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use ::sim::determinism::TraceReport;
-use ::sim::generate;
 use anyhow::{Context, ensure};
+use chat_sim::determinism::TraceReport;
+use chat_sim::generate;
 use clap::Args;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ impl Trace {
         let seeds: Box<dyn Iterator<Item = u64>> =
             if self.reverse { Box::new(seeds.rev()) } else { Box::new(seeds) };
         for seed in seeds {
-            let report = ::sim::run(&generate::plan(seed, &options), self.entries);
+            let report = chat_sim::run(&generate::plan(seed, &options), self.entries);
             let line = format!("{seed} {}", serde_json::to_string(&report.trace)?);
             // Whoever asked is gone, and nobody else wants the rest.
             if writeln!(io::stdout(), "{line}").is_err() {

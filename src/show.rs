@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use ::sim::plan::Plan;
-use ::sim::sequence::sequence;
-use ::sim::transcript::transcript;
-use ::sim::{Options, Report, generate};
 use anyhow::Context;
+use chat_sim::plan::Plan;
+use chat_sim::sequence::sequence;
+use chat_sim::transcript::transcript;
+use chat_sim::{Options, Report, generate};
 use clap::Args;
 use reports::sequence::Sequence;
 use serde_json::json;
@@ -85,7 +85,7 @@ pub(crate) fn show(
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     let waiting = bar::waiting("simulating");
-    let report = ::sim::run(plan, false);
+    let report = chat_sim::run(plan, false);
     waiting.finish_and_clear();
     let drawn = report.plan.describe();
     let hash = format!("{:016x}", report.trace.hash);
@@ -94,7 +94,7 @@ pub(crate) fn show(
         write_page(&report, title, html)?;
         text += &format!("\npage        {}", html.display());
     }
-    let failure = ::sim::failure(report.plan.seed, &report);
+    let failure = chat_sim::failure(report.plan.seed, &report);
     output.result(&text, || {
         json!({
             "seed": report.plan.seed,

@@ -4,12 +4,12 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use ::sim::checker::STANDSTILL;
-use ::sim::shrink::{self, Limits, Shrunk, Size};
-use ::sim::transcript::brief;
-use ::sim::words::planned;
-use ::sim::{Failure, Report, diff};
 use anyhow::ensure;
+use chat_sim::checker::STANDSTILL;
+use chat_sim::shrink::{self, Limits, Shrunk, Size};
+use chat_sim::transcript::brief;
+use chat_sim::words::planned;
+use chat_sim::{Failure, Report, diff};
 use clap::Args;
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ impl Shrink {
         };
         let plan = subject.plan(&self.world)?;
         output.check_out()?;
-        let report = ::sim::run(&plan, false);
+        let report = chat_sim::run(&plan, false);
         ensure!(!report.trace.stands_still, "the plan cannot be shrunk: {CANNOT_SHRINK}");
         let limits = Limits { runs_max: self.runs, jobs, ..Limits::default() };
         let Some(smallest) = Smallest::of(&report, subject.title(&plan), &limits) else {
@@ -88,7 +88,7 @@ pub(crate) fn first_of_each_kind(
                 writeln!(text, "\nseed {} is not shrunk: {CANNOT_SHRINK}", failure.seed);
             continue;
         }
-        let report = ::sim::run(&failure.plan, false);
+        let report = chat_sim::run(&failure.plan, false);
         let origin = format!("seed {}", failure.seed);
         if let Some(smallest) = Smallest::of(&report, origin, limits) {
             let files = smallest.write(dir)?;
@@ -124,7 +124,7 @@ impl Smallest {
         let shrunk = shrink::shrink_failure(report, limits, |runs| bar.set_position(runs));
         bar.end();
         let shrunk = shrunk?;
-        let mut smallest = ::sim::run(&shrunk.plan, false);
+        let mut smallest = chat_sim::run(&shrunk.plan, false);
         // What was kept comes first, whatever else is wrong with the smallest plan.
         let is_other = |found: &_| shrink::kind(&smallest, found) != kind;
         let mut violations = smallest.violations.clone();

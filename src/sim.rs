@@ -4,9 +4,9 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use ::sim::shrink::Limits;
-use ::sim::{Failure, Options, Report, Sweep, coverage, generate};
 use anyhow::{Context, ensure};
+use chat_sim::shrink::Limits;
+use chat_sim::{Failure, Options, Report, Sweep, coverage, generate};
 use clap::{Args, Subcommand};
 use loadtest::Span;
 use nix::time::{ClockId, clock_gettime};
@@ -171,9 +171,9 @@ impl Swept {
         let (begun, cpu_before) = (Instant::now(), cpu()?);
         let done = |_: &Report| bar.inc();
         let sweep = if to_first_failure {
-            ::sim::sweep_to_first_failure(seeds.0.clone(), options, jobs, done)
+            chat_sim::sweep_to_first_failure(seeds.0.clone(), options, jobs, done)
         } else {
-            ::sim::sweep(seeds.0.clone(), options, jobs, done)
+            chat_sim::sweep(seeds.0.clone(), options, jobs, done)
         };
         let (took, cpu) = (begun.elapsed(), cpu()?.saturating_sub(cpu_before));
         bar.end();

@@ -59,7 +59,8 @@ impl Tour {
         let options = self.options()?;
         let dir = output.dir("tour");
         let claim = Claim::on(dir.clone())?;
-        let swept = Swept::run(&Seeds(0..self.seeds), &::sim::Options::default(), cores(), false)?;
+        let swept =
+            Swept::run(&Seeds(0..self.seeds), &chat_sim::Options::default(), cores(), false)?;
         swept.write_plans(&dir)?;
         let (simulated, failures) = (swept.describe(), swept.describe_failures(&dir));
         output.note(&format!("{simulated}profile: {}\n{failures}", crate::PROFILE))?;

@@ -8,11 +8,11 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use ::sim::plan::FaultKind;
-use ::sim::transcript::Names;
-use ::sim::twin::{Twin, twin};
-use ::sim::{SeedQueue, generate};
 use anyhow::{Context, bail, ensure};
+use chat_sim::plan::FaultKind;
+use chat_sim::transcript::Names;
+use chat_sim::twin::{Twin, twin};
+use chat_sim::{SeedQueue, generate};
 use clap::Args;
 use serde_json::{Value, json};
 use server::Interrupt;

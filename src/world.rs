@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use ::sim::Options;
-use ::sim::plan::{FaultKind, RUN_MS_MAX};
 use anyhow::ensure;
+use chat_sim::Options;
+use chat_sim::plan::{FaultKind, RUN_MS_MAX};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use loadtest::Span;

@@ -8,13 +8,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use chat_sim::{Options, Plan, generate};
 use serde_json::Value;
-use sim::{Options, Plan, generate};
 
 const SEEDS: Range<u64> = 0..20;
 
 fn hash(seed: u64) -> u64 {
-    sim::run(&generate::plan(seed, &Options::default()), false).trace.hash
+    chat_sim::run(&generate::plan(seed, &Options::default()), false).trace.hash
 }
 
 #[test]
@@ -33,7 +33,7 @@ fn different_seeds_are_different_runs() {
 
 #[test]
 fn two_threads_make_the_same_runs_as_one() {
-    let sweep = |jobs| sim::sweep(SEEDS, &Options::default(), jobs, |_| {});
+    let sweep = |jobs| chat_sim::sweep(SEEDS, &Options::default(), jobs, |_| {});
     let (one, two) = (sweep(1), sweep(2));
     assert_eq!((one.trace_hash, one.events), (two.trace_hash, two.events));
     assert_eq!((one.faults, one.reached), (two.faults, two.reached));
@@ -45,7 +45,7 @@ fn a_plan_read_from_its_file_is_the_same_run() {
         let plan = generate::plan(seed, &Options::default());
         let read = Plan::from_json(&plan.to_json()).expect("what was written can be read");
         assert_eq!(plan, read);
-        assert_eq!(sim::run(&read, false).trace.hash, hash(seed), "seed {seed}");
+        assert_eq!(chat_sim::run(&read, false).trace.hash, hash(seed), "seed {seed}");
     }
 }
 
@@ -122,7 +122,7 @@ fn a_build_that_is_not_there_is_named() {
 #[test]
 fn every_kind_of_entry_is_in_the_trace_of_a_run() {
     let counts = SEEDS.map(|seed| {
-        let counts = sim::run(&generate::plan(seed, &Options::default()), false).trace.counts;
+        let counts = chat_sim::run(&generate::plan(seed, &Options::default()), false).trace.counts;
         [counts.packet, counts.entropy, counts.clock, counts.timer, counts.history]
     });
     for counts in counts {

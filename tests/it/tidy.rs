@@ -19,17 +19,21 @@ const INTERPOSITION: &str = "src/determinism";
 const WORKSPACES: [&str; 2] = ["Cargo.toml", "fuzz/Cargo.toml"];
 /// Which of our crates each of our crates may depend on; its tests may depend on any. ARCHITECTURE.md shows the
 /// same arrows.
-const MAY_DEPEND_ON: [(&str, &[&str]); 11] = [
-    ("racetrack", &["commit", "loadtest", "reports", "server", "sim"]),
+const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
+    ("racetrack", &["chat-sim", "commit", "loadtest", "reports", "server", "sim"]),
     ("racetrack-client", &["protocol"]),
     ("racetrack-commit", &[]),
     ("racetrack-fuzz", &["fuzz-targets"]),
-    ("racetrack-fuzz-targets", &["client", "loadtest", "protocol", "reports", "server", "sim"]),
+    (
+        "racetrack-fuzz-targets",
+        &["chat-sim", "client", "loadtest", "protocol", "reports", "server"],
+    ),
     ("racetrack-loadtest", &["client", "protocol", "reports"]),
     ("racetrack-protocol", &[]),
     ("racetrack-reports", &[]),
     ("racetrack-server", &["commit", "protocol"]),
-    ("racetrack-sim", &["client", "protocol", "reports", "server"]),
+    ("racetrack-chat-sim", &["client", "protocol", "reports", "server", "sim"]),
+    ("racetrack-sim", &[]),
     ("racetrack-xtask", &[]),
 ];
 
@@ -191,7 +195,8 @@ fn only_the_interposition_is_unsafe() {
 
 #[test]
 fn the_server_does_not_know_that_it_is_watched() {
-    let words = ["turmoil", "goose", "sim::", "loadtest", "cfg(sim", "cfg(feature"];
+    let words =
+        ["turmoil", "goose", "racetrack_sim", "chat_sim", "loadtest", "cfg(sim", "cfg(feature"];
     assert_eq!(found(&rust_files("server/src"), &words), [""; 0]);
 }
 
@@ -249,7 +254,7 @@ fn every_limit_is_a_flag_and_an_environment_variable_of_the_same_name() {
 
 #[test]
 fn the_simulated_server_has_every_limit_of_the_real_one_in_the_same_order_of_size() {
-    let (real, quick) = (Config::default(), sim::plan::quick_server());
+    let (real, quick) = (Config::default(), chat_sim::plan::quick_server());
     let (real, quick) = (serde_json::to_value(real), serde_json::to_value(quick));
     let (Ok(Value::Object(real)), Ok(Value::Object(quick))) = (real, quick) else {
         panic!("a config has fields");

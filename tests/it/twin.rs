@@ -5,10 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use chat_sim::plan::{Action, Plan};
+use chat_sim::{Options, generate};
 use client::TransportKind;
 use serde_json::Value;
-use sim::plan::{Action, Plan};
-use sim::{Options, generate};
 
 const RACETRACK: &str = env!("CARGO_BIN_EXE_racetrack");
 

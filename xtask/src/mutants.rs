@@ -32,7 +32,7 @@ Exit: 0 enough mutants were caught; 1 too few were; 2 wrong usage or environment
 /// What is changed.
 const CHANGED: [&str; 3] = ["server/src/core/*.rs", "server/src/hub.rs", "server/src/hub/*.rs"];
 /// The only test.
-const TEST: [&str; 4] = ["--package", "racetrack-sim", "--test", "sweep"];
+const TEST: [&str; 4] = ["--package", "racetrack-chat-sim", "--test", "sweep"];
 /// Builds at most, each without the mutants that did not compile before: one compiler error may hide another.
 const BUILDS_MAX: usize = 8;
 /// Seeds that run first: most mutants fail at once, and some make a run endless.

@@ -4,6 +4,7 @@
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
+use chat_sim::plan::FaultKind;
 use clap::{Args, Command, FromArgMatches};
 use client::TransportKind;
 use loadtest::mix::{Mix, Transport};
@@ -13,7 +14,6 @@ use reports::slo::Slo;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use server::config::{AllowedOrigin, ListenAddress, Network};
-use sim::plan::FaultKind;
 
 /// Schedules of larger crowds take longer than they can teach.
 const PEOPLE_MAX: u32 = 100;

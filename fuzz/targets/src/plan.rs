@@ -1,7 +1,7 @@
 //! Plan files: refused in a line, or run without harm.
 
-use sim::plan::Plan;
-use sim::transcript::transcript;
+use chat_sim::plan::Plan;
+use chat_sim::transcript::transcript;
 
 /// Longer runs are only read and written; they would take longer than they can teach.
 const RUN_MS_MAX: u64 = 12_000;
@@ -36,12 +36,12 @@ fn is_small(plan: &Plan) -> bool {
 /// A checker may find something, because a plan may forbid the server to keep its promises; a panic
 /// may not be found.
 fn carry_out(plan: &Plan) {
-    let report = sim::run(plan, false);
+    let report = chat_sim::run(plan, false);
     let broken = report.violations.iter().map(ToString::to_string);
     let broken =
         broken.filter(|found| ["panic", "determinism"].iter().any(|it| found.starts_with(it)));
     assert_eq!(broken.collect::<Vec<_>>(), [""; 0]);
     assert!(!transcript(&report).is_empty());
-    let page = reports::sequence::page(&sim::sequence::sequence(&report));
+    let page = reports::sequence::page(&chat_sim::sequence::sequence(&report));
     assert!(page.ends_with("</html>"));
 }

@@ -21,7 +21,7 @@ fn on_a_terminal(line: &str, environment: &[(&str, &str)]) -> String {
 #[test]
 fn no_command_writes_an_escape_into_a_pipe() {
     let dir = empty_dir();
-    let plan = sim::generate::plan(1, &sim::Options::default());
+    let plan = chat_sim::generate::plan(1, &chat_sim::Options::default());
     fs::write(dir.path().join("plan.json"), plan.to_json()).expect("a file");
     for line in [
         "--help",

@@ -106,12 +106,12 @@ fn servers_of_twins_end_with_them() {
 /// A stopped process reads no end of its input: it must be continued to notice.
 #[test]
 fn frozen_server_of_a_twin_ends_with_it() {
-    let options = sim::Options {
-        faults: vec![sim::plan::FaultKind::Freeze],
+    let options = chat_sim::Options {
+        faults: vec![chat_sim::plan::FaultKind::Freeze],
         simulated_ms: 8_000,
-        ..sim::Options::default()
+        ..chat_sim::Options::default()
     };
-    let is_frozen = |seed: &u64| !sim::generate::plan(*seed, &options).faults.is_empty();
+    let is_frozen = |seed: &u64| !chat_sim::generate::plan(*seed, &options).faults.is_empty();
     let seed = (0..1_000).find(is_frozen).expect("there are many plans");
     let twin = format!("sim twin --simulated 8s --fault freeze --seeds {seed}..{}", seed + 1);
     let dir = empty_dir();

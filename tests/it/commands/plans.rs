@@ -6,9 +6,9 @@
 use std::fs;
 use std::path::Path;
 
+use chat_sim::plan::Action;
+use chat_sim::{Options, Plan, generate};
 use serde_json::{Value, json};
-use sim::plan::Action;
-use sim::{Options, Plan, generate};
 
 use super::results::{files, object};
 use super::{empty_dir, racetrack};
@@ -23,7 +23,7 @@ pub(crate) fn failing() -> Plan {
         plan
     });
     let leaves_one = |plan: &Plan| {
-        let found = sim::run(plan, false).violations;
+        let found = chat_sim::run(plan, false).violations;
         found.first().is_some_and(|found| found.what.ends_with(" sessions"))
     };
     let vanishes = |plan: &Plan| plan.steps.iter().any(|step| step.action == Action::Vanish);

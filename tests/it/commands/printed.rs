@@ -5,8 +5,8 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use chat_sim::Plan;
 use serde_json::Value;
-use sim::Plan;
 
 use super::results::object;
 use super::{Ended, RACETRACK, complaint, empty_dir, ended, racetrack};

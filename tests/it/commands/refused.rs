@@ -219,8 +219,8 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
     "#]],
     );
     let write = |name: &str, text: &str| fs::write(dir.path().join(name), text).expect("a file");
-    let plan = sim::generate::plan(1, &sim::Options::default());
-    write("later.json", &sim::Plan { version: 99, ..plan.clone() }.to_json());
+    let plan = chat_sim::generate::plan(1, &chat_sim::Options::default());
+    write("later.json", &chat_sim::Plan { version: 99, ..plan.clone() }.to_json());
     check(
         &racetrack(dir.path(), "sim replay later.json"),
         expect![[r#"
@@ -241,7 +241,7 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
     assert_eq!((odd.code, odd.stderr.lines().count()), (Some(2), 1), "{}", odd.stderr);
     assert!(odd.stderr.contains(r"unknown field `a\n\u{1b}[31mname`"), "{}", odd.stderr);
     write("endless.json", &{
-        let mut plan = sim::generate::plan(1, &sim::Options::default());
+        let mut plan = chat_sim::generate::plan(1, &chat_sim::Options::default());
         plan.settings.tick_ms = 0;
         plan.to_json()
     });

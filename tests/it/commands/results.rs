@@ -38,7 +38,7 @@ fn a_sweep_says_what_it_found() {
     let said = object(&swept);
     schema::check("sim", &said);
     check_fields(&said["rare_states"], "reached known missing");
-    for kind in sim::plan::FaultKind::ALL {
+    for kind in chat_sim::plan::FaultKind::ALL {
         check_fields(&said["faults"][kind.name()], "planned effective");
     }
     assert_eq!(
@@ -68,10 +68,10 @@ fn a_sweep_prints_short_lines_and_lists_everything_if_asked() {
     assert_eq!(short.lines().count(), 4, "{short}");
     assert!(short.lines().all(|line| line.len() <= 100), "{short}");
     let long = racetrack(empty_dir().path(), "sim --seeds 0..2 --jobs 1 --verbose").stdout;
-    for name in sim::plan::FaultKind::ALL.map(sim::plan::FaultKind::name) {
+    for name in chat_sim::plan::FaultKind::ALL.map(chat_sim::plan::FaultKind::name) {
         assert!(long.contains(&format!("\n    {name} ")), "{name} is not in\n{long}");
     }
-    for state in sim::coverage::known() {
+    for state in chat_sim::coverage::known() {
         assert!(long.contains(&format!("  {state}\n")), "{state} is not in\n{long}");
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use chat_sim::plan::FaultKind;
 use clap::{Args, Command};
 use client::TransportKind;
 use server::config::Config;
-use sim::plan::FaultKind;
 
 use super::markdown::Link;
 use super::{Document, book, document, documents, root};
@@ -119,7 +119,7 @@ fn the_book_names_every_transport_fault_checker_and_limit() {
     let text: String = book().iter().map(|page| page.text.as_str()).collect();
     let command = Config::augment_args(Command::new("serve"));
     let limits = command.get_arguments().filter_map(|it| Some(format!("--{}", it.get_long()?)));
-    let checkers = document("sim/src/checker/mod.rs").text;
+    let checkers = document("sim/chat/src/checker/mod.rs").text;
     let checkers = checkers
         .lines()
         .filter_map(|line| line.strip_prefix("pub mod "))

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::routing::post;
+use chat_sim::net::Cut;
+use chat_sim::plan::Action::{Join, Say};
+use chat_sim::plan::FaultKind::CutReset;
+use chat_sim::scenario::Scenario;
+use chat_sim::testbed::{Client, Noted, Testbed};
+use chat_sim::transcript::story;
 use client::TransportKind::{LongPoll, SocketioWebsocket};
-use sim::net::Cut;
-use sim::plan::Action::{Join, Say};
-use sim::plan::FaultKind::CutReset;
-use sim::scenario::Scenario;
-use sim::testbed::{Client, Noted, Testbed};
-use sim::transcript::story;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[test]

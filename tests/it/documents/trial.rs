@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-use sim::Plan;
+use chat_sim::Plan;
 
 use super::commands::{How, JSON, every_command};
 use super::{document, root};

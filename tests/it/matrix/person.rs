@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use chat_sim::words::told;
 use client::{Connect, Options, Receiver, Resume, Sender, TransportKind};
 use protocol::{ClientEvent, Event, LeftReason, PairId, Say, ServerEvent, Speaker};
-use sim::words::told;
 use tokio::time::timeout;
 
 /// Longer than anything here takes.

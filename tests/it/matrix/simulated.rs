@@ -1,6 +1,6 @@
 //! The matrix inside the simulated network, where a seed decides every delay.
 
-use sim::testbed::{PORT, Testbed};
+use chat_sim::testbed::{PORT, Testbed};
 
 use super::cells::Place;
 use super::pairs;

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chat_sim::words::told;
 use client::{Options, Receiver, Sender, TcpConnector, TransportKind};
 use expect_test::expect;
 use protocol::{ClientEvent, MessageId, PairId, Say, ServerEvent};
 use server::config::Config;
-use sim::words::told;
 use tokio::time::Instant;
 
 use crate::served::{Served, serve};

@@ -1,13 +1,13 @@
 //! A server that is away: where its process crashed or has drained, its machine refuses connections at
 //! once; where the machine lost its power, nothing answers until it is back.
 
+use chat_sim::Report;
+use chat_sim::history::{Kind, Op};
+use chat_sim::plan::Action::Join;
+use chat_sim::plan::FaultKind::{self, Crash, CrashBlackHole, Drain};
+use chat_sim::scenario::Scenario;
+use chat_sim::transcript::transcript;
 use client::TransportKind;
-use sim::Report;
-use sim::history::{Kind, Op};
-use sim::plan::Action::Join;
-use sim::plan::FaultKind::{self, Crash, CrashBlackHole, Drain};
-use sim::scenario::Scenario;
-use sim::transcript::transcript;
 
 use super::SLACK_MS;
 

@@ -2,15 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use client::TransportKind::{self, LongPoll, SocketioPolling, SocketioWebsocket, Sse, Websocket};
-use sim::plan::Action::{ComeBack, DoublePost, Flood, FreshTab, GoAway, Join, Say, SecondTab};
-use sim::plan::FaultKind;
-use sim::plan::FaultKind::{
+use chat_sim::plan::Action::{ComeBack, DoublePost, Flood, FreshTab, GoAway, Join, Say, SecondTab};
+use chat_sim::plan::FaultKind;
+use chat_sim::plan::FaultKind::{
     AbortAnswer, BlackHole, ClockForward, Freeze, HalfOpen, PartitionToClient, PartitionToServer,
     RollingDrain, UpgradeCut, UpgradeSilence,
 };
-use sim::scenario::Scenario;
-use sim::{Options, sweep};
+use chat_sim::scenario::Scenario;
+use chat_sim::{Options, sweep};
+use client::TransportKind::{self, LongPoll, SocketioPolling, SocketioWebsocket, Sse, Websocket};
 
 use super::SLACK_MS;
 use super::seen::Seen;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use chat_sim::plan::Action::{Join, Leave, Next, Vanish};
 use expect_test::expect;
-use sim::plan::Action::{Join, Leave, Next, Vanish};
 
 use super::seen::Seen;
 use super::{SLACK_MS, alike, at_each_ms, couple, couple_and_cyd, for_both, world};
@@ -69,7 +69,7 @@ fn the_survivor_of_a_lost_partner_is_paired_again() {
     let stories = for_both(|kind| {
         let seen = Seen::run(&couple_and_cyd(kind).at(500, "bob", Vanish));
         // Whoever is gone without a word may come back within the resume window.
-        let noticed_ms = 510 + sim::plan::quick_server().resume_window_ms;
+        let noticed_ms = 510 + chat_sim::plan::quick_server().resume_window_ms;
         let parted_ms = seen.told("ann", "partner left: lost").happened_ms;
         assert!(parted_ms.abs_diff(noticed_ms) <= SLACK_MS, "{parted_ms}\n{seen}");
         seen.stories(&["ann", "cyd"])

@@ -1,9 +1,9 @@
 //! What becomes of a message whose sender or reader is about to be somewhere else.
 
+use chat_sim::plan::Action::{Join, Leave, Next, Repeat, Say};
+use chat_sim::plan::FaultKind::CutReset;
 use client::TransportKind::LongPoll;
 use expect_test::expect;
-use sim::plan::Action::{Join, Leave, Next, Repeat, Say};
-use sim::plan::FaultKind::CutReset;
 
 use super::{alike, at_each_ms, couple, couple_and_cyd, for_both};
 

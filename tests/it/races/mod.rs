@@ -20,9 +20,9 @@ mod sockets;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use chat_sim::plan::Action::Join;
+use chat_sim::scenario::Scenario;
 use client::TransportKind::{self, LongPoll, SocketioWebsocket};
-use sim::plan::Action::Join;
-use sim::scenario::Scenario;
 
 use seen::Seen;
 

@@ -1,9 +1,9 @@
 //! The moments at which nobody reads: between two polls, in a lost answer, in a second tab.
 
+use chat_sim::plan::Action::{Abort, Say, SecondPoll};
+use chat_sim::plan::FaultKind::CutReset;
 use client::TransportKind::LongPoll;
 use expect_test::expect;
-use sim::plan::Action::{Abort, Say, SecondPoll};
-use sim::plan::FaultKind::CutReset;
 
 use super::seen::Seen;
 use super::{SLACK_MS, alike, at_each_ms, couple};

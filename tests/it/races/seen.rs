@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use chat_sim::Report;
+use chat_sim::history::{Kind, Op, Phase};
+use chat_sim::scenario::Scenario;
+use chat_sim::transcript::{Names, story, transcript};
+use chat_sim::words::told;
 use protocol::Event;
-use sim::Report;
-use sim::history::{Kind, Op, Phase};
-use sim::scenario::Scenario;
-use sim::transcript::{Names, story, transcript};
-use sim::words::told;
 
 /// 2025-01-01T00:00:00Z, when every simulation begins.
 const EPOCH_MS: i64 = 1_735_689_600_000;

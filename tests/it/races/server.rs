@@ -1,8 +1,8 @@
 //! The server goes away, in good order or not, while people talk.
 
+use chat_sim::plan::Action::Say;
+use chat_sim::plan::FaultKind::{Crash, Drain};
 use expect_test::expect;
-use sim::plan::Action::Say;
-use sim::plan::FaultKind::{Crash, Drain};
 
 use super::{SLACK_MS, alike, at_each_ms, couple, for_both};
 

@@ -1,9 +1,9 @@
 //! Sockets that are cut: before they are up, and while something is in flight on them.
 
+use chat_sim::plan::Action::{Hang, Join, Say, Vanish};
+use chat_sim::plan::FaultKind::{self, CutFinish, CutReset};
+use chat_sim::transcript::transcript;
 use client::TransportKind::{LongPoll, SocketioPolling, SocketioWebsocket, Websocket};
-use sim::plan::Action::{Hang, Join, Say, Vanish};
-use sim::plan::FaultKind::{self, CutFinish, CutReset};
-use sim::transcript::transcript;
 
 use super::{at_each_ms, couple, world};
 
@@ -16,7 +16,7 @@ fn cut_in_the_handshake(cut: FaultKind, latency_ms: u64, seed: u64, at_ms: u64) 
         settings.disturb_ms = 300;
         settings.settle_ms = 700;
     });
-    let report = sim::run(&people.trouble(at_ms, cut, "ann", 0).plan(), false);
+    let report = chat_sim::run(&people.trouble(at_ms, cut, "ann", 0).plan(), false);
     assert!(report.passed(), "{cut} at {at_ms} ms, seed {seed}\n{}", transcript(&report));
     report.faults[&cut].effective
 }

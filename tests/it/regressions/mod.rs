@@ -5,8 +5,8 @@
 use std::fs;
 use std::path::Path;
 
-use sim::Plan;
-use sim::transcript::transcript;
+use chat_sim::Plan;
+use chat_sim::transcript::transcript;
 
 #[test]
 fn what_once_failed_does_not_fail_again() {
@@ -19,7 +19,7 @@ fn what_once_failed_does_not_fail_again() {
         }
         let text = fs::read_to_string(&path).expect("a plan is a readable file");
         let plan = Plan::from_json(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
-        let report = sim::run(&plan, false);
+        let report = chat_sim::run(&plan, false);
         assert!(report.passed(), "{}\n{}", path.display(), transcript(&report));
         assert!(report.history.len() > plan.steps.len(), "{}: nothing happened", path.display());
         replayed += 1;

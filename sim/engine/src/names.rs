@@ -4,16 +4,12 @@
 const LISTED_MAX: usize = 12;
 
 /// `no server is named "bakc"; there are "front", "back"`.
-pub(crate) fn unknown<'a>(
-    what: &str,
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> String {
+pub fn unknown<'a>(what: &str, name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     format!("no {what} is named {name:?}; {}", listed(known))
 }
 
 /// `there are "ann", "bob"`.
-pub(crate) fn listed<'a>(known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn listed<'a>(known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<_> = known.into_iter().collect();
     let listed: Vec<_> = known.iter().take(LISTED_MAX).map(|name| format!("{name:?}")).collect();
     match known.len().saturating_sub(LISTED_MAX) {

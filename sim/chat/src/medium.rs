@@ -36,9 +36,7 @@ impl Medium {
     /// that it is asked on.
     pub(crate) fn connector(&self, owner: &str, host: usize) -> MediumConnector {
         match self {
-            Self::Simulated(network) => {
-                MediumConnector::simulated(network, owner)
-            }
+            Self::Simulated(network) => MediumConnector::simulated(network, owner),
             Self::Real(loopback) => MediumConnector::Real(loopback.connector(owner, host)),
         }
     }

@@ -6,8 +6,8 @@
 //! from standing in each other's way.
 //!
 //! ```sh
-//! cargo bench -p racetrack-sim --bench speed
-//! cargo bench -p racetrack-sim --bench speed -- 16    # the figure of 16 people alone
+//! cargo bench -p racetrack-chat-sim --bench speed
+//! cargo bench -p racetrack-chat-sim --bench speed -- 16    # the figure of 16 people alone
 //! ```
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
@@ -16,8 +16,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use chat_sim::{Options, coverage, generate};
 use nix::time::{ClockId, clock_gettime};
-use sim::{Options, coverage, generate};
 
 /// Every figure is the median of so many measurements.
 const ROUNDS: usize = 5;
@@ -66,7 +66,7 @@ impl Load {
         let plans: Vec<_> = full.skip(round * self.seeds).take(self.seeds).collect();
         let before = processor_time();
         for plan in &plans {
-            let report = sim::run(plan, false);
+            let report = chat_sim::run(plan, false);
             assert!(report.passed(), "seed {}: {}", plan.seed, report.violations[0]);
             black_box(coverage::reached(&report));
         }
@@ -96,7 +96,7 @@ fn threads() {
             .map(|round| {
                 let (clock, before) = (Instant::now(), processor_time());
                 let seeds = round * SEEDS..(round + 1) * SEEDS;
-                let sweep = sim::sweep(seeds, &Options::default(), jobs, |_| {});
+                let sweep = chat_sim::sweep(seeds, &Options::default(), jobs, |_| {});
                 assert!(sweep.failures.is_empty(), "{:?}", sweep.failures);
                 (processor_time() - before, clock.elapsed())
             })

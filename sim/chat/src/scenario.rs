@@ -2,8 +2,8 @@
 //!
 //! ```no_run
 //! use client::TransportKind::LongPoll;
-//! use sim::plan::Action::{Join, Say};
-//! use sim::scenario::Scenario;
+//! use chat_sim::plan::Action::{Join, Say};
+//! use chat_sim::scenario::Scenario;
 //!
 //! let report = Scenario::new()
 //!     .person("ann", LongPoll)
@@ -12,7 +12,7 @@
 //!     .at(100, "bob", Join)
 //!     .at(500, "ann", Say)
 //!     .run();
-//! assert!(sim::transcript::story(&report, "bob").contains("partner ann-1"));
+//! assert!(chat_sim::transcript::story(&report, "bob").contains("partner ann-1"));
 //! ```
 
 use client::TransportKind;

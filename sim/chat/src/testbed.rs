@@ -6,7 +6,7 @@
 //! what goes wrong, and what must be true of the notes.
 //!
 //! ```
-//! use sim::testbed::Testbed;
+//! use chat_sim::testbed::Testbed;
 //! use tokio::io::{AsyncReadExt, AsyncWriteExt};
 //!
 //! let run = Testbed::new(7)

@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
+use crate::SeedQueue;
 use crate::coverage;
 use crate::generate;
 use crate::options::Options;
 use crate::plan::{FaultKind, Plan};
-use crate::seeds::SeedQueue;
 use crate::shrink;
 use crate::simulation::{self, Report, Strikes};
 use crate::transcript::Names;

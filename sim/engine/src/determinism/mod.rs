@@ -132,7 +132,7 @@ where
 
 /// True on a simulated thread whose run has left the simulation, and so has failed: there is no use
 /// in going on.
-pub(crate) fn has_escaped() -> bool {
+pub fn has_escaped() -> bool {
     state::has_escaped()
 }
 

@@ -62,7 +62,7 @@ impl Network {
 
     /// Cuts every live connection of `owner` on which nothing has moved for so long, as a proxy
     /// does; returns how many there were.
-    pub(crate) fn cut_idle(&self, owner: &str, now: Duration, quiet_min: Duration) -> usize {
+    pub fn cut_idle(&self, owner: &str, now: Duration, quiet_min: Duration) -> usize {
         self.cut_where(Cut::Finish, |_, wire| {
             wire.is_live() && wire.is_owned_by(owner) && now - wire.moved_at >= quiet_min
         })
@@ -83,7 +83,7 @@ impl Network {
     }
 
     /// As [`Network::crash`], for one server of several.
-    pub(crate) fn crash_server(&self, server: IpAddr, act: impl FnOnce()) -> usize {
+    pub fn crash_server(&self, server: IpAddr, act: impl FnOnce()) -> usize {
         let chosen = |wire: &Wire| wire.is_live() && wire.is_served_by(server);
         let count = self.strike(|_, wire| chosen(wire), |wire| wire.fate = Fate::Reset);
         self.bury(act);
@@ -92,7 +92,7 @@ impl Network {
 
     /// The machine of a server loses its power: nobody is told. Returns how many connections were
     /// live before; [`Network::answer_lost`] is what its return is like.
-    pub(crate) fn black_out(&self, server: IpAddr, act: impl FnOnce()) -> usize {
+    pub fn black_out(&self, server: IpAddr, act: impl FnOnce()) -> usize {
         let chosen = |wire: &Wire| wire.is_live() && wire.is_served_by(server);
         let count = self.strike(|_, wire| chosen(wire), Wire::lose);
         self.bury(act);
@@ -146,7 +146,7 @@ impl Network {
 
     /// The way is open again on which connections were lost, and the other side does not know them
     /// any more: who has something under way, or writes, is reset; who only listens hears nothing.
-    pub(crate) fn answer_lost(&self, is_chosen: impl Fn(Option<&str>) -> bool) {
+    pub fn answer_lost(&self, is_chosen: impl Fn(Option<&str>) -> bool) {
         let chosen = |wire: &Wire| wire.fate == Fate::Lost && is_chosen(wire.owner.as_deref());
         self.strike(|_, wire| chosen(wire), |wire| wire.fate = Fate::Forgotten);
     }
@@ -200,13 +200,13 @@ impl Network {
     /// The program at the client's end of the live connections of `owner` hangs for good, while its
     /// system goes on taking what comes in: what it drops stays open, and nobody reads it. Returns how
     /// many there were.
-    pub(crate) fn hang(&self, owner: &str) -> usize {
+    pub fn hang(&self, owner: &str) -> usize {
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         self.strike(|_, wire| chosen(wire), |wire| wire.is_hung = true)
     }
 
     /// Sets a trap on every live connection of `owner`; the counter tells how many were sprung.
-    pub(crate) fn trap(&self, owner: &str, trap: Trap) -> Arc<AtomicUsize> {
+    pub fn trap(&self, owner: &str, trap: Trap) -> Arc<AtomicUsize> {
         let sprung = Arc::new(AtomicUsize::new(0));
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         let set = |wire: &mut Wire| wire.trap = Some((trap, Arc::clone(&sprung)));
@@ -215,31 +215,31 @@ impl Network {
     }
 
     /// Takes the traps of `owner` away.
-    pub(crate) fn untrap(&self, owner: &str) {
+    pub fn untrap(&self, owner: &str) {
         self.strike(|_, wire| wire.is_owned_by(owner), |wire| wire.trap = None);
     }
 
     /// The server's program stands still, while its system goes on taking what comes in, as by
     /// SIGSTOP; its timers run. Returns how many connections it had.
-    pub(crate) fn freeze(&self) -> usize {
+    pub fn freeze(&self) -> usize {
         lock(&self.weather).is_frozen = true;
         self.strike(|_, wire| wire.is_served(), |wire| wire.is_frozen = true)
     }
 
     /// The server's program goes on.
-    pub(crate) fn thaw(&self) {
+    pub fn thaw(&self) {
         self.change_weather(|weather| weather.is_frozen = false);
         self.strike(|_, wire| wire.is_frozen, |wire| wire.is_frozen = false);
     }
 
     /// Where new connections go from now on.
-    pub(crate) fn redirect(&self, host: &str) {
+    pub fn redirect(&self, host: &str) {
         lock(&self.weather).redirect = Some(host.to_owned());
     }
 
     /// Gives up, in the name of the server's system, connections on which something has been
     /// under way for longer than `user_timeout` (RFC 5482).
-    pub(crate) fn give_up_unacknowledged(&self, now: Duration, user_timeout: Duration) {
+    pub fn give_up_unacknowledged(&self, now: Duration, user_timeout: Duration) {
         let is_late = |wire: &Wire| {
             wire.unsent_since(Side::Server).is_some_and(|since| now - since >= user_timeout)
         };
@@ -247,7 +247,7 @@ impl Network {
     }
 
     /// On how many live connections of clients on that host something has moved since then.
-    pub(crate) fn moved_since(&self, client: IpAddr, since: Duration) -> usize {
+    pub fn moved_since(&self, client: IpAddr, since: Duration) -> usize {
         let wires = self.snapshot();
         let moved = wires.iter().filter(|(address, wire)| {
             let wire = lock(wire);
@@ -257,7 +257,7 @@ impl Network {
     }
 
     /// How many live connections there are, whoever owns them.
-    pub(crate) fn live_connections(&self) -> usize {
+    pub fn live_connections(&self) -> usize {
         self.snapshot().iter().filter(|(_, wire)| lock(wire).is_live()).count()
     }
 

@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use sim::Options;
+use chat_sim::Options;
 
 /// The variable that says how many seeds to run.
 const SEEDS: &str = "RACETRACK_SEEDS";
@@ -17,7 +17,7 @@ fn every_promise_is_kept_whatever_the_seed() {
     let seeds = std::env::var(SEEDS)
         .map_or(SEEDS_DEFAULT, |text| text.parse().expect("RACETRACK_SEEDS is a number"));
     let jobs = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let swept = sim::sweep_to_first_failure(0..seeds, &Options::default(), jobs, |_| {});
+    let swept = chat_sim::sweep_to_first_failure(0..seeds, &Options::default(), jobs, |_| {});
     let told: Vec<_> = swept
         .failures
         .iter()

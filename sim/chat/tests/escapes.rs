@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use axum::routing::get;
-use sim::testbed::Testbed;
+use chat_sim::testbed::Testbed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The error of a run whose one handler is `handle`.

@@ -4,8 +4,8 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use axum::serve::Listener;
-use sim::net::{Cut, Network, Side, SimListener};
-use sim::testbed::{Client, Run, Testbed};
+use chat_sim::net::{Cut, Network, Side, SimListener};
+use chat_sim::testbed::{Client, Run, Testbed};
 use tokio::time::sleep;
 
 /// A server that takes connections and keeps them.

@@ -1,8 +1,8 @@
 //! Somebody's own axum service, clients and checker on the simulated network.
 //!
 //! ```sh
-//! cargo run -p racetrack-sim --example bring_your_own             # finds the seed at which a seat is sold twice
-//! cargo run -p racetrack-sim --example bring_your_own -- careful  # 500 seeds, every promise kept
+//! cargo run -p racetrack-chat-sim --example bring_your_own             # finds the seed at which a seat is sold twice
+//! cargo run -p racetrack-chat-sim --example bring_your_own -- careful  # 500 seeds, every promise kept
 //! ```
 
 #![allow(clippy::print_stdout, reason = "a program for the terminal")]
@@ -14,12 +14,12 @@ use std::process::ExitCode;
 
 use axum::body::Bytes;
 use box_office::Habit;
+use chat_sim::net::Cut;
+use chat_sim::testbed::{Client, Noted, Run, Testbed};
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
-use sim::net::Cut;
-use sim::testbed::{Client, Noted, Run, Testbed};
 
 const SEATS: usize = 10;
 const BUYERS: [&str; 3] = ["ann", "bob", "cyd"];

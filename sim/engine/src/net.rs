@@ -34,7 +34,7 @@ use turmoil::net::{TcpListener, TcpStream};
 
 use crate::determinism::trace::PacketEvent;
 pub use faults::{Breakage, Cut, Trap};
-pub(crate) use hosts::Hosts;
+pub use hosts::Hosts;
 pub use stream::SimStream;
 pub use wire::Side;
 use wire::Wire;
@@ -326,6 +326,6 @@ impl SimConnector {
 
 /// One thread runs a simulation, so there is nobody to wait for; and a panic
 /// under a lock is reported elsewhere.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

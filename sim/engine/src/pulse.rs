@@ -17,7 +17,7 @@ use crate::determinism::{clock, trace};
 
 /// The runtimes of all hosts; clones share them.
 #[derive(Clone, Default)]
-pub(crate) struct Pulses(Rc<RefCell<BTreeMap<String, Pulse>>>);
+pub struct Pulses(Rc<RefCell<BTreeMap<String, Pulse>>>);
 
 struct Pulse {
     runtime: RuntimeMetrics,
@@ -29,14 +29,14 @@ struct Pulse {
 impl Pulses {
     /// Feels the runtime of the caller's host, which is `host`, from now on: the one that it had
     /// before is gone.
-    pub(crate) fn feel(&self, host: &str) {
+    pub fn feel(&self, host: &str) {
         let runtime = Handle::current().metrics();
         let pulse = Pulse { runtime, total: [0; 3], beats: [0; 3] };
         self.0.borrow_mut().insert(host.to_owned(), pulse);
     }
 
     /// Records what has changed. To be called between two steps.
-    pub(crate) fn record(&self) {
+    pub fn record(&self) {
         let at_us = clock::elapsed().as_micros() as u64;
         for (host, pulse) in self.0.borrow_mut().iter_mut() {
             let total = pulse.total();

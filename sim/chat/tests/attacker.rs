@@ -4,13 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chat_sim::SimulatedConnector;
+use chat_sim::flood::{Attack, Flood, Rate};
+use chat_sim::plan::quick_server;
+use chat_sim::testbed::{Client, Testbed};
 use client::{Options, TransportKind};
 use protocol::{ClientEvent, Say, ServerEvent, Speaker};
 use server::config::Config;
-use sim::flood::{Attack, Flood, Rate};
-use sim::plan::quick_server;
-use sim::SimulatedConnector;
-use sim::testbed::{Client, Testbed};
 use tokio::time::{sleep, timeout};
 
 const SERVER: &str = "server";
@@ -53,7 +53,7 @@ fn unguarded() -> Config {
 
 async fn attack(attacker: Client<String>, attack: Attack) -> turmoil::Result {
     sleep(ATTACK).await;
-    attack.carry_out(attacker.connector(SERVER), Arc::default()).await;
+    attack.carry_out(SimulatedConnector(attacker.connector(SERVER)), Arc::default()).await;
     Ok(())
 }
 
@@ -61,7 +61,11 @@ async fn attack(attacker: Client<String>, attack: Attack) -> turmoil::Result {
 async fn talk(other: Client<String>, kind: TransportKind) -> turmoil::Result {
     sleep(ARRIVAL).await;
     let options = Options { poll_interval: Duration::from_millis(50), ..Options::new(SERVER) };
-    let opening = timeout(OPENING_MAX, client::open(kind, SimulatedConnector(other.connector(SERVER)), options)).await;
+    let opening = timeout(
+        OPENING_MAX,
+        client::open(kind, SimulatedConnector(other.connector(SERVER)), options),
+    )
+    .await;
     let (mut sender, mut receiver) = match opening {
         Ok(Ok(halves)) => halves,
         Ok(Err(error)) => {

@@ -18,15 +18,8 @@
 //!
 //! [`testbed`] is the way in for anybody's own servers and clients.
 
-#[cfg(not(tokio_unstable))]
-compile_error!(
-    "the simulation needs `--cfg tokio_unstable`: without it the order of `select!` follows no \
-     seed, and a panic in a spawned task passes unseen"
-);
-
-pub mod determinism;
-mod names;
-pub mod net;
+pub use racetrack_sim::{determinism, net};
+use racetrack_sim::{host, names, pulse};
 
 pub mod flood;
 pub mod options;
@@ -37,11 +30,9 @@ pub mod scenario;
 
 pub mod simulation;
 
-mod host;
 mod medium;
 mod nemesis;
 mod operator;
-mod pulse;
 mod workload;
 
 pub mod history;
@@ -57,7 +48,6 @@ pub mod diff;
 pub mod shrink;
 pub mod twin;
 
-mod seeds;
 mod sweep;
 
 pub mod testbed;
@@ -65,6 +55,6 @@ pub mod testbed;
 pub use medium::SimulatedConnector;
 pub use options::Options;
 pub use plan::Plan;
-pub use seeds::SeedQueue;
+pub use racetrack_sim::SeedQueue;
 pub use simulation::{Report, run};
 pub use sweep::{Failure, Sweep, failure, sweep, sweep_to_first_failure};
