@@ -2,8 +2,9 @@
 
 use std::fmt::Write;
 
-use chat_sim::diff::{Diff as Parting, diff};
+use chat_sim::Chat;
 use clap::Args;
+use racetrack_sim::diff::{Diff as Parting, diff};
 use serde_json::{Value, json};
 
 use crate::outcome::Outcome;
@@ -31,7 +32,7 @@ impl Diff {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
         let plans = [self.first.plan(&self.world)?, self.second.plan(&self.world)?];
         let [first, second] = plans.map(|plan| chat_sim::run(&plan, false));
-        let found = diff(&first, &second);
+        let found = diff(&Chat, &first, &second);
         let name = |name: &str, report: &chat_sim::Report| {
             format!("{name} ({})", if report.passed() { "passes" } else { "fails" })
         };
@@ -39,7 +40,7 @@ impl Diff {
         let text = describe_parting(&found, [&names[0], &names[1]]);
         output.result(&text, || {
             let run = |report: &chat_sim::Report| {
-                let failure = chat_sim::failure(report.plan.seed, report);
+                let failure = racetrack_sim::failure(&Chat, report.plan.seed, report);
                 json!({
                     "seed": report.plan.seed,
                     "failed": failure.is_some(),

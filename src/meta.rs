@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
-use chat_sim::determinism::TraceReport;
 use chat_sim::generate;
 use clap::Args;
+use racetrack_sim::determinism::TraceReport;
 use serde_json::json;
 
 use crate::bar::Bar;

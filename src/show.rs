@@ -7,7 +7,7 @@ use anyhow::Context;
 use chat_sim::plan::Plan;
 use chat_sim::sequence::sequence;
 use chat_sim::transcript::transcript;
-use chat_sim::{Options, Report, generate};
+use chat_sim::{Chat, Options, Report, generate};
 use clap::Args;
 use reports::sequence::Sequence;
 use serde_json::json;
@@ -73,7 +73,7 @@ impl Subject {
 fn read_plan(file: &Path) -> anyhow::Result<Plan> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read the plan {}", file.display()))?;
-    let plan = Plan::from_json(&text).map_err(anyhow::Error::msg);
+    let plan = chat_sim::plan::read(&text);
     plan.with_context(|| file.display().to_string())
 }
 
@@ -87,14 +87,14 @@ pub(crate) fn show(
     let waiting = bar::waiting("simulating");
     let report = chat_sim::run(plan, false);
     waiting.finish_and_clear();
-    let drawn = report.plan.describe();
+    let drawn = racetrack_sim::summary::summary(&Chat, &report.plan);
     let hash = format!("{:016x}", report.trace.hash);
     let mut text = format!("{}\n{drawn}\ntrace hash  {hash}", transcript(&report));
     if let Some(html) = html {
         write_page(&report, title, html)?;
         text += &format!("\npage        {}", html.display());
     }
-    let failure = chat_sim::failure(report.plan.seed, &report);
+    let failure = racetrack_sim::failure(&Chat, report.plan.seed, &report);
     output.result(&text, || {
         json!({
             "seed": report.plan.seed,

@@ -5,12 +5,13 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use chat_sim::checker::STANDSTILL;
-use chat_sim::shrink::{self, Limits, Shrunk, Size};
-use chat_sim::transcript::brief;
-use chat_sim::words::planned;
-use chat_sim::{Failure, Report, diff};
+use chat_sim::{Chat, Report};
 use clap::Args;
+use racetrack_sim::shrink::{self, Limits, Shrunk, Size};
+use racetrack_sim::summary::planned;
+use racetrack_sim::transcript::brief;
+use racetrack_sim::violation::STANDSTILL;
+use racetrack_sim::{Failure, diff};
 use serde_json::{Value, json};
 
 use crate::bar::Bar;
@@ -72,7 +73,7 @@ impl Shrink {
 /// Shrinks the first failure of each kind that a sweep found, as far as `limits` allow for each,
 /// and writes what is left; returns it in words and for programs.
 pub(crate) fn first_of_each_kind(
-    failures: &[Failure],
+    failures: &[Failure<Chat>],
     limits: &Limits,
     dir: &Path,
 ) -> anyhow::Result<(String, Vec<Value>)> {
@@ -106,7 +107,7 @@ struct Smallest {
     /// The seed of what was shrunk. The smallest plan may have another one.
     seed: u64,
     kind: String,
-    shrunk: Shrunk,
+    shrunk: Shrunk<Chat>,
     report: Report,
     passing: Option<Report>,
 }
@@ -119,23 +120,23 @@ struct Files {
 
 impl Smallest {
     fn of(report: &Report, origin: String, limits: &Limits) -> Option<Self> {
-        let kind = shrink::kind(report, report.violations.first()?);
+        let kind = shrink::signature(&Chat, report, report.violations.first()?);
         let bar = Bar::new(limits.runs_max, "shrinking, in runs");
-        let shrunk = shrink::shrink_failure(report, limits, |runs| bar.set_position(runs));
+        let shrunk = shrink::shrink_failure(&Chat, report, limits, |runs| bar.set_position(runs));
         bar.end();
         let shrunk = shrunk?;
         let mut smallest = chat_sim::run(&shrunk.plan, false);
         // What was kept comes first, whatever else is wrong with the smallest plan.
-        let is_other = |found: &_| shrink::kind(&smallest, found) != kind;
+        let is_other = |found: &_| shrink::signature(&Chat, &smallest, found) != kind;
         let mut violations = smallest.violations.clone();
         violations.sort_by_key(is_other);
         smallest.violations = violations;
-        let passing = diff::nearest(&smallest, &shrunk.passing);
+        let passing = diff::nearest(&Chat, &smallest, &shrunk.passing);
         Some(Self { origin, seed: report.plan.seed, kind, shrunk, report: smallest, passing })
     }
 
     fn write(&self, dir: &Path) -> anyhow::Result<Files> {
-        let name = shrink::name(&self.kind);
+        let name = shrink::file_stem(&self.kind);
         let plan = output::write(dir, &format!("{name}.json"), &self.shrunk.plan.to_json())?;
         let title = format!("{name}, shrunk from {}", self.origin);
         let page = write_page(&self.report, &title, &dir.join(format!("{name}.html")))?;
@@ -143,7 +144,7 @@ impl Smallest {
     }
 
     fn describe(&self, files: &Files) -> String {
-        let Size { steps, people, faults } = self.shrunk.before;
+        let Size { steps, clients, faults } = self.shrunk.before;
         let after = self.shrunk.after;
         let end = if self.shrunk.is_minimal {
             "nothing more can be taken away"
@@ -151,17 +152,17 @@ impl Smallest {
             "the runs were used up before it was the smallest"
         };
         let mut text = format!(
-            "\n{} shrunk in {} runs: {steps} steps to {}, {people} people to {}, {faults} \
+            "\n{} shrunk in {} runs: {steps} steps to {}, {clients} people to {}, {faults} \
              faults to {}; {end}\n\n",
-            self.origin, self.shrunk.runs, after.steps, after.people, after.faults
+            self.origin, self.shrunk.runs, after.steps, after.clients, after.faults
         );
         for line in planned(&self.shrunk.plan) {
             let _infallible = writeln!(text, "{line}");
         }
-        let _infallible = writeln!(text, "\n{}", brief(&self.report));
+        let _infallible = writeln!(text, "\n{}", brief(&Chat, &self.report));
         if let Some(passing) = &self.passing {
             text += &describe_parting(
-                &diff::diff(&self.report, passing),
+                &diff::diff(&Chat, &self.report, passing),
                 ["the smallest plan", "its nearest that passes"],
             );
         }
@@ -177,7 +178,7 @@ impl Smallest {
 
     fn to_json(&self, files: &Files) -> Value {
         let Shrunk { before, after, runs, is_minimal, .. } = &self.shrunk;
-        let parting = self.passing.as_ref().map(|passing| diff::diff(&self.report, passing));
+        let parting = self.passing.as_ref().map(|passing| diff::diff(&Chat, &self.report, passing));
         json!({
             "failed": true,
             "seed": self.seed,
@@ -185,10 +186,10 @@ impl Smallest {
             "runs": runs,
             "is_minimal": is_minimal,
             "steps_before": before.steps,
-            "people_before": before.people,
+            "people_before": before.clients,
             "faults_before": before.faults,
             "steps_after": after.steps,
-            "people_after": after.people,
+            "people_after": after.clients,
             "faults_after": after.faults,
             "file": files.plan,
             "html": files.page,

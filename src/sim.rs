@@ -1,15 +1,17 @@
 //! `racetrack sim`: sweep many seeds, look at one; what one does with a plan is in files of their own.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use chat_sim::shrink::Limits;
-use chat_sim::{Failure, Options, Report, Sweep, coverage, generate};
+use chat_sim::{Chat, Options, Report, coverage, generate};
 use clap::{Args, Subcommand};
 use loadtest::Span;
 use nix::time::{ClockId, clock_gettime};
+use racetrack_sim::shrink::Limits;
+use racetrack_sim::{Failure, Sweep};
 use reports::run::SimulationSummary;
 use serde_json::{Value, json};
 
@@ -153,7 +155,7 @@ pub(crate) fn cores() -> usize {
 pub(crate) struct Swept {
     seeds: Seeds,
     options: Options,
-    sweep: Sweep,
+    sweep: Sweep<Chat>,
     took: Duration,
     /// Processor time.
     cpu: Duration,
@@ -171,9 +173,9 @@ impl Swept {
         let (begun, cpu_before) = (Instant::now(), cpu()?);
         let done = |_: &Report| bar.inc();
         let sweep = if to_first_failure {
-            chat_sim::sweep_to_first_failure(seeds.0.clone(), options, jobs, done)
+            racetrack_sim::sweep_to_first_failure(&Chat, seeds.0.clone(), options, jobs, done)
         } else {
-            chat_sim::sweep(seeds.0.clone(), options, jobs, done)
+            racetrack_sim::sweep(&Chat, seeds.0.clone(), options, jobs, done)
         };
         let (took, cpu) = (begun.elapsed(), cpu()?.saturating_sub(cpu_before));
         bar.end();
@@ -201,7 +203,7 @@ impl Swept {
 
     /// The verdict and the most important figures, in four short lines.
     pub(crate) fn describe(&self) -> String {
-        let Sweep { seeds, failures, jobs, events, .. } = &self.sweep;
+        let Sweep::<Chat> { seeds, failures, jobs, events, .. } = &self.sweep;
         let verdict = match failures.len() {
             0 => "every promise kept".to_owned(),
             1 => "1 seed FAILED".to_owned(),
@@ -210,7 +212,7 @@ impl Swept {
         let mut text = format!(
             "simulated {seeds} seeds of {} people and {}: {verdict}\n  {:.1} seeds/s on {jobs} \
              threads, {:.0} simulated seconds a second, {events} events checked\n",
-            self.options.people,
+            self.options.clients,
             Span(Duration::from_millis(self.options.simulated_ms)),
             self.seeds_per_second(),
             self.simulated_per_wall(),
@@ -234,7 +236,12 @@ impl Swept {
     fn describe_faults(&self) -> String {
         let head = format!("    {:<20} {:>7} {:>11}\n", "fault", "planned", "with effect");
         let rows = self.sweep.faults.iter().map(|(kind, strikes)| {
-            format!("    {:<20} {:>7} {:>11}\n", kind.name(), strikes.planned, strikes.effective)
+            format!(
+                "    {:<20} {:>7} {:>11}\n",
+                kind.to_string(),
+                strikes.planned,
+                strikes.effective
+            )
         });
         head + &rows.collect::<String>()
     }
@@ -252,8 +259,8 @@ impl Swept {
         "    seeds  rare state\n".to_owned() + &counts.iter().map(line).collect::<String>()
     }
 
-    fn missing(&self) -> Vec<&'static str> {
-        self.sweep.missing()
+    fn missing(&self) -> Vec<Cow<'static, str>> {
+        self.sweep.missing(&Chat)
     }
 
     pub(crate) fn describe_failures(&self, dir: &Path) -> String {

@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use anyhow::{Context, bail, ensure};
-use chat_sim::plan::FaultKind;
-use chat_sim::transcript::Names;
+use chat_sim::Chat;
+use chat_sim::fault::ChatFaultKind;
+use chat_sim::transcript::short_names;
 use chat_sim::twin::{Twin, twin};
 use chat_sim::{SeedQueue, generate};
 use clap::Args;
+use racetrack_sim::transcript::line;
 use serde_json::{Value, json};
 use server::Interrupt;
 use tokio::sync::watch;
@@ -104,7 +106,7 @@ impl Twins {
         self.0.iter().filter(|(_, twin)| !twin.violations.is_empty())
     }
 
-    fn left_out(&self) -> BTreeMap<FaultKind, u64> {
+    fn left_out(&self) -> BTreeMap<ChatFaultKind, u64> {
         let mut all = BTreeMap::new();
         for (kind, count) in self.0.values().flat_map(|twin| &twin.left_out) {
             *all.entry(*kind).or_default() += count;
@@ -180,8 +182,8 @@ impl Twins {
 /// The first violation and the events that contradict the promise, a line each.
 fn evidence(twin: &Twin) -> Vec<String> {
     let Some(violation) = twin.violations.first() else { return Vec::new() };
-    let names = Names::of(&twin.history);
+    let names = short_names(&twin.history);
     let events = violation.evidence.iter().filter_map(|index| twin.history.get(*index));
-    let events = events.map(|event| names.shorten(&event.to_string()));
+    let events = events.map(|event| names.shorten(&line(&Chat, event)));
     std::iter::once(names.shorten(&violation.to_string())).chain(events).collect()
 }

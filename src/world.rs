@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use chat_sim::Options;
-use chat_sim::plan::{FaultKind, RUN_MS_MAX};
+use chat_sim::fault::{self, ChatFaultKind};
+use chat_sim::plan::RUN_MS_MAX;
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use loadtest::Span;
@@ -28,16 +29,16 @@ pub(crate) struct World {
     /// Only this kind of fault, repeatable [default: all]
     #[arg(long = "fault", value_name = "NAME", value_parser = fault(), hide_possible_values = true,
         long_help = fault_help())]
-    faults: Vec<FaultKind>,
+    faults: Vec<ChatFaultKind>,
 }
 
 /// Reads a name, which can suggest the one that was meant, and complete it.
-fn fault() -> impl TypedValueParser<Value = FaultKind> {
-    PossibleValuesParser::new(FaultKind::ALL.map(FaultKind::name)).try_map(|name| name.parse())
+fn fault() -> impl TypedValueParser<Value = ChatFaultKind> {
+    PossibleValuesParser::new(fault::names()).try_map(|name| name.parse())
 }
 
 fn fault_help() -> String {
-    format!("Only this kind of fault, repeatable [default: all]: {}", FaultKind::names())
+    format!("Only this kind of fault, repeatable [default: all]: {}", fault::names().join(", "))
 }
 
 impl World {
@@ -60,9 +61,8 @@ impl World {
             Span(SIMULATED_MAX)
         );
         let simulated_ms = self.simulated.0.as_millis() as u64;
-        let faults =
-            if self.faults.is_empty() { FaultKind::ALL.to_vec() } else { self.faults.clone() };
-        Ok(Options { people: self.people, simulated_ms, faults })
+        let faults = if self.faults.is_empty() { fault::all() } else { self.faults.clone() };
+        Ok(Options { clients: self.people, simulated_ms, faults })
     }
 
     /// The same world as arguments of another process.

@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use chat_sim::{Options, Plan, generate};
+use chat_sim::{Chat, Options, generate};
 use serde_json::Value;
 
 const SEEDS: Range<u64> = 0..20;
@@ -33,7 +33,7 @@ fn different_seeds_are_different_runs() {
 
 #[test]
 fn two_threads_make_the_same_runs_as_one() {
-    let sweep = |jobs| chat_sim::sweep(SEEDS, &Options::default(), jobs, |_| {});
+    let sweep = |jobs| racetrack_sim::sweep(&Chat, SEEDS, &Options::default(), jobs, |_| {});
     let (one, two) = (sweep(1), sweep(2));
     assert_eq!((one.trace_hash, one.events), (two.trace_hash, two.events));
     assert_eq!((one.faults, one.reached), (two.faults, two.reached));
@@ -43,7 +43,7 @@ fn two_threads_make_the_same_runs_as_one() {
 fn a_plan_read_from_its_file_is_the_same_run() {
     for seed in 0..4 {
         let plan = generate::plan(seed, &Options::default());
-        let read = Plan::from_json(&plan.to_json()).expect("what was written can be read");
+        let read = chat_sim::plan::read(&plan.to_json()).expect("what was written can be read");
         assert_eq!(plan, read);
         assert_eq!(chat_sim::run(&read, false).trace.hash, hash(seed), "seed {seed}");
     }
@@ -55,7 +55,7 @@ fn switching_faults_off_leaves_the_people_as_they_were() {
     for seed in SEEDS {
         let (with, without) =
             (generate::plan(seed, &Options::default()), generate::plan(seed, &calm));
-        assert_eq!((&with.people, &with.steps), (&without.people, &without.steps), "seed {seed}");
+        assert_eq!((&with.clients, &with.steps), (&without.clients, &without.steps), "seed {seed}");
         assert!(without.faults.is_empty());
     }
     let struck = SEEDS.filter(|seed| !generate::plan(*seed, &Options::default()).faults.is_empty());

@@ -33,7 +33,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("racetrack-reports", &[]),
     ("racetrack-server", &["commit", "protocol"]),
     ("racetrack-chat-sim", &["client", "protocol", "reports", "server", "sim"]),
-    ("racetrack-sim", &[]),
+    ("racetrack-sim", &["reports"]),
     ("racetrack-xtask", &[]),
 ];
 

@@ -65,8 +65,8 @@ fn a_plan_keeps_its_promises_against_a_real_server_that_is_gone_afterwards() {
     let dir = tempfile::tempdir().expect("a directory for the test");
     let server = program(dir.path(), "", "\"$@\"");
     let is_restarted = |plan: &Plan| {
-        let kinds: Vec<_> = plan.faults.iter().map(|fault| fault.kind.name()).collect();
-        kinds.contains(&"crash") && plan.people.len() == 4
+        let kinds: Vec<_> = plan.faults.iter().map(|fault| fault.kind.to_string()).collect();
+        kinds.iter().any(|kind| kind == "crash") && plan.clients.len() == 4
     };
     let output = twin(seed_where(is_restarted), &server);
     let said = said(&output);
@@ -96,11 +96,11 @@ fn a_server_that_answers_polls_too_soon_fails_by_the_same_checker() {
 fn rests_over_a_long_poll(plan: &Plan) -> bool {
     let stays = |name: &str| {
         let leaves = [Action::Leave, Action::Vanish, Action::GoAway];
-        !plan.steps.iter().any(|step| step.who == name && leaves.contains(&step.action))
+        !plan.steps.iter().any(|step| step.client == name && leaves.contains(&step.action))
     };
     let polls = |transport| transport == TransportKind::LongPoll;
-    (plan.settings.poll_wait_ms, plan.server.notice_interval_ms) == (1_200, 1_000)
-        && plan.people.iter().any(|person| polls(person.transport) && stays(&person.name))
+    (plan.config.poll_wait_ms, plan.config.server.notice_interval_ms) == (1_200, 1_000)
+        && plan.clients.iter().any(|person| polls(person.profile.transport) && stays(&person.name))
 }
 
 #[test]

@@ -13,12 +13,12 @@ const STEPS_MAX: usize = 60;
 /// Reads a plan; runs it where it is small.
 pub fn plan(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
-    let plan = match Plan::from_json(text) {
+    let plan = match chat_sim::plan::read(text) {
         Ok(plan) => plan,
         Err(why) => return crate::assert_says_something(&why),
     };
     assert_eq!(
-        Plan::from_json(&plan.to_json()).as_ref(),
+        chat_sim::plan::read(&plan.to_json()).as_ref(),
         Ok(&plan),
         "it is written as it was read"
     );
@@ -30,7 +30,7 @@ pub fn plan(input: &[u8]) {
 
 fn is_small(plan: &Plan) -> bool {
     let steps = plan.steps.len() + plan.faults.len();
-    plan.settings.ended_ms() <= RUN_MS_MAX && plan.people.len() <= PEOPLE_MAX && steps <= STEPS_MAX
+    plan.settings.ended_ms() <= RUN_MS_MAX && plan.clients.len() <= PEOPLE_MAX && steps <= STEPS_MAX
 }
 
 /// A checker may find something, because a plan may forbid the server to keep its promises; a panic

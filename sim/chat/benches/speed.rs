@@ -16,7 +16,7 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-use chat_sim::{Options, coverage, generate};
+use chat_sim::{Chat, Options, coverage, generate};
 use nix::time::{ClockId, clock_gettime};
 
 /// Every figure is the median of so many measurements.
@@ -51,7 +51,7 @@ fn main() {
 impl Load {
     fn options(&self) -> Options {
         Options {
-            people: self.people,
+            clients: self.people,
             simulated_ms: self.simulated_s * 1_000,
             ..Options::default()
         }
@@ -62,7 +62,7 @@ impl Load {
         let options = self.options();
         // Half of all plans have fewer people than were asked for.
         let plans = (0..).map(|seed| generate::plan(seed, &options));
-        let full = plans.filter(|plan| plan.people.len() == self.people);
+        let full = plans.filter(|plan| plan.clients.len() == self.people);
         let plans: Vec<_> = full.skip(round * self.seeds).take(self.seeds).collect();
         let before = processor_time();
         for plan in &plans {
@@ -96,7 +96,7 @@ fn threads() {
             .map(|round| {
                 let (clock, before) = (Instant::now(), processor_time());
                 let seeds = round * SEEDS..(round + 1) * SEEDS;
-                let sweep = chat_sim::sweep(seeds, &Options::default(), jobs, |_| {});
+                let sweep = racetrack_sim::sweep(&Chat, seeds, &Options::default(), jobs, |_| {});
                 assert!(sweep.failures.is_empty(), "{:?}", sweep.failures);
                 (processor_time() - before, clock.elapsed())
             })

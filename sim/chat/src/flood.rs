@@ -56,8 +56,6 @@ client::kinds! {
     HalfRequests = "half-requests",
 }
 
-/// Who floods, in a run of a plan.
-pub(crate) const ATTACKER: &str = "attacker";
 /// Connections that pipeline requests, or give commands: of these every second one keeps to the rate that
 /// one session may have.
 pub(crate) const CONNECTIONS: usize = 4;
@@ -67,6 +65,26 @@ pub(crate) const MESSAGE_PREFIX: &str = "flood_";
 const ROUND: Duration = Duration::from_millis(250);
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 4_096;
+
+impl Flood {
+    /// The name of the fault.
+    #[must_use]
+    pub const fn fault_name(self) -> &'static str {
+        match self {
+            Self::Sessions => "flood-sessions",
+            Self::Streams => "flood-streams",
+            Self::WebSockets => "flood-web-sockets",
+            Self::EngineIo => "flood-engine-io",
+            Self::SocketIo => "flood-socket-io",
+            Self::Parked => "flood-parked",
+            Self::Next => "flood-next",
+            Self::Say => "flood-say",
+            Self::Ack => "flood-ack",
+            Self::Connections => "flood-connections",
+            Self::HalfRequests => "flood-half-requests",
+        }
+    }
+}
 
 /// One flood.
 #[derive(Debug, Clone, Copy)]

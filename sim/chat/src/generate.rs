@@ -5,6 +5,7 @@
 //! on hides the bugs that need it to be off.
 
 mod extremes;
+mod faults;
 mod floods;
 mod openings;
 mod upgrades;
@@ -18,11 +19,12 @@ use rand_chacha::ChaCha8Rng;
 use server::config::Config;
 
 use self::extremes::{extremes, rates};
+use self::faults::{calm, drains, faults, kinds};
 use self::floods::floods;
 use self::openings::openings;
-use self::upgrades::{UPGRADE_EVENTS_MAX, UPGRADE_FAULTS, upgrade_faults, upgrades};
+use self::upgrades::{UPGRADE_EVENTS_MAX, upgrade_faults, upgrades};
 use crate::options::Options;
-use crate::plan::{self, Action, Fault, FaultKind, Person, Plan, Settings, Step};
+use crate::plan::{self, Action, ChatConfig, Person, Plan, Settings, Step};
 
 /// How long somebody who idles does nothing, in milliseconds: longer than a heartbeat.
 const IDLE_MS: std::ops::Range<u64> = 1_500..2_500;
@@ -97,7 +99,8 @@ enum Stream {
 /// The plan of a seed.
 #[must_use]
 pub fn plan(seed: u64, options: &Options) -> Plan {
-    let settings = settings(&mut stream(seed, Stream::Settings), options);
+    let mut rng = stream(seed, Stream::Settings);
+    let (settings, config) = settings(&mut rng, options);
     let server = limits(&mut stream(seed, Stream::Limits), options);
     let server = bursts(&mut stream(seed, Stream::Bursts), server);
     let server = heartbeats(&mut stream(seed, Stream::Heartbeats), server);
@@ -107,18 +110,19 @@ pub fn plan(seed: u64, options: &Options) -> Plan {
     let steps = power_cuts(&mut stream(seed, Stream::PowerCuts), steps);
     let steps = hangs(&mut stream(seed, Stream::Hangs), &people, steps);
     let steps = acknowledgements(&mut stream(seed, Stream::Acknowledgements), steps);
-    let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings);
+    let faults = faults(&mut stream(seed, Stream::Faults), options, &world.settings, &people);
     let faults = calm(&mut stream(seed, Stream::Calm), faults);
     let faults = drains(&mut stream(seed, Stream::Drains), options, faults);
     let people = upgrades(&mut stream(seed, Stream::Upgrades), people);
     let people = answers(&mut stream(seed, Stream::Answers), people);
     let World { settings, server } = world;
-    let plan = Plan { settings, server, people, steps, faults, ..Plan::new(seed) };
+    let config = ChatConfig { server, ..config };
+    let plan = Plan { settings, config, clients: people, steps, faults, ..plan::empty(seed) };
     let plan = mailboxes(&mut stream(seed, Stream::Mailboxes), plan);
     let mut plan = bodies(&mut stream(seed, Stream::Bodies), plan);
-    plan.server = extremes(&mut stream(seed, Stream::Extremes), options, plan.server);
-    plan.server = rates(&mut stream(seed, Stream::Rates), plan.server);
-    plan.server = openings(&mut stream(seed, Stream::Openings), options, plan.server);
+    let server = extremes(&mut stream(seed, Stream::Extremes), options, plan.config.server);
+    let server = rates(&mut stream(seed, Stream::Rates), server);
+    plan.config.server = openings(&mut stream(seed, Stream::Openings), options, server);
     let plan = upgrade_faults(&mut stream(seed, Stream::UpgradeFaults), options, plan);
     floods(&mut stream(seed, Stream::Floods), options, plan)
 }
@@ -135,28 +139,36 @@ fn stream(seed: u64, stream: Stream) -> ChaCha8Rng {
     rng
 }
 
-fn settings(rng: &mut impl Rng, options: &Options) -> Settings {
+/// The network, and how users poll.
+fn settings(rng: &mut impl Rng, options: &Options) -> (Settings, ChatConfig) {
     let defaults = Settings::default();
     let rest = defaults.settle_ms + defaults.forget_ms;
-    Settings {
+    let settings = Settings {
         tick_ms: pick_weighted(rng, &TICKS_MS),
         latency_ms_min: pick(rng, &[0, 1, 5]),
         latency_ms_max: pick(rng, &[5, 10, 30, 100]),
         client_hosts: pick(rng, &CLIENT_HOSTS),
-        poll_interval_ms: pick(rng, &[100, 300, 500]),
-        poll_wait_ms: pick(rng, &[300, 1_200, 1_200]),
-        segment_bytes_max: pick(rng, &SEGMENT_BYTES_MAX),
-        window_bytes: pick(rng, &[4 << 10, 64 << 10]),
         disturb_ms: options.simulated_ms.saturating_sub(rest).max(1_000),
         ..defaults
-    }
+    };
+    let config = ChatConfig {
+        poll_interval_ms: pick(rng, &[100, 300, 500]),
+        poll_wait_ms: pick(rng, &[300, 1_200, 1_200]),
+        ..ChatConfig::default()
+    };
+    let settings = Settings {
+        segment_bytes_max: pick(rng, &SEGMENT_BYTES_MAX),
+        window_bytes: pick(rng, &[4 << 10, 64 << 10]),
+        ..settings
+    };
+    (settings, config)
 }
 
 /// Limits of the server that are worth being small: each is left alone in most runs.
 fn limits(rng: &mut impl Rng, options: &Options) -> Config {
     let usual = plan::quick_server();
     // Everybody may live at one address, and must get in when no storm blows.
-    let per_address = CONNECTIONS_MIN.max(CONNECTIONS_A_PERSON * options.people as u64);
+    let per_address = CONNECTIONS_MIN.max(CONNECTIONS_A_PERSON * options.clients as u64);
     let mut seldom = |small: u64, usual: u64| if rng.random_ratio(1, 3) { small } else { usual };
     Config {
         mailbox_events_max: seldom(24, usual.mailbox_events_max as u64) as usize,
@@ -182,14 +194,12 @@ fn people(rng: &mut impl Rng, options: &Options, world: &World) -> (Vec<Person>,
     let mut people = Vec::new();
     let mut steps = Vec::new();
     // As many as asked for in every other run; fewer get into each other's way otherwise.
-    let count = if rng.random() { options.people } else { rng.random_range(2..=options.people) };
+    let count = if rng.random() { options.clients } else { rng.random_range(2..=options.clients) };
     for number in 0..count {
         let person = Person {
             name: name(number),
-            transport: pick(rng, &transports),
+            profile: pick(rng, &transports).into(),
             host: rng.random_range(0..world.settings.client_hosts),
-            upgrade_after_events: None,
-            answer_every: None,
         };
         habits.act(rng, &person.name, world, &mut steps);
         people.push(person);
@@ -222,11 +232,13 @@ fn power_cuts(rng: &mut impl Rng, mut steps: Vec<Step>) -> Vec<Step> {
 /// A third of all of these hang instead, of those of whom the server can tell.
 fn hangs(rng: &mut impl Rng, people: &[Person], mut steps: Vec<Step>) -> Vec<Step> {
     let says_nothing = |who: &str| {
-        people.iter().any(|person| person.name == who && !speaks_by_itself(person.transport))
+        people
+            .iter()
+            .any(|person| person.name == who && !speaks_by_itself(person.profile.transport))
     };
     for step in &mut steps {
         let is_gone = matches!(step.action, Action::Vanish | Action::PowerCut);
-        if is_gone && !says_nothing(&step.who) && rng.random_ratio(1, 3) {
+        if is_gone && !says_nothing(&step.client) && rng.random_ratio(1, 3) {
             step.action = Action::Hang;
         }
     }
@@ -270,12 +282,10 @@ fn mailboxes(rng: &mut impl Rng, mut plan: Plan) -> Plan {
     if !rng.random_ratio(1, 8) {
         return plan;
     }
-    plan.server.mailbox_events_max = rng.random_range(MAILBOX_EVENTS);
-    for person in &mut plan.people {
+    plan.config.server.mailbox_events_max = rng.random_range(MAILBOX_EVENTS);
+    for person in &mut plan.clients {
         if rng.random() {
-            person.transport = TransportKind::ShortPoll;
-            person.upgrade_after_events = None;
-            person.answer_every = None;
+            person.profile = TransportKind::ShortPoll.into();
         }
     }
     plan
@@ -287,15 +297,15 @@ fn bodies(rng: &mut impl Rng, mut plan: Plan) -> Plan {
     if !rng.random_ratio(1, 10) {
         return plan;
     }
-    plan.server.body_bytes_max = BODY_BYTES;
-    plan.server.message_bytes_max = MESSAGE_BYTES;
+    plan.config.server.body_bytes_max = BODY_BYTES;
+    plan.config.server.message_bytes_max = MESSAGE_BYTES;
     for step in plan.steps.iter_mut().filter(|step| step.action == Action::Say) {
         step.action = pick_weighted(rng, &WORDY);
     }
-    for person in &mut plan.people {
+    for person in &mut plan.clients {
         if rng.random() {
-            person.transport = TransportKind::SocketioPolling;
-            person.upgrade_after_events = Some(rng.random_range(0..UPGRADE_EVENTS_MAX));
+            person.profile.transport = TransportKind::SocketioPolling;
+            person.profile.upgrade_after_events = Some(rng.random_range(0..UPGRADE_EVENTS_MAX));
         }
     }
     plan
@@ -317,11 +327,11 @@ fn answers(rng: &mut impl Rng, mut people: Vec<Person>) -> Vec<Person> {
     for person in &mut people {
         let every = pick(rng, &[0, 0, 1, 2, 3]);
         let speaks_it = matches!(
-            person.transport,
+            person.profile.transport,
             TransportKind::SocketioWebsocket | TransportKind::SocketioPolling
         );
         if speaks_it {
-            person.answer_every = NonZeroU64::new(every);
+            person.profile.answer_every = NonZeroU64::new(every);
         }
     }
     people
@@ -369,7 +379,7 @@ impl Habits {
         let idles = rng.random();
         let beat_ms = pick(rng, &[1, 1, 50]);
         // What is said a second is the same in a crowd: each of many says less.
-        let crowd = (options.people as u64 / PARTY).max(1);
+        let crowd = (options.clients as u64 / PARTY).max(1);
         Self {
             pause_ms: crowd * pick(rng, &[40, 150, 600]),
             rush: rng.random(),
@@ -382,7 +392,7 @@ impl Habits {
     fn act(&self, rng: &mut impl Rng, who: &str, world: &World, steps: &mut Vec<Step>) {
         let (end_ms, resume_window_ms) = (world.settings.disturb_ms, world.server.resume_window_ms);
         let mut at_ms = if self.rush { 100 } else { rng.random_range(0..1_000) };
-        let mut push = |at_ms, action| steps.push(Step { at_ms, who: who.to_owned(), action });
+        let mut push = |at_ms, action| steps.push(Step { at_ms, client: who.to_owned(), action });
         push(at_ms, Action::Join);
         loop {
             at_ms += rng.random_range(0..=2 * self.pause_ms);
@@ -404,57 +414,6 @@ impl Habits {
                 push(at_ms, Action::ComeBack);
             }
         }
-    }
-}
-
-fn faults(rng: &mut impl Rng, options: &Options, settings: &Settings) -> Vec<Fault> {
-    // The others have streams of their own.
-    let is_drawn_here = |kind: &FaultKind| !UPGRADE_FAULTS.contains(kind) && kind.flood().is_none();
-    let kinds = options.faults.iter().copied().filter(is_drawn_here);
-    let kinds: Vec<_> = kinds.filter(|_| rng.random()).collect();
-    if kinds.is_empty() {
-        return Vec::new();
-    }
-    let per_second = rng.random_range(0.3..2.0);
-    let count = (settings.disturb_ms as f64 / 1_000.0 * per_second).ceil() as usize;
-    let mut faults: Vec<_> = (0..count).map(|_| fault(rng, &kinds, settings)).collect();
-    faults.sort_by_key(|fault| fault.at_ms);
-    faults
-}
-
-/// In one run of three at most one thing goes wrong: what a fault does by itself, and what people do
-/// to each other without one, is hidden where something else goes wrong meanwhile.
-fn calm(rng: &mut impl Rng, mut faults: Vec<Fault>) -> Vec<Fault> {
-    if !faults.is_empty() && rng.random_ratio(1, 3) {
-        let only = faults.swap_remove(rng.random_range(0..faults.len()));
-        faults.clear();
-        faults.extend(rng.random::<bool>().then_some(only));
-    }
-    faults
-}
-
-/// Where only one thing goes wrong, it is a drain now and then: what a server that closes owes to its
-/// people can be asked of it only while nothing else is in their way.
-fn drains(rng: &mut impl Rng, options: &Options, mut faults: Vec<Fault>) -> Vec<Fault> {
-    let drains = [FaultKind::Drain, FaultKind::RollingDrain];
-    let kinds: Vec<_> =
-        options.faults.iter().copied().filter(|kind| drains.contains(kind)).collect();
-    if let ([only], false) = (faults.as_mut_slice(), kinds.is_empty())
-        && rng.random_ratio(1, 3)
-    {
-        *only = Fault { kind: pick(rng, &kinds), for_ms: DRAINS_MS, ..*only };
-    }
-    faults
-}
-
-fn fault(rng: &mut impl Rng, kinds: &[FaultKind], settings: &Settings) -> Fault {
-    Fault {
-        at_ms: rng.random_range(200..settings.disturb_ms),
-        kind: pick(rng, kinds),
-        target: rng.random_range(0..64),
-        // The last of them is longer than heartbeats are.
-        for_ms: pick(rng, &[20, 200, 700, 1_500, 2_200]),
-        count: None,
     }
 }
 

@@ -1,37 +1,28 @@
-//! What happened in a run, as the people saw it: a list of events in one order.
+//! What is recorded of the chat: what users did and what they were told.
 //!
-//! The words are Jepsen's: a process *invokes* an operation, which ends *ok*, *fails* for
-//! certain, or is *info* when nobody knows; what a process is told without asking is an
-//! *observation*. Checkers are functions of this list and of nothing else.
+//! The list of events is the engine's; a [`Note`] is one record in it. Checkers are functions of this list and of nothing else.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::Duration;
 
 use client::TransportKind;
 use jiff::Timestamp;
 use protocol::{MessageId, PairId, Refusal, Seq, ServerEvent, SessionId};
+use racetrack_sim::Mark;
+use racetrack_sim::run::EPOCH_MS;
+pub use racetrack_sim::{Kind, Phase};
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
-use crate::determinism::{clock, trace};
-use crate::plan::FaultKind;
-use crate::simulation::EPOCH_MS;
+use crate::fault::{ChatFault, ChatFaultKind};
 
 /// One event of a run.
+pub type Event = racetrack_sim::Event<Note>;
+
+/// What one event records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Event {
-    /// The place in the history, from 0; evidence names events by it.
-    pub index: usize,
-    /// Time since the start, in microseconds: simulated, except in a twin.
-    pub at_us: u64,
-    /// Who: a person's name, `nemesis` or `simulation`.
-    pub process: String,
-    /// The session that the person had.
+pub struct Note {
+    /// The session that the user had.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub session: Option<SessionId>,
-    /// The stage of the operation.
-    pub kind: Kind,
     /// The operation.
     pub op: Op,
     /// An error, in words.
@@ -39,20 +30,29 @@ pub struct Event {
     pub detail: Option<String>,
 }
 
-/// The stage of an operation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// It begins.
-    Invoke,
-    /// It happened.
-    Ok,
-    /// It did not happen.
-    Fail,
-    /// It may have happened.
-    Info,
-    /// It was not asked for.
-    Observe,
+impl From<Op> for Note {
+    fn from(op: Op) -> Self {
+        Self { session: None, op, detail: None }
+    }
+}
+
+impl racetrack_sim::Record<ChatFault> for Note {
+    fn of_mark(mark: Mark<ChatFault>) -> Self {
+        Self::from(match mark {
+            Mark::Fault { fault, kind, effect } => Op::Fault { fault, kind, effect },
+            Mark::Exited => Op::Exited,
+            Mark::Phase { phase } => Op::Phase { phase },
+        })
+    }
+
+    fn mark(&self) -> Option<Mark<ChatFault>> {
+        Some(match self.op {
+            Op::Fault { fault, kind, effect } => Mark::Fault { fault, kind, effect },
+            Op::Exited => Mark::Exited,
+            Op::Phase { phase } => Mark::Phase { phase },
+            _ => return None,
+        })
+    }
 }
 
 /// What is done or told.
@@ -106,8 +106,8 @@ pub enum Op {
         /// The place in the plan's list of faults.
         fault: usize,
         /// Which kind.
-        kind: FaultKind,
-        /// What it touched: packets held, connections cut; with [`Kind::Ok`] only.
+        kind: ChatFaultKind,
+        /// What it touched; with [`Kind::Ok`] only.
         effect: usize,
     },
     /// The server that drained has come to its end by itself.
@@ -124,19 +124,7 @@ pub enum Op {
     },
 }
 
-/// The phases of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// All faults have ended.
-    Healed,
-    /// Everything has had the time to come to rest; people are about to leave.
-    Settled,
-    /// Everybody has left, and all time-outs have passed.
-    Ended,
-}
-
-impl Event {
+impl Note {
     /// What the person was told, if this is that.
     #[must_use]
     pub fn told(&self) -> Option<&ServerEvent> {
@@ -147,7 +135,7 @@ impl Event {
     }
 }
 
-impl Event {
+impl Note {
     /// When the server put an event into the mailbox that this tells of, by its own clock, in
     /// microseconds since the start.
     #[must_use]
@@ -216,35 +204,33 @@ pub(crate) const POWER_CUT: &str = "power cut";
 /// What is noted of somebody whose program hangs, and who is gone with it.
 pub(crate) const HANGS: &str = "its program hangs";
 
-/// Takes down events, in order; clones write into the same history.
+/// Records events of users; clones write into the same history.
 #[derive(Debug, Clone, Default)]
-pub struct Recorder {
-    events: Rc<RefCell<Vec<Event>>>,
-    /// When the run began, where time is real.
-    began: Option<Instant>,
+pub struct Recorder(racetrack_sim::Recorder<Note>);
+
+impl From<racetrack_sim::Recorder<Note>> for Recorder {
+    fn from(recorder: racetrack_sim::Recorder<Note>) -> Self {
+        Self(recorder)
+    }
 }
 
 impl Recorder {
     /// A history of things that really happen, from now on.
     pub(crate) fn in_real_time() -> Self {
-        Self { began: Some(Instant::now()), ..Self::default() }
+        Self(racetrack_sim::Recorder::in_real_time())
     }
 
-    /// The time since the start: that of the simulated host that asks, or between steps that of
-    /// the simulation; where time is real, that.
+    /// The time since the start.
     pub(crate) fn now(&self) -> Duration {
-        match self.began {
-            Some(began) => began.elapsed(),
-            None => turmoil::sim_elapsed().unwrap_or_else(clock::elapsed),
-        }
+        self.0.now()
     }
 
     /// Returns when so many milliseconds have passed since the start.
     pub(crate) async fn until(&self, at_ms: u64) {
-        tokio::time::sleep(Duration::from_millis(at_ms).saturating_sub(self.now())).await;
+        self.0.until(at_ms).await;
     }
 
-    /// Takes down one event, whose index and time are filled in here.
+    /// Records one event, whose index and time are filled in here.
     pub(crate) fn record(&self, process: &str, session: Option<SessionId>, kind: Kind, op: Op) {
         self.record_with(process, session, kind, op, None);
     }
@@ -257,18 +243,11 @@ impl Recorder {
         op: Op,
         detail: Option<String>,
     ) {
-        let at_us = self.now().as_micros() as u64;
-        let mut events = self.events.borrow_mut();
-        let index = events.len();
-        let process = process.to_owned();
-        let event = Event { index, at_us, process, session, kind, op, detail };
-        let bytes = serde_json::to_vec(&event).expect("an event is plain data");
-        trace::history(at_us, &bytes);
-        events.push(event);
+        self.0.record(process, kind, Note { session, op, detail });
     }
 
     /// The history so far.
     pub(crate) fn take(&self) -> Vec<Event> {
-        self.events.take()
+        self.0.take()
     }
 }

@@ -1,26 +1,15 @@
-//! The deterministic simulation: the real server and real clients inside one simulated network,
-//! on one thread, under a simulated clock and a seeded source of entropy.
+//! The chat under the deterministic simulation: the real server and real clients, and what must hold of them.
 //!
-//! ```text
-//!   seed ──generate──> Plan ──simulation──> History ──checker──> violations
-//!                       ^  people, faults     └──transcript──> a picture
-//!            scenario ──┘  (by hand)
-//! ```
-//!
-//! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it;
-//! [`net`] carries the bytes; [`mod@flood`] is what an attacker does; [`plan`] is a run before it happens, [`generate`] makes one from a
-//! seed and [`scenario`] by hand; [`simulation`] runs it, with `workload` for what people do,
-//! `nemesis` for what goes wrong and `host` for the server; [`history`] is what happened and
-//! [`words`] says it, [`watch`] is what the server said of itself, [`checker`] what must be true of
-//! it all, [`coverage`] how rare it was; [`mod@sequence`] is how it looks and [`transcript`] that in
-//! a terminal; [`sweep()`] runs many seeds, [`shrink`] makes a plan that fails small, and
-//! [`mod@diff`] says where two runs part, and [`mod@twin`] runs a plan against a real server.
-//!
-//! [`testbed`] is the way in for anybody's own servers and clients.
+//! The engine is [`racetrack_sim`]; this is its first model. In reading order: [`model`] is what the engine is told; [`plan`] what a
+//! plan says of the chat, [`generate`] makes one from a seed and [`scenario`] by hand; `workload` is what users do,
+//! [`fault`] and [`mod@flood`] what goes wrong beside the engine's faults; [`history`] is what happened and [`words`] describes it,
+//! [`checker`] what must be true of it all, [`coverage`] how rare it was; [`mod@sequence`] draws it; [`mod@twin`] runs a plan
+//! against a real server. [`testbed`] runs other servers and clients by hand.
 
-pub use racetrack_sim::{determinism, net};
-use racetrack_sim::{host, names, pulse};
+pub use racetrack_sim::net;
+use racetrack_sim::{determinism, host, names, pulse};
 
+pub mod fault;
 pub mod flood;
 pub mod options;
 pub mod plan;
@@ -28,11 +17,11 @@ pub mod plan;
 pub mod generate;
 pub mod scenario;
 
-pub mod simulation;
+pub mod model;
 
 mod medium;
-mod nemesis;
 mod operator;
+mod storm;
 mod workload;
 
 pub mod history;
@@ -42,19 +31,17 @@ pub mod checker;
 pub mod coverage;
 pub mod sequence;
 pub mod transcript;
-pub mod watch;
 
-pub mod diff;
-pub mod shrink;
+#[cfg(test)]
+mod diff_tests;
+#[cfg(test)]
+mod shrink_tests;
 pub mod twin;
-
-mod sweep;
 
 pub mod testbed;
 
 pub use medium::SimulatedConnector;
+pub use model::{Chat, Report, run};
 pub use options::Options;
 pub use plan::Plan;
 pub use racetrack_sim::SeedQueue;
-pub use simulation::{Report, run};
-pub use sweep::{Failure, Sweep, failure, sweep, sweep_to_first_failure};

@@ -10,9 +10,10 @@ use std::sync::atomic::AtomicUsize;
 use client::Connect;
 use tokio_util::either::Either;
 
+use crate::model::SERVER;
 use crate::net::{Network, SimConnector, SimStream, Trap};
 use crate::twin::loopback::{Loopback, LoopbackConnector, LoopbackStream};
-use crate::workload::{PORT, SERVER};
+use racetrack_sim::PORT;
 
 /// Clones share everything.
 #[derive(Clone)]

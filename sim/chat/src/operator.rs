@@ -1,18 +1,11 @@
 //! Whoever asks the server what it holds: while it drains, once everything is at rest, and in the end.
 
 use std::io;
-use std::time::Duration;
 
 use client::Connect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::timeout;
-use turmoil::Sim;
 
 use crate::history::{Kind, Op, Recorder};
-use crate::medium::MediumConnector;
-use crate::net::Network;
-use crate::plan::{FaultKind, Plan};
-use crate::pulse::Pulses;
 
 /// Who asks the server what it holds.
 pub(crate) const OPERATOR: &str = "operator";
@@ -25,66 +18,6 @@ pub(crate) const DEPTHS: [&str; 2] = ["mailbox_depth_count", "mailbox_depth_sum"
 pub(crate) const MESSAGES: &str = "messages_total";
 /// What a question may take, in milliseconds.
 pub(crate) const SCRAPE_MS: u64 = 1_000;
-const ANSWER_MAX: Duration = Duration::from_millis(SCRAPE_MS);
-/// How long after a server was told to stop it is asked, in milliseconds.
-const HEARD_MS: u64 = 20;
-
-/// An operator in the simulated network.
-pub(crate) struct Operator {
-    network: Network,
-    recorder: Recorder,
-    pulses: Pulses,
-    /// When a server that was told to stop is asked, in milliseconds; the latest first.
-    during_drains: Vec<u64>,
-    asked: usize,
-}
-
-impl Operator {
-    pub(crate) fn new(plan: &Plan, network: Network, recorder: Recorder, pulses: Pulses) -> Self {
-        let drains = plan.faults.iter().filter(|fault| fault.kind == FaultKind::Drain);
-        let mut during_drains: Vec<_> = drains.map(|fault| fault.at_ms + HEARD_MS).collect();
-        during_drains.reverse();
-        Self { network, recorder, pulses, during_drains, asked: 0 }
-    }
-
-    /// Asks the servers that were told to stop, when it is time.
-    pub(crate) fn ask_during_drains(&mut self, sim: &mut Sim<'static>, now_ms: u64) {
-        while self.during_drains.pop_if(|at_ms| *at_ms <= now_ms).is_some() {
-            self.on_a_new_host(sim, async |connector, recorder| {
-                // One that has come to its end, or is struck by something else, does not answer.
-                drop(timeout(ANSWER_MAX, ask(connector, &recorder)).await);
-                Ok(())
-            });
-        }
-    }
-
-    /// Asks the server, which must answer.
-    pub(crate) fn ask(&mut self, sim: &mut Sim<'static>) {
-        self.on_a_new_host(sim, async |connector, recorder| ask(connector, &recorder).await);
-    }
-
-    /// The host is new each time, because each host slows every step for as long as something runs
-    /// on it.
-    fn on_a_new_host<F>(
-        &mut self,
-        sim: &mut Sim<'static>,
-        asks: impl FnOnce(MediumConnector, Recorder) -> F + 'static,
-    ) where
-        F: Future<Output = io::Result<()>> + 'static,
-    {
-        self.asked += 1;
-        let host = format!("{OPERATOR}-{}", self.asked);
-        let connector = MediumConnector::simulated(&self.network, OPERATOR);
-        let (recorder, pulses) = (self.recorder.clone(), self.pulses.clone());
-        sim.client(host.as_str(), {
-            let host = host.clone();
-            async move {
-                pulses.feel(&host);
-                Ok(asks(connector, recorder).await?)
-            }
-        });
-    }
-}
 
 /// Asks the server for its gauges, as an operator would: what it holds at this moment, and takes them
 /// down. Whether it is `ready` is told as one of them.

@@ -1,89 +1,55 @@
-//! A run, written down before it happens: who does what when, and what goes wrong.
-//!
-//! A seed makes a plan (see `generate`), a person writes one (see `scenario`), a failure leaves
-//! one behind. A plan and the build decide everything else, down to the last packet.
+//! What a plan of the chat says: the limits of the server, each user's transport, what users do, and how a plan file of
+//! version 1 is read.
 
-mod check;
-mod describe;
-mod fault;
+mod convert;
+#[cfg(test)]
+mod tests;
 
 use std::num::NonZeroU64;
 use std::time::Duration;
 
 use client::TransportKind;
+use racetrack_sim::PlanError;
 use serde::{Deserialize, Serialize};
 use server::config::Config;
 
+use crate::fault::{ChatFault, FaultOfChat};
 use crate::flood::{Attack, Flood, Rate};
-use crate::net::Limits;
-pub use check::RUN_MS_MAX;
-pub use fault::{FaultKind, Struck};
+use crate::model::Chat;
+pub(crate) use convert::convert;
+pub use racetrack_sim::plan::{RUN_MS_MAX, Settings};
+pub use racetrack_sim::{AnyFault, FaultKind, Scope};
 
-/// The version of a plan's file; a reader refuses what it does not know.
-pub const VERSION: u32 = 1;
+/// A run of the chat.
+pub type Plan = racetrack_sim::Plan<Chat>;
+/// A user.
+pub type Person = racetrack_sim::ClientSpec<Profile>;
+/// One action of one user.
+pub type Step = racetrack_sim::Step<Action>;
+/// One thing that goes wrong.
+pub type Fault = racetrack_sim::Fault<ChatFault>;
+
 /// Requests, connections or commands of a flood, where the plan does not say how many.
 const FLOOD_COUNT: NonZeroU64 = NonZeroU64::new(200).expect("it is not zero");
 
-/// A run, explicit to the last step.
+/// What a plan says of the chat beside its users.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Plan {
-    /// [`VERSION`] of the writer.
-    pub version: u32,
-    /// The seed of everything that the plan leaves open: latencies, entropy, order of tasks.
-    pub seed: u64,
-    /// The network and the phases.
-    pub settings: Settings,
+pub struct ChatConfig {
     /// The server's limits and time-outs.
     pub server: Config,
-    /// Who takes part.
-    pub people: Vec<Person>,
-    /// What they do, in order of time.
-    pub steps: Vec<Step>,
-    /// What goes wrong, in order of time.
-    pub faults: Vec<Fault>,
-}
-
-/// How the simulated world runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Settings {
-    /// The grain of simulated time, in milliseconds.
-    pub tick_ms: u64,
-    /// The quickest packet, in milliseconds.
-    pub latency_ms_min: u64,
-    /// The slowest packet, in milliseconds.
-    pub latency_ms_max: u64,
-    /// Hosts that the people share.
-    pub client_hosts: usize,
-    /// How long people act and faults strike, in milliseconds.
-    pub disturb_ms: u64,
-    /// How long everything then has to come to rest, in milliseconds.
-    pub settle_ms: u64,
-    /// How long the server has to forget everybody, in milliseconds.
-    pub forget_ms: u64,
     /// Between two short polls, in milliseconds.
     pub poll_interval_ms: u64,
     /// How long a long poll is parked, in milliseconds.
     pub poll_wait_ms: u64,
-    /// The most bytes that travel in one piece.
-    #[serde(default = "segment_bytes_max")]
-    pub segment_bytes_max: usize,
-    /// The most bytes that one end of a connection has sent and the other has not read.
-    #[serde(default = "window_bytes")]
-    pub window_bytes: usize,
 }
 
-/// Somebody who takes part.
+/// What a plan says of a user beside name and host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Person {
-    /// The name, unique in the plan.
-    pub name: String,
-    /// The way in.
+pub struct Profile {
+    /// The transport.
     pub transport: TransportKind,
-    /// The host, from 0.
-    pub host: usize,
     /// Socket.IO by polling: after how many events the connection becomes a WebSocket.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upgrade_after_events: Option<u64>,
@@ -92,19 +58,13 @@ pub struct Person {
     pub answer_every: Option<NonZeroU64>,
 }
 
-/// One thing that one person does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Step {
-    /// When, in milliseconds since the start.
-    pub at_ms: u64,
-    /// Who.
-    pub who: String,
-    /// What.
-    pub action: Action,
+impl From<TransportKind> for Profile {
+    fn from(transport: TransportKind) -> Self {
+        Self { transport, upgrade_after_events: None, answer_every: None }
+    }
 }
 
-/// What a person can do.
+/// What a user can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
@@ -160,161 +120,67 @@ pub enum Action {
     Hang,
 }
 
-/// One thing that goes wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Fault {
-    /// When, in milliseconds since the start.
-    pub at_ms: u64,
-    /// What.
-    pub kind: FaultKind,
-    /// Whom: a person or a client host, as [`FaultKind`] says; the number is taken modulo how many
-    /// there are.
-    pub target: usize,
-    /// For how long, in milliseconds, where it has a length.
-    pub for_ms: u64,
-    /// A flood: requests, connections or commands at most; as many as usual without it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub count: Option<NonZeroU64>,
-}
-
-impl Fault {
-    /// Requests, connections or commands at most, if it is a flood.
-    pub(crate) fn flood_count(&self) -> Option<NonZeroU64> {
-        self.kind.flood().map(|_| self.count.unwrap_or(FLOOD_COUNT))
-    }
-}
-
-impl Settings {
-    /// When the faults have ended, in milliseconds.
-    #[must_use]
-    pub fn healed_ms(&self) -> u64 {
-        self.disturb_ms
-    }
-
-    /// When everything is at rest and people leave, in milliseconds.
-    #[must_use]
-    pub fn settled_ms(&self) -> u64 {
-        self.disturb_ms + self.settle_ms
-    }
-
-    /// When the run is over, in milliseconds.
-    #[must_use]
-    pub fn ended_ms(&self) -> u64 {
-        self.settled_ms() + self.forget_ms
-    }
-}
-
-impl Default for Settings {
+impl Default for ChatConfig {
     fn default() -> Self {
-        Self {
-            tick_ms: 5,
-            latency_ms_min: 1,
-            latency_ms_max: 20,
-            client_hosts: 2,
-            disturb_ms: 3_000,
-            // Whoever polls over a machine that is gone finds out after the wait and an answer's time.
-            settle_ms: 3_500,
-            forget_ms: 3_500,
-            poll_interval_ms: 300,
-            poll_wait_ms: 1_200,
-            segment_bytes_max: segment_bytes_max(),
-            window_bytes: window_bytes(),
-        }
+        Self { server: quick_server(), poll_interval_ms: 300, poll_wait_ms: 1_200 }
     }
 }
 
-fn segment_bytes_max() -> usize {
-    Limits::default().segment_bytes_max
+/// A plan in which nothing happens.
+#[must_use]
+pub fn empty(seed: u64) -> Plan {
+    Plan::new(&Chat, seed)
 }
 
-fn window_bytes() -> usize {
-    Limits::default().window_bytes
+/// Reads a plan file.
+///
+/// # Errors
+///
+/// What is wrong with it, in one line.
+pub fn read(text: &str) -> Result<Plan, PlanError> {
+    Plan::from_json(&Chat, text)
 }
 
-impl Plan {
-    /// A plan in which nobody does anything.
-    #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self {
-            version: VERSION,
-            seed,
-            settings: Settings::default(),
-            server: quick_server(),
-            people: Vec::new(),
-            steps: Vec::new(),
-            faults: Vec::new(),
-        }
-    }
-
-    /// Reads a plan's file.
-    ///
-    /// # Errors
-    ///
-    /// One line that says what is wrong with it.
-    pub fn from_json(text: &str) -> Result<Self, String> {
-        let plan: Self =
-            serde_json::from_str(text).map_err(|error| format!("this is not a plan: {error}"))?;
-        if plan.version != VERSION {
-            return Err(format!(
-                "the plan has version {}, this racetrack reads version {VERSION}",
-                plan.version
-            ));
-        }
-        plan.check()?;
-        Ok(plan)
-    }
-
-    /// The plan's file.
-    #[must_use]
-    pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(self).expect("a plan is plain data")
-    }
-
+/// What the chat's checkers ask of a plan.
+pub(crate) trait ChatPlan {
     /// True where the wall clock jumps, so that the times that the server tells mean nothing.
-    pub(crate) fn moves_the_clock(&self) -> bool {
-        let jumps = [FaultKind::ClockForward, FaultKind::ClockBackward];
-        self.faults.iter().any(|fault| jumps.contains(&fault.kind))
-    }
-
-    /// Whether a fault strikes `who`, alone or among others.
-    pub(crate) fn concerns(&self, fault: Fault, who: &str) -> bool {
-        match fault.kind.struck() {
-            Struck::All => true,
-            Struck::Nobody => false,
-            Struck::Person => self.struck(fault) == who,
-            Struck::Host => {
-                let host = fault.target % self.settings.client_hosts.max(1);
-                self.people.iter().any(|person| person.name == who && person.host == host)
-            }
-        }
-    }
+    fn moves_the_clock(&self) -> bool;
 
     /// The floods of an attacker, each with its place among the faults.
-    pub(crate) fn floods(&self) -> impl Iterator<Item = (Flood, usize, Fault)> {
-        let faults = self.faults.iter().enumerate();
-        faults.filter_map(|(place, fault)| Some((fault.kind.flood()?, place, *fault)))
-    }
+    fn floods(&self) -> impl Iterator<Item = (Flood, usize, &Fault)>;
 
     /// The flood at that place among the faults, if it is one; it ends with everything else that goes wrong.
-    pub(crate) fn attack(&self, place: usize) -> Option<Attack> {
+    fn attack(&self, place: usize) -> Option<Attack>;
+}
+
+impl ChatPlan for Plan {
+    fn moves_the_clock(&self) -> bool {
+        let jumps = [FaultKind::ClockForward, FaultKind::ClockBackward];
+        self.faults.iter().any(|fault| jumps.iter().any(|jump| fault.kind == *jump))
+    }
+
+    fn floods(&self) -> impl Iterator<Item = (Flood, usize, &Fault)> {
+        let faults = self.faults.iter().enumerate();
+        faults.filter_map(|(place, fault)| Some((fault.kind.flood()?, place, fault)))
+    }
+
+    fn attack(&self, place: usize) -> Option<Attack> {
         let fault = self.faults.get(place)?;
         let flood = fault.kind.flood()?;
         let left_ms = self.settings.healed_ms().saturating_sub(fault.at_ms);
         Some(Attack {
             flood,
             number: place,
-            count: fault.flood_count()?.get() as usize,
+            count: flood_count(fault)?.get() as usize,
             lasts: Duration::from_millis(fault.for_ms.min(left_ms)),
-            rate: Rate::of(flood, &self.server),
+            rate: Rate::of(flood, &self.config.server),
         })
     }
+}
 
-    /// The person whom a fault strikes, if it is one that strikes a person.
-    pub(crate) fn struck(&self, fault: Fault) -> String {
-        let person = self.people.get(fault.target % self.people.len().max(1));
-        person.map(|person| person.name.clone()).unwrap_or_default()
-    }
+/// Requests, connections or commands at most, if it is a flood.
+pub(crate) fn flood_count(fault: &Fault) -> Option<NonZeroU64> {
+    fault.kind.flood().map(|_| fault.count.unwrap_or(FLOOD_COUNT))
 }
 
 /// The production server with time-outs that fire inside a short run: about a tenth to a

@@ -18,9 +18,10 @@
 use client::TransportKind;
 use server::config::Config;
 
+use crate::fault::ChatFaultKind;
+use crate::model::{self, Chat, Report, SERVER};
 use crate::names::unknown;
-use crate::plan::{Action, Fault, FaultKind, Person, Plan, Settings, Step, Struck};
-use crate::simulation::{self, Report};
+use crate::plan::{Action, ChatConfig, Fault, Person, Plan, Scope, Settings, Step};
 use crate::transcript::transcript;
 
 /// A plan under construction. Packets take 10 ms each way unless said otherwise.
@@ -37,7 +38,7 @@ impl Scenario {
     /// Nobody, and nothing that goes wrong.
     #[must_use]
     pub fn new() -> Self {
-        let mut plan = Plan::new(1);
+        let mut plan = crate::plan::empty(1);
         plan.settings = Settings {
             tick_ms: 1,
             latency_ms_min: 10,
@@ -58,11 +59,10 @@ impl Scenario {
     /// Somebody takes part, on a host of their own.
     #[must_use]
     pub fn person(mut self, name: &str, transport: TransportKind) -> Self {
-        let host = self.0.people.len();
+        let host = self.0.clients.len();
         self.0.settings.client_hosts = host + 1;
         let name = name.to_owned();
-        let (upgrade_after_events, answer_every) = (None, None);
-        self.0.people.push(Person { name, transport, host, upgrade_after_events, answer_every });
+        self.0.clients.push(Person { name, profile: transport.into(), host });
         self
     }
 
@@ -73,15 +73,15 @@ impl Scenario {
     /// If there is nobody yet.
     #[must_use]
     pub fn upgrading_after(mut self, events: u64) -> Self {
-        let person = self.0.people.last_mut().expect("somebody takes part");
-        person.upgrade_after_events = Some(events);
+        let person = self.0.clients.last_mut().expect("somebody takes part");
+        person.profile.upgrade_after_events = Some(events);
         self
     }
 
     /// Somebody does something.
     #[must_use]
     pub fn at(mut self, at_ms: u64, who: &str, action: Action) -> Self {
-        self.0.steps.push(Step { at_ms, who: who.to_owned(), action });
+        self.0.steps.push(Step { at_ms, client: who.to_owned(), action });
         self
     }
 
@@ -92,14 +92,21 @@ impl Scenario {
     /// If nobody has that name, or what goes wrong with that kind of fault is the server.
     #[must_use]
     #[track_caller]
-    pub fn trouble(mut self, at_ms: u64, kind: FaultKind, who: &str, for_ms: u64) -> Self {
-        let is_of_people = matches!(kind.struck(), Struck::Host | Struck::Person);
+    pub fn trouble(
+        mut self,
+        at_ms: u64,
+        kind: impl Into<ChatFaultKind>,
+        who: &str,
+        for_ms: u64,
+    ) -> Self {
+        let kind = kind.into();
+        let is_of_people = matches!(kind.scope(), Scope::ClientHost | Scope::Client);
         assert!(is_of_people, "{kind} strikes the server: use server_trouble");
-        let target = self.0.people.iter().position(|person| person.name == who);
-        let target = target.unwrap_or_else(|| {
-            let known = self.0.people.iter().map(|person| person.name.as_str());
-            panic!("{} before the trouble at {at_ms} ms", unknown("person", who, known))
-        });
+        if self.0.client(who).is_none() {
+            let known = self.0.clients.iter().map(|person| person.name.as_str());
+            panic!("{} before the trouble at {at_ms} ms", unknown("client", who, known))
+        }
+        let target = who.to_owned();
         self.0.faults.push(Fault { at_ms, kind, target, for_ms, count: None });
         self
     }
@@ -111,21 +118,35 @@ impl Scenario {
     /// If that kind of fault strikes people.
     #[must_use]
     #[track_caller]
-    pub fn server_trouble(mut self, at_ms: u64, kind: FaultKind, for_ms: u64) -> Self {
-        let is_of_server = matches!(kind.struck(), Struck::All | Struck::Nobody);
+    pub fn server_trouble(
+        mut self,
+        at_ms: u64,
+        kind: impl Into<ChatFaultKind>,
+        for_ms: u64,
+    ) -> Self {
+        let kind = kind.into();
+        let is_of_server = matches!(kind.scope(), Scope::Server | Scope::Attack);
         assert!(is_of_server, "{kind} strikes people: use trouble");
-        self.0.faults.push(Fault { at_ms, kind, target: 0, for_ms, count: None });
+        let target = SERVER.to_owned();
+        self.0.faults.push(Fault { at_ms, kind, target, for_ms, count: None });
         self
     }
 
     /// The server has other limits.
     #[must_use]
     pub fn server(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(&mut self.0.server);
+        change(&mut self.0.config.server);
         self
     }
 
-    /// The world runs otherwise.
+    /// Users poll otherwise.
+    #[must_use]
+    pub fn config(mut self, change: impl FnOnce(&mut ChatConfig)) -> Self {
+        change(&mut self.0.config);
+        self
+    }
+
+    /// The network and the phases are others.
     #[must_use]
     pub fn settings(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.0.settings);
@@ -151,15 +172,15 @@ impl Scenario {
     #[track_caller]
     pub fn run(&self) -> Report {
         let plan = self.plan();
-        if let Err(why) = plan.check() {
+        if let Err(why) = plan.check(&Chat) {
             panic!("{why}");
         }
-        let report = simulation::run(&plan, false);
+        let report = model::run(&plan, false);
         assert!(report.passed(), "{}", transcript(&report));
-        for (kind, strikes) in &report.faults {
+        for (kind, count) in &report.faults {
             assert_eq!(
-                strikes.planned,
-                strikes.effective,
+                count.planned,
+                count.effective,
                 "{kind} touched nothing\n{}",
                 transcript(&report)
             );
@@ -173,26 +194,27 @@ mod tests {
     use client::TransportKind::LongPoll;
 
     use super::*;
+    use crate::plan::FaultKind;
 
     fn ann_and_bob() -> Scenario {
         Scenario::new().person("ann", LongPoll).person("bob", LongPoll)
     }
 
     #[test]
-    #[should_panic = r#"step 1 of the plan, at 9 ms: no person is named "bobb"; there are "ann", "bob""#]
+    #[should_panic = r#"step 1 of the plan, at 9 ms: no client is named "bobb"; there are "ann", "bob""#]
     fn a_step_of_an_unknown_person_is_refused() {
         let scenario = ann_and_bob().at(5, "bob", Action::Join).at(9, "bobb", Action::Join);
         let _report = scenario.run();
     }
 
     #[test]
-    #[should_panic = r#"no person is named "bobb"; there are "ann", "bob""#]
+    #[should_panic = r#"no client is named "bobb"; there are "ann", "bob""#]
     fn a_fault_of_an_unknown_person_is_refused() {
         let _scenario = ann_and_bob().trouble(5, FaultKind::CutReset, "bobb", 0);
     }
 
     #[test]
-    #[should_panic = r#"the plan has two people who are named "ann""#]
+    #[should_panic = r#"the plan has two clients named "ann""#]
     fn two_people_of_one_name_are_refused() {
         let _report = ann_and_bob().person("ann", LongPoll).run();
     }

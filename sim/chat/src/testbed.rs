@@ -46,7 +46,7 @@ use crate::names::{listed, unknown};
 use crate::net::{Hosts, Limits, Network, SimConnector, SimListener, SimStream};
 use crate::plan::Settings;
 use crate::pulse::Pulses;
-use crate::simulation::{self, EPOCH_MS};
+use racetrack_sim::run::{EPOCH_MS, empty_network};
 
 /// Where every server of a testbed listens.
 pub const PORT: u16 = 80;
@@ -239,7 +239,7 @@ impl<E: Serialize + Send + 'static> Testbed<E> {
             servers: self.servers.iter().map(|(name, _)| name.clone()).collect(),
             clients: self.clients.iter().map(|(name, _)| name.clone()).collect(),
         });
-        let mut sim = simulation::world(self.seed, &self.settings, RUN_MAX);
+        let mut sim = empty_network(self.seed, &self.settings, RUN_MAX);
         let pulses = Pulses::default();
         let mut processes = BTreeMap::new();
         for (name, service) in self.servers {

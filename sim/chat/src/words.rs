@@ -1,20 +1,9 @@
-//! Events and plans in a few words, for transcripts, evidence and stories.
-
-use std::fmt;
+//! Events in a few words, for transcripts, evidence and stories.
 
 use protocol::{ServerEvent, Speaker};
-use serde_json::Value;
 
 use crate::history::{Event, Kind, Op};
 use crate::operator::MESSAGES;
-use crate::plan::Plan;
-
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { index, at_us, process, .. } = self;
-        write!(f, "[{index}] {:.3} s {process}: {}", *at_us as f64 / 1e6, describe(self))
-    }
-}
 
 /// One event in a few words.
 #[must_use]
@@ -75,33 +64,4 @@ pub fn told(event: &ServerEvent) -> String {
         ServerEvent::Lagged { missed } => format!("lagged, {missed} missed"),
         ServerEvent::Closing { reason, .. } => format!("closing: {reason:?}").to_lowercase(),
     }
-}
-
-/// Who takes part in a plan, what they do and what goes wrong, a line each, in order of time.
-///
-/// The words are those of the plan's file, so that whatever can be planned can be told.
-#[must_use]
-pub fn planned(plan: &Plan) -> Vec<String> {
-    let json = serde_json::to_value(plan).expect("a plan is plain data");
-    let entries = |list: &str| json[list].as_array().cloned().unwrap_or_default();
-    let people =
-        entries("people").into_iter().map(|person| format!("{:>9} {}", "", words(&person)));
-    let mut timed: Vec<_> = entries("steps").into_iter().chain(entries("faults")).collect();
-    timed.sort_by_key(|entry| entry["at_ms"].as_u64());
-    let timed = timed.into_iter().map(|entry| {
-        let at_ms = entry["at_ms"].as_u64().unwrap_or_default();
-        format!("{:>7.3} s {}", at_ms as f64 / 1e3, words(&entry))
-    });
-    people.chain(timed).collect()
-}
-
-/// The fields of an entry of a plan: what names it, then the rest with their keys.
-fn words(entry: &Value) -> String {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let named = ["name", "who", "action", "kind", "transport"];
-    let first = named.iter().filter_map(|key| entry.get(key)).map(text);
-    let fields = entry.as_object().into_iter().flatten();
-    let rest = fields.filter(|(key, _)| !named.contains(&key.as_str()) && *key != "at_ms");
-    let rest = rest.map(|(key, value)| format!("{}={}", key, text(value)));
-    first.chain(rest).collect::<Vec<_>>().join(" ")
 }

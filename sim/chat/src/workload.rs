@@ -17,12 +17,9 @@ use tokio::sync::{Mutex, Notify, watch};
 
 use crate::history::{Kind, Op, Recorder};
 use crate::medium::{Medium, MediumConnector};
+use crate::model::SERVER;
 use crate::plan::{Action, Person, Plan};
 
-/// The server's port.
-pub(crate) const PORT: u16 = 80;
-/// The server's host name.
-pub(crate) const SERVER: &str = "server";
 /// How long a client bears silence on a stream or a socket: as long as the simulated server lets a
 /// heartbeat take, so that an outage sometimes outlasts it.
 const SILENCE_MAX: Duration = Duration::from_millis(1_400);
@@ -62,43 +59,31 @@ struct Shared {
     text_bytes_max: usize,
 }
 
-/// Starts everybody of one client host; returns when the last one has left.
-pub(crate) async fn people(plan: Rc<Plan>, host: usize, network: Medium, recorder: Recorder) {
-    let mut talkers = tokio::task::JoinSet::new();
-    for person in plan.people.iter().filter(|person| person.host == host) {
-        let shared = Rc::new(Shared::new(&plan, person.clone(), &network, &recorder));
-        let steps: Vec<(u64, Action)> = plan
-            .steps
-            .iter()
-            .filter(|step| step.who == person.name)
-            .map(|step| (step.at_ms, step.action))
-            .collect();
-        let settings = plan.settings;
-        talkers.spawn_local(async move {
-            let listener = tokio::task::spawn_local(listener::listen(Rc::clone(&shared)));
-            talker::talk(&shared, &steps, &settings).await;
-            listener.abort();
-        });
-    }
-    while let Some(ended) = talkers.join_next().await {
-        ended.expect("a person's panic ends the simulation before this");
-    }
+/// Runs one user until they have left.
+pub(crate) async fn user(plan: &Plan, person: &Person, network: &Medium, recorder: &Recorder) {
+    let shared = Rc::new(Shared::new(plan, person.clone(), network, recorder));
+    let steps = plan.steps.iter().filter(|step| step.client == person.name);
+    let steps: Vec<(u64, Action)> = steps.map(|step| (step.at_ms, step.action)).collect();
+    let settings = plan.settings;
+    let listener = tokio::task::spawn_local(listener::listen(Rc::clone(&shared)));
+    talker::talk(&shared, &steps, &settings).await;
+    listener.abort();
 }
 
 /// Clients acknowledge in time for what a mailbox holds.
 fn acknowledge_every(plan: &Plan) -> u64 {
-    client::ACKNOWLEDGE_EVERY.min((plan.server.mailbox_events_max / 4).max(1) as u64)
+    client::ACKNOWLEDGE_EVERY.min((plan.config.server.mailbox_events_max / 4).max(1) as u64)
 }
 
 impl Shared {
     fn new(plan: &Plan, person: Person, network: &Medium, recorder: &Recorder) -> Self {
         let options = client::Options {
-            poll_interval: Duration::from_millis(plan.settings.poll_interval_ms),
-            poll_wait: Duration::from_millis(plan.settings.poll_wait_ms),
+            poll_interval: Duration::from_millis(plan.config.poll_interval_ms),
+            poll_wait: Duration::from_millis(plan.config.poll_wait_ms),
             silence_max: SILENCE_MAX,
             answer_max: ANSWER_MAX,
-            upgrade_after_events: person.upgrade_after_events,
-            answer_every: person.answer_every,
+            upgrade_after_events: person.profile.upgrade_after_events,
+            answer_every: person.profile.answer_every,
             acknowledge_every: acknowledge_every(plan),
             ..client::Options::new(SERVER)
         };
@@ -118,8 +103,8 @@ impl Shared {
             resume: RefCell::new(None),
             latest: RefCell::default(),
             said: Cell::new(0),
-            burst_messages_max: plan.server.messages_burst_max as usize,
-            text_bytes_max: plan.server.message_bytes_max,
+            burst_messages_max: plan.config.server.messages_burst_max as usize,
+            text_bytes_max: plan.config.server.message_bytes_max,
         }
     }
 

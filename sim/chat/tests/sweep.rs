@@ -3,7 +3,7 @@
 
 use std::num::NonZeroUsize;
 
-use chat_sim::Options;
+use chat_sim::{Chat, Options};
 
 /// The variable that says how many seeds to run.
 const SEEDS: &str = "RACETRACK_SEEDS";
@@ -17,7 +17,8 @@ fn every_promise_is_kept_whatever_the_seed() {
     let seeds = std::env::var(SEEDS)
         .map_or(SEEDS_DEFAULT, |text| text.parse().expect("RACETRACK_SEEDS is a number"));
     let jobs = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let swept = chat_sim::sweep_to_first_failure(0..seeds, &Options::default(), jobs, |_| {});
+    let swept =
+        racetrack_sim::sweep_to_first_failure(&Chat, 0..seeds, &Options::default(), jobs, |_| {});
     let told: Vec<_> = swept
         .failures
         .iter()
@@ -26,6 +27,6 @@ fn every_promise_is_kept_whatever_the_seed() {
     assert_eq!(told, [""; 0]);
     assert_eq!(swept.seeds, seeds);
     if seeds >= SEEDS_ENOUGH {
-        assert_eq!(swept.missing(), [""; 0], "rare states that were never reached");
+        assert_eq!(swept.missing(&Chat), [""; 0], "rare states that were never reached");
     }
 }

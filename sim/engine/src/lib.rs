@@ -1,10 +1,17 @@
 //! Deterministic simulation of real-time services: servers and clients inside one simulated network, on one
 //! thread, under a simulated clock and a seeded source of entropy.
 //!
+//! ```text
+//!   seed ──generate──> Plan ──run──> History ──checkers──> violations
+//!                       ^  clients, steps, faults  └──diagram──> transcript, page
+//!             by hand ──┘
+//! ```
+//!
 //! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it; [`net`] carries
-//! the bytes and breaks connections; [`host`] is a server's process on a simulated host; [`pulse`] records
-//! what each host's runtime does; [`seeds`] hands seeds to threads; [`names`] tells unknown names from known
-//! ones.
+//! the bytes and breaks connections; [`fault`] lists what can go wrong and [`plan`] is a run before it happens; [`model`] is what a
+//! service tells the engine; [`run`] runs a plan, with `services` for the servers' processes and `nemesis` for the faults;
+//! [`history`] is what happened and [`violation`] what is wrong with it; [`sweep`](mod@sweep) runs many seeds, [`shrink`] makes a failing plan small,
+//! [`diff`] tells where two runs diverge, and [`diagram`], [`transcript`] and [`summary`] show runs and plans.
 
 #[cfg(not(tokio_unstable))]
 compile_error!(
@@ -12,13 +19,49 @@ compile_error!(
      seed, and a panic in a spawned task passes unseen"
 );
 
+mod kinds;
+
 pub mod determinism;
 pub mod names;
 pub mod net;
 
+pub mod fault;
+pub mod plan;
+
+pub mod history;
+pub mod violation;
+
+pub mod client;
+pub mod injection;
+pub mod model;
+pub mod options;
+
+mod agent;
 pub mod host;
+mod nemesis;
 pub mod pulse;
+pub mod run;
+mod services;
 
+pub mod capture;
+
+pub mod diagram;
+pub mod summary;
+pub mod transcript;
+
+pub mod diff;
 pub mod seeds;
+pub mod shrink;
+pub mod sweep;
 
+pub use client::{Client, PORT};
+pub use fault::{AnyFault, Fault, FaultKind, FaultType, Scope};
+pub use history::{Event, Kind, Mark, Noted, Phase, Record, Recorder};
+pub use model::{Life, Model, Probe};
+pub use nemesis::QUIET_MIN;
+pub use options::Options;
+pub use plan::{ClientSpec, Plan, PlanError, Settings, Step};
+pub use run::{FaultCount, Report, run};
 pub use seeds::SeedQueue;
+pub use sweep::{Failure, Sweep, failure, sweep, sweep_to_first_failure};
+pub use violation::{Finding, Violation, findings};

@@ -24,9 +24,9 @@ mod stream;
 mod tests;
 mod wire;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -76,12 +76,12 @@ pub struct Network {
 /// What holds for connections that are yet to come.
 #[derive(Default)]
 struct Weather {
-    /// The server's program does not run; its system does.
-    is_frozen: bool,
+    /// Servers whose process does not run, while their kernel does.
+    frozen: BTreeSet<IpAddr>,
     /// Whose packets do not arrive, by owner: those of the client's end, those of the server's.
     mute: BTreeMap<String, [bool; 2]>,
-    /// Where new connections go instead of where they are meant to.
-    redirect: Option<String>,
+    /// Hosts that new connections go to instead of the server that they name.
+    redirects: BTreeMap<String, String>,
 }
 
 /// A listener on a simulated host, for `axum::serve` and the like.
@@ -274,8 +274,10 @@ impl axum::serve::Listener for SimListener {
         let (inner, peer) = self.inner.accept().await.expect("turmoil's accept has no errors");
         // The server's end is there before the client learns of it, however late its program does.
         let stream = self.network.attach(inner, Side::Server, None);
-        self.network.weather(|weather| !weather.is_frozen).await;
-        (stream.expect("an accepted connection has addresses"), peer)
+        let stream = stream.expect("an accepted connection has addresses");
+        let address = stream.local_addr().ip();
+        self.network.weather(|weather| !weather.frozen.contains(&address)).await;
+        (stream, peer)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -306,7 +308,7 @@ impl SimConnector {
             }
         };
         self.network.weather(arrives(Side::Client)).await;
-        let redirect = lock(&self.network.weather).redirect.clone();
+        let redirect = lock(&self.network.weather).redirects.get(&self.target.0).cloned();
         let host = redirect.unwrap_or_else(|| self.target.0.clone());
         self.network.check_server(&host)?;
         let inner = TcpStream::connect((host.as_str(), self.target.1)).await.map_err(|error| {

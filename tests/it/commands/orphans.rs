@@ -107,7 +107,7 @@ fn servers_of_twins_end_with_them() {
 #[test]
 fn frozen_server_of_a_twin_ends_with_it() {
     let options = chat_sim::Options {
-        faults: vec![chat_sim::plan::FaultKind::Freeze],
+        faults: vec![chat_sim::plan::FaultKind::Freeze.into()],
         simulated_ms: 8_000,
         ..chat_sim::Options::default()
     };

@@ -16,10 +16,11 @@ use crate::schema;
 
 /// A plan of a seed in which somebody vanishes, before a server that is slow to notice.
 pub(crate) fn failing() -> Plan {
-    let options = Options { people: 2, faults: Vec::new(), ..Options::default() };
+    let options = Options { clients: 2, faults: Vec::new(), ..Options::default() };
     let plans = (0..100).map(|seed| generate::plan(seed, &options));
     let patient = plans.map(|mut plan| {
-        (plan.server.session_lease_ms, plan.server.resume_window_ms) = (60_000, 60_000);
+        (plan.config.server.session_lease_ms, plan.config.server.resume_window_ms) =
+            (60_000, 60_000);
         plan
     });
     let leaves_one = |plan: &Plan| {

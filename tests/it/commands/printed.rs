@@ -5,7 +5,6 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use chat_sim::Plan;
 use serde_json::Value;
 
 use super::results::object;
@@ -70,7 +69,7 @@ fn a_server_tells_programs_where_it_listens() {
 
 /// The same plan as in a file, in which nobody does anything.
 fn write_plan(dir: &Path) {
-    fs::write(dir.join("plan.json"), Plan::new(1).to_json()).expect("a file");
+    fs::write(dir.join("plan.json"), chat_sim::plan::empty(1).to_json()).expect("a file");
 }
 
 #[test]

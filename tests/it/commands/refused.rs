@@ -224,19 +224,19 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
     check(
         &racetrack(dir.path(), "sim replay later.json"),
         expect![[r#"
-        racetrack: later.json: the plan has version 99, this racetrack reads version 1
+        racetrack: later.json: the plan has version 99, this program reads version 2
     "#]],
     );
     let mut strangers = plan;
-    strangers.steps[0].who = "zoe".to_owned();
+    strangers.steps[0].client = "zoe".to_owned();
     write("stranger.json", &strangers.to_json());
     check(
         &racetrack(dir.path(), "sim replay stranger.json"),
         expect![[r#"
-            racetrack: stranger.json: step 0 of the plan, at 100 ms: no person is named "zoe"; there are "cyd", "dan", "ann", "bob"
+            racetrack: stranger.json: step 0 of the plan, at 100 ms: no client is named "zoe"; there are "cyd", "dan", "ann", "bob"
         "#]],
     );
-    write("odd.json", r#"{"a\n\u001b[31mname": 1}"#);
+    write("odd.json", r#"{"version": 2, "a\n\u001b[31mname": 1}"#);
     let odd = racetrack(dir.path(), "sim replay odd.json");
     assert_eq!((odd.code, odd.stderr.lines().count()), (Some(2), 1), "{}", odd.stderr);
     assert!(odd.stderr.contains(r"unknown field `a\n\u{1b}[31mname`"), "{}", odd.stderr);
@@ -255,7 +255,7 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
     check(
         &racetrack(dir.path(), "sim replay other.json"),
         expect![[r#"
-        racetrack: other.json: this is not a plan: invalid length 0, expected struct Plan with 7 elements at line 1 column 2
+        racetrack: other.json: this is not a plan: invalid length 0, expected struct Plan with 2 elements at line 1 column 2
     "#]],
     );
 }

@@ -38,8 +38,8 @@ fn a_sweep_says_what_it_found() {
     let said = object(&swept);
     schema::check("sim", &said);
     check_fields(&said["rare_states"], "reached known missing");
-    for kind in chat_sim::plan::FaultKind::ALL {
-        check_fields(&said["faults"][kind.name()], "planned effective");
+    for kind in chat_sim::fault::names() {
+        check_fields(&said["faults"][kind], "planned effective");
     }
     assert_eq!(
         (&said["seeds"], &said["jobs"], &said["failures"]),
@@ -68,7 +68,7 @@ fn a_sweep_prints_short_lines_and_lists_everything_if_asked() {
     assert_eq!(short.lines().count(), 4, "{short}");
     assert!(short.lines().all(|line| line.len() <= 100), "{short}");
     let long = racetrack(empty_dir().path(), "sim --seeds 0..2 --jobs 1 --verbose").stdout;
-    for name in chat_sim::plan::FaultKind::ALL.map(chat_sim::plan::FaultKind::name) {
+    for name in chat_sim::fault::names() {
         assert!(long.contains(&format!("\n    {name} ")), "{name} is not in\n{long}");
     }
     for state in chat_sim::coverage::known() {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
-use chat_sim::plan::FaultKind;
 use clap::{Args, Command};
 use client::TransportKind;
 use server::config::Config;
@@ -125,7 +124,7 @@ fn the_book_names_every_transport_fault_checker_and_limit() {
         .filter_map(|line| line.strip_prefix("pub mod "))
         .map(|name| name.trim_end_matches(';').to_owned());
     let mut names: Vec<String> = limits.chain(checkers).collect();
-    names.extend(FaultKind::ALL.map(|kind| kind.name().to_owned()));
+    names.extend(chat_sim::fault::names().into_iter().map(str::to_owned));
     names.extend(TransportKind::ALL.map(|kind| kind.name().to_owned()));
     assert!(names.len() > 60, "{names:?}");
     let missing = names.iter().filter(|name| !text.contains(&format!("`{name}`")));

@@ -1,5 +1,6 @@
 //! The matrix inside the simulated network, where a seed decides every delay.
 
+use chat_sim::SimulatedConnector;
 use chat_sim::testbed::{PORT, Testbed};
 
 use super::cells::Place;
@@ -18,7 +19,7 @@ fn every_transport_with_every_other() {
                 server::serve(listener, super::server(), std::future::pending())
             });
             let testbed = testbed.client("somebody", move |client| async move {
-                let connector = client.connector(SERVER);
+                let connector = SimulatedConnector(client.connector(SERVER));
                 Place { connector, host: format!("{SERVER}:{PORT}") }.cell(one, other).await;
                 Ok(())
             });

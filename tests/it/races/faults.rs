@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use chat_sim::fault::{self, ChatFault};
 use chat_sim::plan::Action::{ComeBack, DoublePost, Flood, FreshTab, GoAway, Join, Say, SecondTab};
-use chat_sim::plan::FaultKind;
 use chat_sim::plan::FaultKind::{
     AbortAnswer, BlackHole, ClockForward, Freeze, HalfOpen, PartitionToClient, PartitionToServer,
-    RollingDrain, UpgradeCut, UpgradeSilence,
+    RollingDrain,
 };
 use chat_sim::scenario::Scenario;
-use chat_sim::{Options, sweep};
+use chat_sim::{Chat, Options};
 use client::TransportKind::{self, LongPoll, SocketioPolling, SocketioWebsocket, Sse, Websocket};
 
 use super::SLACK_MS;
@@ -24,9 +24,9 @@ fn couple(kind: TransportKind) -> Scenario {
 
 #[test]
 fn every_kind_of_fault_touches_something_and_every_promise_is_kept() {
-    for kind in FaultKind::ALL {
+    for kind in fault::all() {
         let options = Options { faults: vec![kind], ..Options::default() };
-        let swept = sweep(0..12, &options, 2, |_| {});
+        let swept = racetrack_sim::sweep(&Chat, 0..12, &options, 2, |_| {});
         assert!(swept.failures.is_empty(), "{kind}: {:#?}", swept.failures[0].evidence);
         assert!(swept.faults[&kind].effective > 0, "{kind} touched nothing");
     }
@@ -50,7 +50,7 @@ const BEFORE_UPGRADE_MS: [u64; 2] = [150, 151];
 
 #[test]
 fn upgrade_that_is_broken_before_its_end_loses_no_connection() {
-    for (kind, at_ms) in [UpgradeCut, UpgradeSilence]
+    for (kind, at_ms) in [ChatFault::UpgradeCut, ChatFault::UpgradeSilence]
         .into_iter()
         .flat_map(|kind| BEFORE_UPGRADE_MS.map(|at| (kind, at)))
     {

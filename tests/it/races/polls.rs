@@ -10,7 +10,7 @@ use super::{SLACK_MS, alike, at_each_ms, couple};
 
 #[test]
 fn message_arrives_between_poll_timeout_and_next_poll() {
-    let people = couple(LongPoll).settings(|settings| settings.poll_wait_ms = 300);
+    let people = couple(LongPoll).config(|config| config.poll_wait_ms = 300);
     let (_, answered_ms) = Seen::run(&people).empty_polls("bob")[0];
     let moments = answered_ms - 30..answered_ms + 10;
     let runs = at_each_ms(moments, |at_ms| people.clone().at(at_ms, "ann", Say));

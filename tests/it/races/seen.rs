@@ -5,7 +5,7 @@ use std::fmt;
 use chat_sim::Report;
 use chat_sim::history::{Kind, Op, Phase};
 use chat_sim::scenario::Scenario;
-use chat_sim::transcript::{Names, story, transcript};
+use chat_sim::transcript::{short_names, story, transcript};
 use chat_sim::words::told;
 use protocol::Event;
 
@@ -36,7 +36,7 @@ impl Seen {
         let is_end = |op: &Op| matches!(op, Op::Phase { phase: Phase::Settled });
         let end = report.history.iter().position(|event| is_end(&event.op));
         report.history.truncate(end.expect("a run that passed has come to rest"));
-        let names = Names::of(&report.history);
+        let names = short_names(&report.history);
         let events = report.history.iter().filter_map(|event| match &event.op {
             Op::Told { event: told } => Some((event, told)),
             _ => None,

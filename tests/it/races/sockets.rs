@@ -18,7 +18,7 @@ fn cut_in_the_handshake(cut: FaultKind, latency_ms: u64, seed: u64, at_ms: u64) 
     });
     let report = chat_sim::run(&people.trouble(at_ms, cut, "ann", 0).plan(), false);
     assert!(report.passed(), "{cut} at {at_ms} ms, seed {seed}\n{}", transcript(&report));
-    report.faults[&cut].effective
+    report.faults[&cut.into()].effective
 }
 
 fn cut_at_any_moment_of_the_handshake(cut: FaultKind) {

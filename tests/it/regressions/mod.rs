@@ -5,7 +5,6 @@
 use std::fs;
 use std::path::Path;
 
-use chat_sim::Plan;
 use chat_sim::transcript::transcript;
 
 #[test]
@@ -18,7 +17,8 @@ fn what_once_failed_does_not_fail_again() {
             continue;
         }
         let text = fs::read_to_string(&path).expect("a plan is a readable file");
-        let plan = Plan::from_json(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+        let plan =
+            chat_sim::plan::read(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
         let report = chat_sim::run(&plan, false);
         assert!(report.passed(), "{}\n{}", path.display(), transcript(&report));
         assert!(report.history.len() > plan.steps.len(), "{}: nothing happened", path.display());

@@ -20,9 +20,10 @@ use super::Violation;
 use super::connections::{Connections, is_calm, is_undisturbed, lets_be};
 use super::promptness::limit_us;
 use super::view::View;
+use crate::fault::FaultOfChat;
 use crate::flood::{CONNECTIONS, Flood, MESSAGE_PREFIX};
 use crate::history::{Event, Kind, Op};
-use crate::plan::{Plan, quick_server};
+use crate::plan::{ChatPlan, Plan, quick_server};
 
 const NAME: &str = "admission";
 /// A client whose connection breaks asks once more by itself.
@@ -81,7 +82,7 @@ impl<'a> Flooded<'a> {
     /// People who were told that the server is full, although the attackers' addresses and all that people
     /// ever asked for fit into it together.
     fn turned_away(&self) -> Vec<Violation> {
-        let server = &self.plan.server;
+        let server = &self.plan.config.server;
         let attackers = self.plan.floods().count();
         let fits = |each_max: usize, max: usize, asked: usize| {
             each_max > 0 && attackers.saturating_mul(each_max) + asked * ATTEMPTS <= max
@@ -170,14 +171,14 @@ impl<'a> Flooded<'a> {
         if event.told() != Some(&lost) {
             return 0;
         }
-        let server = &self.plan.server;
+        let server = &self.plan.config.server;
         let missed_ms = server.heartbeat_interval_ms + server.heartbeat_timeout_ms;
         (missed_ms.max(server.session_lease_ms) + server.resume_window_ms) * 1_000
     }
 
     /// What was closed, if the server has no limit that a good client may overstep by itself.
     fn closed(&self, event: &Event) -> Option<&'static str> {
-        let (server, usual) = (&self.plan.server, quick_server());
+        let (server, usual) = (&self.plan.config.server, quick_server());
         let has_room = server.mailbox_events_max >= usual.mailbox_events_max
             && server.mailbox_bytes_max >= usual.mailbox_bytes_max
             && server.messages_burst_max <= usual.messages_burst_max;
@@ -203,7 +204,7 @@ impl<'a> Flooded<'a> {
         // A partner who floods may fill the own mailbox with what the partner has to read first.
         let is_told_much =
             self.plan.floods().any(|(flood, _, _)| matches!(flood, Flood::Next | Flood::Say));
-        let accepting_us = limit_us(&self.plan.settings, false);
+        let accepting_us = limit_us(self.plan, false);
         let mut connections = Connections::default();
         let mut said: BTreeMap<&MessageId, Said<'_>> = BTreeMap::new();
         let mut violations = Vec::new();
@@ -230,7 +231,7 @@ impl<'a> Flooded<'a> {
                     }
                     // Two hosts need not agree by more than a step.
                     let heard_us = event.at_us.saturating_sub(said.event.at_us);
-                    let reading_us = limit_us(&self.plan.settings, self.is_short_poller(who));
+                    let reading_us = limit_us(self.plan, self.is_short_poller(who));
                     if !is_told_much
                         && heard_us > accepting_us + reading_us
                         && said.is_undisturbed(self.plan, &said.event.process, heard_us)
@@ -306,8 +307,8 @@ impl<'a> Flooded<'a> {
     }
 
     fn is_short_poller(&self, who: &str) -> bool {
-        let person = self.plan.people.iter().find(|person| person.name == who);
-        person.is_some_and(|person| person.transport == TransportKind::ShortPoll)
+        let person = self.plan.clients.iter().find(|person| person.name == who);
+        person.is_some_and(|person| person.profile.transport == TransportKind::ShortPoll)
     }
 }
 

@@ -17,7 +17,7 @@ use super::reasons::{is_too_fast, refused};
 use super::resume::with_tabs;
 use super::view::View;
 use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, ChatPlan, Plan};
 
 const NAME: &str = "allowance";
 const US_A_SECOND: u64 = 1_000_000;
@@ -57,11 +57,11 @@ struct Rule {
 
 impl Rule {
     fn of_messages(plan: &Plan) -> Self {
-        Self::of(plan, plan.server.messages_per_s_max, plan.server.messages_burst_max)
+        Self::of(plan, plan.config.server.messages_per_s_max, plan.config.server.messages_burst_max)
     }
 
     fn of_nexts(plan: &Plan) -> Self {
-        Self::of(plan, plan.server.nexts_per_s_max, plan.server.nexts_burst_max)
+        Self::of(plan, plan.config.server.nexts_per_s_max, plan.config.server.nexts_burst_max)
     }
 
     fn of(plan: &Plan, per_s_max: u32, burst_max: u32) -> Self {
@@ -111,7 +111,7 @@ impl Rule {
                 let what = format!("{session} is to wait for longer than a partner costs: {why}");
                 violations.push(Violation::new(NAME, what, &[event.index]));
             }
-            if asked < plan.server.nexts_burst_max as usize {
+            if asked < plan.config.server.nexts_burst_max as usize {
                 let what = format!("{session} asked for too many partners, and for {asked} only");
                 violations.push(Violation::new(NAME, what, &[event.index]));
             }
@@ -193,9 +193,9 @@ fn denied_acknowledgements(plan: &Plan, session: SessionId, events: &[&Event]) -
         if !is_refused || with_tabs(plan).contains(event.process.as_str()) {
             continue;
         }
-        let own = plan.steps.iter().filter(|step| step.who == event.process);
+        let own = plan.steps.iter().filter(|step| step.client == event.process);
         let sent = 2 * (told + own.filter(|step| acknowledges(step.action)).count());
-        if sent < plan.server.commands_burst_max as usize {
+        if sent < plan.config.server.commands_burst_max as usize {
             let what = format!("{session} acknowledged too often, and {sent} times at most");
             violations.push(Violation::new(NAME, what, &[event.index]));
         }

@@ -12,7 +12,7 @@ use protocol::ServerEvent;
 use super::Violation;
 use super::view::View;
 use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
-use crate::plan::Plan;
+use crate::plan::{ChatPlan, Plan};
 
 const NAME: &str = "bounds";
 /// There is always room for the event that ends a session.
@@ -36,11 +36,11 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
             if !held.takes(event) {
                 continue;
             }
-            if held.events == plan.server.mailbox_events_max + LAST + 1 {
+            if held.events == plan.config.server.mailbox_events_max + LAST + 1 {
                 let what = format!("the mailbox of {session} held {} events at once", held.events);
                 violations.push(Violation::new(NAME, what, &[held.asked.index, event.index]));
             }
-            if held.bytes > plan.server.mailbox_bytes_max {
+            if held.bytes > plan.config.server.mailbox_bytes_max {
                 let what = format!("the mailbox of {session} held {} bytes at once", held.bytes);
                 violations.push(Violation::new(NAME, what, &[held.asked.index, event.index]));
                 held.bytes = 0;

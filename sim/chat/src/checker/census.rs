@@ -4,7 +4,7 @@ use protocol::ServerEvent;
 
 use super::Violation;
 use crate::history::{Event, Kind, Op};
-use crate::plan::Plan;
+use crate::plan::{ChatPlan, Plan};
 
 const NAME: &str = "head count";
 
@@ -13,7 +13,7 @@ const NAME: &str = "head count";
 #[must_use]
 pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let mut violations = Vec::new();
-    let mut asked = match (plan.floods().next(), plan.server.sessions_per_address_max) {
+    let mut asked = match (plan.floods().next(), plan.config.server.sessions_per_address_max) {
         (None, _) => 0,
         (Some(_), 0) => u64::MAX / 2,
         (Some(_), each_max) => each_max as u64,

@@ -51,13 +51,13 @@ pub(super) fn is_calm(
         fault.at_ms * 1_000 <= until_us && ended_us >= from_us
     };
     let mut others = plan.faults.iter().enumerate().filter(|(index, _)| Some(*index) != except);
-    !others.any(|(_, fault)| meets(fault) && plan.concerns(*fault, who))
+    !others.any(|(_, fault)| meets(fault) && plan.concerns(fault, who))
 }
 
 /// True when `who` does nothing to the own connections in this time.
 pub(super) fn lets_be(plan: &Plan, who: &str, from_us: u64, until_us: u64) -> bool {
     let span = from_us.saturating_sub(AFTERMATH_US)..until_us;
-    let mut steps = plan.steps.iter().filter(|step| step.who == who);
+    let mut steps = plan.steps.iter().filter(|step| step.client == who);
     !steps.any(|step| is_trouble(step.action) && span.contains(&(step.at_ms * 1_000)))
 }
 

@@ -10,9 +10,10 @@ use protocol::{MessageId, PairId, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::view::View;
+use crate::fault::FaultOfChat;
+use crate::flood::Flood;
 use crate::flood::MESSAGE_PREFIX;
 use crate::history::{Event, Kind, Op};
-use crate::plan::FaultKind;
 
 const NAME: &str = "delivery";
 
@@ -75,10 +76,9 @@ fn origin(view: &View<'_>) -> Vec<Violation> {
             _ => None,
         })
         .collect();
-    let is_flooded = view
-        .history
-        .iter()
-        .any(|event| matches!(event.op, Op::Fault { kind: FaultKind::FloodSay, .. }));
+    let is_flooded = view.history.iter().any(
+        |event| matches!(event.op, Op::Fault { kind, .. } if kind.flood() == Some(Flood::Say)),
+    );
     let mut violations = Vec::new();
     let mut heard: BTreeMap<&MessageId, &Event> = BTreeMap::new();
     for event in view.history {

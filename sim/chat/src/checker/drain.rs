@@ -18,8 +18,9 @@ use protocol::{CloseReason, ServerEvent};
 use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
 use super::promptness::limit_us;
+use crate::fault::FaultOfChat;
 use crate::history::{Event, Kind, Op};
-use crate::plan::{Action, FaultKind, Plan, Step};
+use crate::plan::{Action, ChatPlan, FaultKind, Plan, Step};
 
 const NAME: &str = "drain";
 
@@ -30,11 +31,8 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for event in history {
         connections.take(event);
-        let Op::Fault { fault, kind: FaultKind::Drain | FaultKind::RollingDrain, .. } = event.op
-        else {
-            continue;
-        };
-        if event.kind != Kind::Invoke {
+        let Op::Fault { fault, kind, .. } = event.op else { continue };
+        if event.kind != Kind::Invoke || !kind.is_drain() {
             continue;
         }
         let drain = Drain { plan, history, began: event, fault };
@@ -68,16 +66,16 @@ impl Drain<'_> {
     /// Somebody who had the time to read what a drain tells, and was not told.
     fn untold(&self, who: &str, since_us: u64) -> Option<Violation> {
         let Self { plan, history, began, fault } = *self;
-        let person = plan.people.iter().find(|person| person.name == who)?;
+        let person = plan.clients.iter().find(|person| person.name == who)?;
         let planned = plan.faults.get(fault)?;
-        if !person.transport.is_pushed() && planned.kind == FaultKind::RollingDrain {
+        if !person.profile.transport.is_pushed() && planned.kind == FaultKind::RollingDrain {
             // A new connection goes to the other server, which knows nobody.
             return None;
         }
-        let is_short = person.transport == TransportKind::ShortPoll;
-        let needs_us = limit_us(&plan.settings, is_short);
+        let is_short = person.profile.transport == TransportKind::ShortPoll;
+        let needs_us = limit_us(plan, is_short);
         let until_us = began.at_us + needs_us;
-        let lasts_us = planned.for_ms.min(plan.server.drain_ms_max) * 1_000;
+        let lasts_us = planned.for_ms.min(plan.config.server.drain_ms_max) * 1_000;
         if needs_us > lasts_us
             || until_us > plan.settings.healed_ms() * 1_000
             || !is_calm(plan, who, since_us, until_us, Some(fault))
@@ -108,7 +106,7 @@ impl Drain<'_> {
     /// The exit of a server that took all the time that it had, when everybody had long been told.
     fn lasts_too_long(&self) -> Option<Violation> {
         let exited = self.exited()?;
-        let server = &self.plan.server;
+        let server = &self.plan.config.server;
         let grain_us = self.plan.settings.tick_ms * 1_000;
         let took_us = exited.at_us - self.began.at_us;
         if took_us + grain_us < server.drain_ms_max * 1_000 || !self.is_calm(exited.at_us) {
@@ -116,7 +114,7 @@ impl Drain<'_> {
         }
         let told = self.all_told()?;
         let spare_us = exited.at_us.saturating_sub(told.at_us);
-        (spare_us > limit_us(&self.plan.settings, false) + grain_us).then(|| {
+        (spare_us > limit_us(self.plan, false) + grain_us).then(|| {
             let what =
                 format!("the server drained for {} ms after the last word", spare_us / 1_000);
             Violation::new(NAME, what, &[self.began.index, told.index, exited.index])
@@ -127,7 +125,7 @@ impl Drain<'_> {
     fn exited(&self) -> Option<&Event> {
         let later = &self.history[self.began.index + 1..];
         let next = later.iter().find(|event| match event.op {
-            Op::Fault { fault, kind, .. } => fault != self.fault && strikes_servers(kind),
+            Op::Fault { fault, kind, .. } => fault != self.fault && kind.ends_servers(),
             Op::Exited => true,
             _ => false,
         })?;
@@ -136,7 +134,7 @@ impl Drain<'_> {
 
     /// Since when a session may have been kept of which nobody knows any more.
     fn known_since_us(&self) -> u64 {
-        let server = &self.plan.server;
+        let server = &self.plan.config.server;
         let kept_ms = server.session_lease_ms + server.resume_window_ms + server.write_ms_max;
         self.began.at_us.saturating_sub(kept_ms * 1_000)
     }
@@ -144,7 +142,7 @@ impl Drain<'_> {
     /// True when nothing was in anybody's way, from before the drain until its end.
     fn is_calm(&self, until_us: u64) -> bool {
         let (plan, since_us) = (self.plan, self.known_since_us());
-        let mut people = plan.people.iter().map(|person| person.name.as_str());
+        let mut people = plan.clients.iter().map(|person| person.name.as_str());
         let holds_on = |step: &Step| {
             matches!(step.action, Action::ReadSlowly | Action::Hang | Action::PowerCut)
                 && (since_us..until_us).contains(&(step.at_ms * 1_000))
@@ -181,11 +179,4 @@ impl Drain<'_> {
         }
         self.history.get(told?)
     }
-}
-
-fn strikes_servers(kind: FaultKind) -> bool {
-    matches!(
-        kind,
-        FaultKind::Drain | FaultKind::RollingDrain | FaultKind::Crash | FaultKind::CrashBlackHole
-    )
 }

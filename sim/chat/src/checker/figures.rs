@@ -17,12 +17,12 @@ use protocol::{ServerEvent, Speaker};
 
 use super::Violation;
 use super::connections::is_calm;
-use super::openings::ends_servers;
 use super::view::View;
+use crate::fault::FaultOfChat;
 use crate::flood::Flood;
 use crate::history::{Event, Kind, Op};
 use crate::operator::{DEPTHS, MESSAGES, OPERATOR, SCRAPE_MS};
-use crate::plan::{Action, FaultKind, Plan};
+use crate::plan::{Action, ChatPlan, FaultKind, Plan};
 
 const NAME: &str = "figures";
 /// How long the server may hold what nobody knows of any more: a write that nobody acknowledges,
@@ -129,7 +129,7 @@ fn messages(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     });
     let Some((asked, gauges)) = asked else { return Vec::new() };
     let is_told = gauges.keys().any(|name| name.starts_with(MESSAGES));
-    if !is_told || plan.faults.iter().any(|fault| ends_servers(fault.kind)) {
+    if !is_told || plan.faults.iter().any(|fault| fault.kind.ends_servers()) {
         return Vec::new();
     }
     let violation = |kinds: &[TransportKind]| {
@@ -153,8 +153,8 @@ fn said(
     kinds: &[TransportKind],
 ) -> RangeInclusive<u64> {
     let polls_too = plan.steps.iter().filter(|step| step.action == Action::SecondPoll);
-    let polls_too: BTreeSet<_> = polls_too.map(|step| step.who.as_str()).collect();
-    let people = plan.people.iter().filter(|person| kinds.contains(&person.transport));
+    let polls_too: BTreeSet<_> = polls_too.map(|step| step.client.as_str()).collect();
+    let people = plan.clients.iter().filter(|person| kinds.contains(&person.profile.transport));
     let people: BTreeSet<_> = people.map(|person| person.name.as_str()).collect();
     let are_polls = kinds.contains(&TransportKind::ShortPoll);
     let (mut heard, mut said) = (BTreeSet::new(), BTreeSet::new());
@@ -176,7 +176,7 @@ fn said(
     // What an attacker says, over WebSockets, is not in the history.
     let is_flooded = kinds.contains(&TransportKind::Websocket)
         && plan.floods().any(|(flood, _, _)| flood == Flood::Say);
-    let is_unbounded = is_flooded || said.len() > plan.server.message_ids_max;
+    let is_unbounded = is_flooded || said.len() > plan.config.server.message_ids_max;
     let most = if is_unbounded { u64::MAX } else { said.len() as u64 };
     heard.len() as u64..=most
 }
@@ -187,10 +187,13 @@ fn while_draining(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for event in history {
         match &event.op {
-            Op::Fault { fault, kind: FaultKind::Drain, .. } if event.kind == Kind::Invoke => {
+            Op::Fault { fault, kind, .. }
+                if *kind == FaultKind::Drain && event.kind == Kind::Invoke =>
+            {
                 drain = Some((*fault, event));
             }
-            Op::Exited | Op::Fault { kind: FaultKind::Drain, .. } => drain = None,
+            Op::Exited => drain = None,
+            Op::Fault { kind, .. } if *kind == FaultKind::Drain => drain = None,
             Op::Gauges { gauges } => {
                 let Some((fault, began)) = drain else { continue };
                 let is_alone = is_calm(plan, OPERATOR, began.at_us, event.at_us, Some(fault));
@@ -241,6 +244,6 @@ fn told(expected: RangeInclusive<u64>) -> String {
 }
 
 fn has_stream(plan: &Plan, who: &str) -> bool {
-    let person = plan.people.iter().find(|person| person.name == who);
-    person.is_some_and(|person| person.transport.is_pushed())
+    let person = plan.clients.iter().find(|person| person.name == who);
+    person.is_some_and(|person| person.profile.transport.is_pushed())
 }

@@ -4,7 +4,7 @@ use super::Violation;
 use crate::history::{Event, Op};
 use crate::operator::{DEPTHS, MESSAGES};
 
-pub(super) const NAME: &str = "leaks";
+pub(crate) const NAME: &str = "leaks";
 
 /// Checks the figures that the server gave of itself in the end.
 #[must_use]

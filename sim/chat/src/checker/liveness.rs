@@ -50,7 +50,7 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         violations.push(Violation::new(NAME, what, &waiting));
     }
     let there = view.sessions.keys().filter(|session| view.is_present_at_rest(**session)).count();
-    if there < plan.server.sessions_max {
+    if there < plan.config.server.sessions_max {
         violations.extend(absent(view, settled));
     }
     violations

@@ -31,7 +31,7 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let logs = view.sessions.iter();
     let reads = |(session, events): (&SessionId, &Vec<&Event>)| {
         let to_the_end = view.is_present_at_rest(*session) || is_over(events);
-        let may_overflow = plan.server.mailbox_events_max <= OVERFLOWING_EVENTS;
+        let may_overflow = plan.config.server.mailbox_events_max <= OVERFLOWING_EVENTS;
         Log::read(*session, events, to_the_end || !may_overflow)
     };
     logs.flat_map(reads).collect()

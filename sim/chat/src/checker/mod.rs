@@ -34,7 +34,6 @@ pub mod delivery;
 pub mod drain;
 pub mod echo;
 pub mod figures;
-mod finding;
 pub mod isolation;
 pub mod leaks;
 pub mod liveness;
@@ -52,64 +51,13 @@ mod tests;
 pub mod timeouts;
 mod view;
 
-use std::fmt;
-
-pub use finding::{Finding, findings};
-use serde::{Deserialize, Serialize};
+pub use racetrack_sim::Violation;
 
 use crate::history::Event;
 use crate::plan::Plan;
 
-/// What finds a run that never comes to its end.
-pub const STANDSTILL: &str = "standstill";
-
-/// A promise that was broken, and how one knows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Violation {
-    /// The checker that found it.
-    pub checker: String,
-    /// What is wrong, in one sentence.
-    pub what: String,
-    /// The few events that contradict the promise, by their place in the history.
-    pub evidence: Vec<usize>,
-}
-
-impl Violation {
-    fn new(checker: &str, what: impl Into<String>, evidence: &[usize]) -> Self {
-        Self { checker: checker.to_owned(), what: what.into(), evidence: evidence.to_vec() }
-    }
-
-    /// No run can be made of the plan.
-    pub(crate) fn plan(what: String) -> Self {
-        Self::new("plan", what, &[])
-    }
-
-    /// The run is no function of its seed.
-    pub(crate) fn escape(what: String) -> Self {
-        Self::new("determinism", what, &[])
-    }
-
-    /// The run never comes to its end.
-    pub(crate) fn standstill(what: String) -> Self {
-        Self::new(STANDSTILL, what, &[])
-    }
-
-    /// A real server did what none may.
-    pub(crate) fn twin(what: String) -> Self {
-        Self::new("twin", what, &[])
-    }
-
-    /// The program itself gave up.
-    pub(crate) fn panic(what: String) -> Self {
-        Self::new("panic", what, &[])
-    }
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.checker, self.what)
-    }
-}
+/// What finds what a real server did that none may.
+pub(crate) const LIVE: &str = "twin";
 
 /// Everything that is wrong with a history, by all checkers.
 #[must_use]

@@ -11,8 +11,9 @@
 
 use super::Violation;
 use super::view::View;
+use crate::fault::FaultOfChat;
 use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
-use crate::plan::{FaultKind, Plan};
+use crate::plan::{ChatPlan, Plan};
 
 const NAME: &str = "openings";
 /// A client whose connection breaks asks once more by itself.
@@ -22,7 +23,7 @@ const ATTEMPTS: usize = 2;
 #[must_use]
 pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     let mut violations = refused(plan, view.history);
-    let each_max = plan.server.sessions_per_address_max;
+    let each_max = plan.config.server.sessions_per_address_max;
     if each_max == 0 {
         return violations;
     }
@@ -30,7 +31,7 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
     // Fewer than that were never there at once.
     if view.sessions.len() > each_max
         && !plan.moves_the_clock()
-        && !plan.faults.iter().any(|fault| ends_servers(fault.kind))
+        && !plan.faults.iter().any(|fault| fault.kind.ends_servers())
     {
         violations.extend(exceeded(plan, view, each_max));
     }
@@ -87,11 +88,11 @@ impl<'a> Kept<'a> {
         let asks = |event: &&Event| opens(event) && event.process == opened.process;
         let before = history[..opened.index].iter().rev();
         let asked = before.filter(asks).find(|event| event.kind == Kind::Invoke)?;
-        let person = plan.people.iter().find(|person| person.name == opened.process);
+        let person = plan.clients.iter().find(|person| person.name == opened.process);
         let last_us = events.iter().filter_map(|event| event.put_us()).max()?;
         // Two clocks need not agree by more than that, of which one tells milliseconds.
         let grain_us = plan.settings.tick_ms * 1_000 + 2 * PUT_GRAIN_US;
-        let until_us = last_us + plan.server.resume_window_ms * 1_000;
+        let until_us = last_us + plan.config.server.resume_window_ms * 1_000;
         Some(Self {
             host: person.map_or(0, |person| person.host),
             asked_index: asked.index,
@@ -104,7 +105,7 @@ impl<'a> Kept<'a> {
 /// People who were refused a session when fewer were asked for than an address may have, or open at
 /// once.
 fn refused(plan: &Plan, history: &[Event]) -> Vec<Violation> {
-    let server = &plan.server;
+    let server = &plan.config.server;
     let limits = [
         ("429 Too many sessions", server.sessions_per_address_max),
         ("429 Opened too fast", server.opens_per_address_burst_max as usize),
@@ -128,12 +129,4 @@ fn refused(plan: &Plan, history: &[Event]) -> Vec<Violation> {
         }
     }
     violations
-}
-
-/// True for a fault behind which another server goes on.
-pub(super) fn ends_servers(kind: FaultKind) -> bool {
-    matches!(
-        kind,
-        FaultKind::Drain | FaultKind::RollingDrain | FaultKind::Crash | FaultKind::CrashBlackHole
-    )
 }

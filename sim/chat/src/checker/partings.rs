@@ -15,7 +15,7 @@ use super::Violation;
 use super::connections::is_undisturbed;
 use super::view::View;
 use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
-use crate::plan::Plan;
+use crate::plan::{ChatPlan, Plan};
 
 const NAME: &str = "partings";
 /// How long somebody must have been in good order to count as there, in microseconds.
@@ -29,7 +29,7 @@ pub fn check(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         sessions.flat_map(|(session, events)| kept(view, *session, events)).collect();
     // Where the clock jumps nobody knows when the server put anything anywhere. And where mailboxes are
     // small, somebody who waits is kept back until what was read is acknowledged.
-    let keeps_back = plan.server.mailbox_events_max < Config::default().mailbox_events_max;
+    let keeps_back = plan.config.server.mailbox_events_max < Config::default().mailbox_events_max;
     if !plan.moves_the_clock() && !keeps_back {
         violations.extend(met_again(plan, view));
     }

@@ -19,7 +19,7 @@ use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
 use super::view::View;
 use crate::history::{Event, HANGS, Op, POWER_CUT};
-use crate::plan::Plan;
+use crate::plan::{ChatPlan, Plan};
 
 const NAME: &str = "presence";
 /// What the end of a connection may take beyond its way: a tick here and there.
@@ -99,15 +99,15 @@ impl Gone<'_> {
 
     /// How soon the server must miss this person; nothing where that depends on what was under way.
     fn limit_ms(&self, plan: &Plan, is_spoken_to: bool) -> Option<u64> {
-        let person = plan.people.iter().find(|person| person.name == self.event.process)?;
-        let (settings, server) = (&plan.settings, &plan.server);
+        let person = plan.clients.iter().find(|person| person.name == self.event.process)?;
+        let (settings, server) = (&plan.settings, &plan.config.server);
         let is_silent = matches!(self.event.detail.as_deref(), Some(POWER_CUT | HANGS));
         // One heartbeat at a time is under way.
         let heartbeat_ms = server.heartbeat_interval_ms.max(server.heartbeat_timeout_ms)
             + server.heartbeat_timeout_ms;
         // Who waits until something is written looks at no heartbeat meanwhile.
         let writes_ms = if is_spoken_to { server.write_ms_max } else { 0 };
-        let noticed_ms = match person.transport {
+        let noticed_ms = match person.profile.transport {
             TransportKind::Websocket | TransportKind::SocketioWebsocket if is_silent => {
                 heartbeat_ms + writes_ms
             }
@@ -121,7 +121,7 @@ impl Gone<'_> {
 
 /// When the plan lets somebody vanish; what they did to their connections before that counts.
 fn planned_us(plan: &Plan, gone: &Event) -> u64 {
-    let steps = plan.steps.iter().filter(|step| step.who == gone.process);
+    let steps = plan.steps.iter().filter(|step| step.client == gone.process);
     let planned = steps.map(|step| step.at_ms * 1_000).filter(|at_us| *at_us <= gone.at_us);
     planned.max().unwrap_or(gone.at_us)
 }

@@ -11,9 +11,10 @@ use server::config::Config;
 
 use super::Violation;
 use super::view::View;
+use crate::fault::FaultOfChat;
 use crate::flood::Flood;
 use crate::history::{Event, Kind, Op, Phase};
-use crate::plan::{Action, Fault, Person, Plan, Settings};
+use crate::plan::{Action, Fault, Person, Plan};
 
 const NAME: &str = "promptness";
 /// What an event may take beyond its way: a tick here and there, a burst in front of it.
@@ -80,15 +81,16 @@ struct Quiet<'a> {
 impl<'a> Quiet<'a> {
     fn of(plan: &'a Plan, view: &View<'_>) -> Self {
         let at_us = |phase| view.phase(phase).map_or(0, |event| event.at_us);
-        let polls = |person: &&Person| person.transport == TransportKind::ShortPoll;
-        let short_pollers = plan.people.iter().filter(polls);
+        let polls = |person: &&Person| person.profile.transport == TransportKind::ShortPoll;
+        let short_pollers = plan.clients.iter().filter(polls);
         let mut first_trouble_us = BTreeMap::new();
         for step in plan.steps.iter().filter(|step| is_trouble(step.action)) {
-            let earliest = first_trouble_us.entry(step.who.as_str()).or_insert(u64::MAX);
+            let earliest = first_trouble_us.entry(step.client.as_str()).or_insert(u64::MAX);
             *earliest = (*earliest).min(step.at_ms * 1_000);
         }
         // More than one answer holds, where people may say more at once than usual: the partner waits.
-        let overflows = plan.server.messages_burst_max > Config::default().messages_burst_max;
+        let overflows =
+            plan.config.server.messages_burst_max > Config::default().messages_burst_max;
         let floods = plan.steps.iter().filter(|step| overflows && step.action == Action::Flood);
         let disturbs = |fault: &&Fault| match fault.kind.flood() {
             None => true,
@@ -109,7 +111,7 @@ impl<'a> Quiet<'a> {
 
     /// What an event may take to a person.
     fn limit_us(&self, who: &str) -> u64 {
-        limit_us(&self.plan.settings, self.short_pollers.contains(who))
+        limit_us(self.plan, self.short_pollers.contains(who))
     }
 
     /// True when nothing is in the way of an event that is put into the mailbox of `who` at `put_us`.
@@ -123,8 +125,9 @@ impl<'a> Quiet<'a> {
 }
 
 /// What an event may take to somebody who reads, in microseconds.
-pub(super) fn limit_us(settings: &Settings, is_short_poller: bool) -> u64 {
-    let asks_every_ms = if is_short_poller { settings.poll_interval_ms } else { 0 };
+pub(super) fn limit_us(plan: &Plan, is_short_poller: bool) -> u64 {
+    let settings = &plan.settings;
+    let asks_every_ms = if is_short_poller { plan.config.poll_interval_ms } else { 0 };
     let way_ms = TRIPS * (settings.latency_ms_max + settings.tick_ms);
     (asks_every_ms + way_ms) * 1_000 + SLACK_US
 }

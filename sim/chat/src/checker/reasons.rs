@@ -19,8 +19,9 @@ use super::Violation;
 use super::connections::{Connections, is_undisturbed};
 use super::resume::{OUT_OF_BOUNDS, with_tabs};
 use super::view::View;
+use crate::fault::FaultOfChat;
 use crate::history::{Event, Kind, NAMED_NO_CURSOR, Op};
-use crate::plan::{Action, Fault, FaultKind, Plan};
+use crate::plan::{Action, ChatPlan, Fault, Plan};
 use crate::workload::TEXT_BYTES_MAX;
 
 const NAME: &str = "reasons";
@@ -60,7 +61,7 @@ fn out_of_bounds(plan: &Plan, history: &[Event]) -> Vec<Violation> {
 fn superseded(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let mut with_tabs = with_tabs(plan);
     let polls = plan.steps.iter().filter(|step| step.action == Action::SecondPoll);
-    with_tabs.extend(polls.map(|step| step.who.as_str()));
+    with_tabs.extend(polls.map(|step| step.client.as_str()));
     let mut connections = Connections::default();
     let mut violations = Vec::new();
     for event in history {
@@ -79,7 +80,7 @@ fn superseded(plan: &Plan, history: &[Event]) -> Vec<Violation> {
 }
 
 fn draining(plan: &Plan, history: &[Event]) -> Vec<Violation> {
-    let is_drain = |fault: &Fault| matches!(fault.kind, FaultKind::Drain | FaultKind::RollingDrain);
+    let is_drain = |fault: &Fault| fault.kind.is_drain();
     if plan.faults.iter().any(is_drain) {
         return Vec::new();
     }
@@ -104,7 +105,9 @@ fn messages(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         }
         let (Some(session), Some((id, why))) = (event.session, refused(event)) else { continue };
         let said = ATTEMPTS * attempts.get(&session).copied().unwrap_or_default();
-        if is_too_fast(why, Rated::Messages) && said < plan.server.messages_burst_max as usize {
+        if is_too_fast(why, Rated::Messages)
+            && said < plan.config.server.messages_burst_max as usize
+        {
             let what = format!("{session} said too much, having said at most {said} messages");
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
@@ -172,7 +175,7 @@ fn is_reason(why: &str, rejected: &Rejected) -> bool {
 
 /// A message that was refused for its length, and is not one byte too long.
 fn is_not_too_long(plan: &Plan, why: &str) -> bool {
-    let bytes_max = plan.server.message_bytes_max;
+    let bytes_max = plan.config.server.message_bytes_max;
     let told = Rejected::TooLong { bytes: bytes_max + 1, bytes_max }.to_string();
     why != told && told.split_once(',').is_some_and(|(reason, _)| why.starts_with(reason))
 }
@@ -189,9 +192,9 @@ fn was_not_slow(plan: &Plan, session: SessionId, events: &[&Event]) -> Option<Vi
         Op::Told { event } if event.seq > acknowledged => Some(bytes(&event.body)),
         _ => None,
     });
-    let full = plan.server.mailbox_events_max.saturating_sub(PLACES_RESERVED);
+    let full = plan.config.server.mailbox_events_max.saturating_sub(PLACES_RESERVED);
     let has_room =
-        held < full && kept.sum::<usize>() + longest(plan) <= plan.server.mailbox_bytes_max;
+        held < full && kept.sum::<usize>() + longest(plan) <= plan.config.server.mailbox_bytes_max;
     let what = format!("{session} ended as too slow, with {held} events at most");
     has_room.then(|| Violation::new(NAME, what, &[last.index]))
 }
@@ -223,6 +226,6 @@ fn bytes(told: &ServerEvent) -> usize {
 /// The longest message that anybody says, its id included, in bytes.
 fn longest(plan: &Plan) -> usize {
     let says_much = plan.steps.iter().any(|step| step.action == Action::SayMuch);
-    let text = if says_much { plan.server.message_bytes_max } else { TEXT_BYTES_MAX };
+    let text = if says_much { plan.config.server.message_bytes_max } else { TEXT_BYTES_MAX };
     text + MESSAGE_ID_CHARS_MAX
 }

@@ -45,7 +45,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
 pub(super) fn with_tabs(plan: &Plan) -> BTreeSet<&str> {
     let is_tab = |action| matches!(action, Action::SecondTab | Action::FreshTab);
     let tabs = plan.steps.iter().filter(|step| is_tab(step.action));
-    tabs.map(|step| step.who.as_str()).collect()
+    tabs.map(|step| step.client.as_str()).collect()
 }
 
 /// Who is known to have acknowledged something, in which session.
@@ -61,9 +61,10 @@ struct Acknowledged<'a> {
 impl<'a> Acknowledged<'a> {
     fn of(plan: &'a Plan) -> Self {
         let usual = Config::default();
-        let Config { mailbox_events_max, mailbox_bytes_max, messages_burst_max, .. } = plan.server;
-        let people = plan.people.iter();
-        let short = people.filter(|person| person.transport == TransportKind::ShortPoll);
+        let Config { mailbox_events_max, mailbox_bytes_max, messages_burst_max, .. } =
+            plan.config.server;
+        let people = plan.clients.iter();
+        let short = people.filter(|person| person.profile.transport == TransportKind::ShortPoll);
         Self {
             // Only one that holds less than usual, or is given more, is ever full here.
             by_all: mailbox_events_max >= usual.mailbox_events_max

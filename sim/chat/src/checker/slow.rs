@@ -10,7 +10,7 @@ use protocol::{CloseReason, ServerEvent, SessionId};
 use super::Violation;
 use super::view::View;
 use crate::history::{Event, Op, PUT_GRAIN_US};
-use crate::plan::Plan;
+use crate::plan::{ChatPlan, Plan};
 
 const NAME: &str = "slow";
 
@@ -30,7 +30,7 @@ fn has_read(plan: &Plan, session: SessionId, events: &[&Event]) -> Option<Violat
     let slow = ServerEvent::Closing { reason: CloseReason::Slow, retry_after_ms: None };
     let closed = events.iter().find(|event| event.told() == Some(&slow))?;
     let closed_us = closed.put_us()?;
-    let unread_us = Duration::from_millis(plan.server.unread_ms_max).as_micros() as u64;
+    let unread_us = Duration::from_millis(plan.config.server.unread_ms_max).as_micros() as u64;
     // Two clocks, of which one tells milliseconds, need not agree on what came first.
     let grain_us = PUT_GRAIN_US + plan.settings.tick_ms * 1_000;
     let since_us = (closed_us + grain_us).checked_sub(unread_us)?;

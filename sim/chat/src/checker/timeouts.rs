@@ -22,7 +22,7 @@ const TICKS: u64 = 3;
 pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let settings = &plan.settings;
     let limit_ms =
-        settings.poll_wait_ms + TRIPS * (settings.latency_ms_max + settings.tick_ms) + SLACK_MS;
+        plan.config.poll_wait_ms + TRIPS * (settings.latency_ms_max + settings.tick_ms) + SLACK_MS;
     let mut parked: BTreeMap<&str, &Event> = BTreeMap::new();
     let mut healed = false;
     let mut violations = early(plan, history);
@@ -53,7 +53,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
 /// been at rest since the healing.
 fn early(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let settings = &plan.settings;
-    let wait_ms = settings.poll_wait_ms.min(plan.server.poll_wait_ms_max);
+    let wait_ms = plan.config.poll_wait_ms.min(plan.config.server.poll_wait_ms_max);
     let wait_us = wait_ms.saturating_sub(TICKS * settings.tick_ms) * 1_000;
     let begins = |wanted| {
         let mut events = history.iter();

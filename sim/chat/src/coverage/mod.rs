@@ -12,7 +12,7 @@ mod server;
 
 use std::collections::BTreeSet;
 
-use crate::simulation::Report;
+use crate::model::Report;
 use run::Run;
 
 /// A state: its name, and whether a run was in it.

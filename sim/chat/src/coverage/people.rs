@@ -182,10 +182,10 @@ fn repeated(run: &Run<'_>) -> bool {
 /// A message that was sent over two connections is accepted twice.
 fn posted_twice(run: &Run<'_>) -> bool {
     let posted = run.history.iter().filter(|event| event.is_over_another_connection());
-    let twice: BTreeSet<_> = posted.filter_map(Event::said).collect();
+    let twice: BTreeSet<_> = posted.filter_map(|event| event.said()).collect();
     let mut accepted = BTreeSet::new();
     let accepts = run.history.iter().filter(|event| event.kind == Kind::Ok);
-    accepts.filter_map(Event::said).any(|id| twice.contains(id) && !accepted.insert(id))
+    accepts.filter_map(|event| event.said()).any(|id| twice.contains(id) && !accepted.insert(id))
 }
 
 fn met_again(run: &Run<'_>) -> bool {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::State;
 use super::run::Run;
-use crate::watch::Sight;
 
 /// What counts as the last moment of a resume window, in milliseconds.
 const LAST_MOMENT_MS: u64 = 50;
@@ -53,7 +52,7 @@ pub(super) const STATES: &[State] = &[
     }),
     ("a session was taken up in the last moment of its resume window", |run| {
         run.saw("attached", |attached| {
-            let left_ms = attached.fact("left_ms");
+            let left_ms = attached.field("left_ms");
             attached.is("was_suspect") && left_ms.is_some_and(|left_ms| left_ms <= LAST_MOMENT_MS)
         })
     }),
@@ -82,10 +81,10 @@ pub(super) const STATES: &[State] = &[
     }),
     ("a cut poll made its reader doubtful", |run| run.saw("doubted", |_| true)),
     ("the server drained while readers waited", |run| {
-        run.saw("drains", |drains| drains.fact("reading") > Some(0))
+        run.saw("drains", |drains| drains.field("reading") > Some(0))
     }),
     ("the server drained while people talked", |run| {
-        run.saw("drains", |drains| drains.fact("pairs") > Some(0))
+        run.saw("drains", |drains| drains.field("pairs") > Some(0))
     }),
     ("a drain ended before everybody had read everything", |run| {
         run.saw("drained too late", |_| true)
@@ -111,18 +110,19 @@ fn turned_away(run: &Run<'_>, reason: &str) -> bool {
 }
 
 fn never_read(run: &Run<'_>) -> bool {
-    let read: BTreeSet<_> = run.all("attached").filter_map(Sight::session).collect();
-    run.saw("ran out", |out| out.session().is_some_and(|session| !read.contains(&session)))
+    let read: BTreeSet<_> =
+        run.all("attached").filter_map(|attached| attached.field("session")).collect();
+    run.saw("ran out", |out| out.field("session").is_some_and(|session| !read.contains(&session)))
 }
 
 fn both_suspect(run: &Run<'_>) -> bool {
     let mut partners = BTreeMap::new();
     let mut suspect = BTreeSet::new();
     run.sights.iter().any(|sight| {
-        let Some(session) = sight.session() else { return false };
+        let Some(session) = sight.field("session") else { return false };
         match sight.name {
             "met" => {
-                let partner = sight.partner().unwrap_or(session);
+                let partner = sight.field("partner").unwrap_or(session);
                 partners.insert(session, partner);
                 partners.insert(partner, session);
             }
@@ -141,7 +141,7 @@ fn both_suspect(run: &Run<'_>) -> bool {
 
 fn repeated_after_resuming(run: &Run<'_>) -> bool {
     let mut resumed = BTreeSet::new();
-    run.sights.iter().any(|sight| match (sight.name, sight.session()) {
+    run.sights.iter().any(|sight| match (sight.name, sight.field("session")) {
         ("attached", Some(session)) if sight.is("was_suspect") => {
             resumed.insert(session);
             false
@@ -158,7 +158,7 @@ fn repeated_after_resuming(run: &Run<'_>) -> bool {
 fn upgraded_in_mid_talk(run: &Run<'_>) -> bool {
     run.all("upgraded").any(|upgraded| {
         run.all("said").any(|said| {
-            [said.session(), said.partner()].contains(&upgraded.session())
+            [said.field("session"), said.field("partner")].contains(&upgraded.field("session"))
                 && said.at.abs_diff(upgraded.at) <= DURING
         })
     })

@@ -13,7 +13,7 @@ const EXTREME_ONE_IN: u32 = 20;
 pub(super) fn extremes(rng: &mut impl Rng, options: &Options, usual: Config) -> Config {
     // Drawn in any case, so that one limit more changes no other.
     let rate = pick(rng, &[2, 200]);
-    let sessions = rng.random_range(1..=options.people);
+    let sessions = rng.random_range(1..=options.clients);
     let mut seldom = |extreme: u64, usual: u64| {
         if rng.random_ratio(1, EXTREME_ONE_IN) { extreme } else { usual }
     };

@@ -8,9 +8,11 @@ use std::num::NonZeroU64;
 use rand::{Rng, RngExt};
 use server::config::Config;
 
-use super::{CONNECTIONS_A_PERSON, CONNECTIONS_MIN, pick};
+use super::{CONNECTIONS_A_PERSON, CONNECTIONS_MIN, kinds, pick};
+use crate::fault::FaultOfChat;
+use crate::model::SERVER;
 use crate::options::Options;
-use crate::plan::{Fault, FaultKind, Plan};
+use crate::plan::{Fault, Plan};
 
 /// How seldom somebody attacks.
 const ONE_IN: u32 = 4;
@@ -32,7 +34,7 @@ const OTHER_ADDRESSES: usize = 2;
 /// Adds a flood, alone or to what else goes wrong.
 pub(super) fn floods(rng: &mut impl Rng, options: &Options, mut plan: Plan) -> Plan {
     let (kinds, others): (Vec<_>, Vec<_>) =
-        options.faults.iter().copied().partition(|kind: &FaultKind| kind.flood().is_some());
+        kinds(options).into_iter().partition(|kind| kind.flood().is_some());
     let is_chosen = rng.random_ratio(1, ONE_IN) || others.is_empty();
     if kinds.is_empty() || !is_chosen {
         return plan;
@@ -45,9 +47,9 @@ pub(super) fn floods(rng: &mut impl Rng, options: &Options, mut plan: Plan) -> P
     if rng.random() {
         plan.faults.clear();
     }
-    plan.faults.push(Fault { at_ms, kind, target: 0, for_ms, count });
+    plan.faults.push(Fault { at_ms, kind, target: SERVER.to_owned(), for_ms, count });
     plan.faults.sort_by_key(|fault| fault.at_ms);
-    plan.server = crowded(plan.server, options.people, plan.settings.client_hosts);
+    plan.config.server = crowded(plan.config.server, options.clients, plan.settings.client_hosts);
     plan
 }
 

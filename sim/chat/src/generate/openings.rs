@@ -17,7 +17,7 @@ const SESSIONS_A_PERSON: usize = 2;
 const OPENS_A_PERSON: usize = 2;
 
 pub(super) fn openings(rng: &mut impl Rng, options: &Options, usual: Config) -> Config {
-    let people = options.people;
+    let people = options.clients;
     let sessions = people * SESSIONS_A_PERSON;
     let burst = rng.random_range(1..=people);
     let is_strict = rng.random_ratio(1, ONE_IN);

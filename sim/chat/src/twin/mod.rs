@@ -29,16 +29,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use racetrack_sim::FaultCount;
+use racetrack_sim::run::{EPOCH_MS, fault_counts};
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::checker::{self, Violation};
+use crate::fault::ChatFaultKind;
 use crate::history::{Event, Kind, Op, Phase, Recorder};
 use crate::medium::Medium;
+use crate::model::Chat;
 use crate::operator::{self, OPERATOR, SCRAPE_MS};
-use crate::plan::{Action, FaultKind, Plan};
-use crate::simulation::{EPOCH_MS, Strikes, strikes};
+use crate::plan::{Action, Plan};
 use crate::workload;
 
 use loopback::Loopback;
@@ -66,9 +69,9 @@ pub struct Twin {
     /// What should not have.
     pub violations: Vec<Violation>,
     /// Faults by kind.
-    pub faults: BTreeMap<FaultKind, Strikes>,
+    pub faults: BTreeMap<ChatFaultKind, FaultCount>,
     /// How many faults of the plan were left out, by kind.
-    pub left_out: BTreeMap<FaultKind, u64>,
+    pub left_out: BTreeMap<ChatFaultKind, u64>,
 }
 
 /// Runs a plan against processes of `program serve`, on the loopback of this machine, and checks
@@ -107,21 +110,21 @@ async fn run(
     };
     let mut violations = match acted {
         Ok(Ok(())) => Vec::new(),
-        Ok(Err(error)) => vec![Violation::twin(format!("the server is out of reach: {error}"))],
-        Err(_) => vec![Violation::twin(format!("the run did not end within {time_max:?}"))],
+        Ok(Err(error)) => vec![live(format!("the server is out of reach: {error}"))],
+        Err(_) => vec![live(format!("the run did not end within {time_max:?}"))],
     };
-    violations.extend(servers.end().await.into_iter().map(Violation::twin));
+    violations.extend(servers.end().await.into_iter().map(live));
     let mut history = recorder.take();
     history.iter_mut().for_each(|event| rebase(event, began));
     if violations.is_empty() {
         violations = checker::check(&plan, &history);
     }
-    let faults = strikes(&plan, &history);
+    let faults = fault_counts::<Chat>(&plan, &history);
     Ok(Some(Twin { plan: Plan::clone(&plan), history, violations, faults, left_out }))
 }
 
 /// The plan, as far as a loopback allows it, and how much of it that is not.
-fn possible(plan: &Plan) -> (Plan, BTreeMap<FaultKind, u64>) {
+fn possible(plan: &Plan) -> (Plan, BTreeMap<ChatFaultKind, u64>) {
     let mut possible = plan.clone();
     let settings = &mut possible.settings;
     settings.latency_ms_max = SLACK_MS;
@@ -154,14 +157,17 @@ async fn act(
 ) -> io::Result<()> {
     let settings = plan.settings;
     let mut people = JoinSet::new();
-    for host in 0..settings.client_hosts {
+    for place in 0..plan.clients.len() {
+        let (plan, recorder) = (Rc::clone(&plan), recorder.clone());
         let medium = Medium::Real(loopback.clone());
-        people.spawn_local(workload::people(Rc::clone(&plan), host, medium, recorder.clone()));
+        people.spawn_local(async move {
+            workload::user(&plan, &plan.clients[place], &medium, &recorder).await;
+        });
     }
     let nemesis = Nemesis::new(Rc::clone(&plan), loopback.clone(), servers, recorder.clone());
     Rc::new(nemesis).disturb().await?;
     recorder.until(settings.healed_ms()).await;
-    for person in &plan.people {
+    for person in &plan.clients {
         loopback.untrap(&person.name);
         loopback.go_on_reading(&person.name);
     }
@@ -177,13 +183,18 @@ async fn act(
     Ok(())
 }
 
+/// A real server did what none may.
+fn live(what: String) -> Violation {
+    Violation::new(checker::LIVE, what, &[])
+}
+
 fn enter(recorder: &Recorder, phase: Phase) {
     recorder.record("twin", None, Kind::Info, Op::Phase { phase });
 }
 
 /// Checkers take every run to begin when simulations do.
 fn rebase(event: &mut Event, began: Timestamp) {
-    let Op::Told { event: told } = &mut event.op else { return };
+    let Op::Told { event: told } = &mut event.what.op else { return };
     let Ok(at) = told.at.parse::<Timestamp>() else { return };
     let since_ms = at.as_millisecond() - began.as_millisecond();
     let rebased = i64::try_from(EPOCH_MS).map(|epoch_ms| epoch_ms + since_ms);

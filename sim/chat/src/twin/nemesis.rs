@@ -9,57 +9,52 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use racetrack_sim::QUIET_MIN;
+use racetrack_sim::injection::ATTACKER;
 use tokio::task::JoinSet;
 
 use super::loopback::Loopback;
 use super::process::Servers;
-use crate::flood::ATTACKER;
+use crate::fault::{ChatFault, ChatFaultKind};
 use crate::history::{Kind, Op, Recorder};
-use crate::nemesis::{QUIET_MIN, rage};
 use crate::net::{Cut, Trap};
-use crate::plan::{FaultKind, Plan};
+use crate::plan::{AnyFault, ChatPlan, FaultKind, Plan};
+use crate::storm;
 
 /// How often a proxy looks for idle connections.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Whether a program can do this to its own connections and children, without being the
 /// machine's administrator.
-pub(super) const fn is_possible(kind: FaultKind) -> bool {
+pub(super) const fn is_possible(kind: ChatFaultKind) -> bool {
     match kind {
-        FaultKind::CutReset
-        | FaultKind::CutFinish
-        | FaultKind::SlowReader
-        | FaultKind::AbortRequest
-        | FaultKind::AbortAnswer
-        | FaultKind::IdleProxy
-        | FaultKind::Storm
-        | FaultKind::Crash
-        | FaultKind::Drain
-        | FaultKind::RollingDrain
-        | FaultKind::Freeze
-        | FaultKind::FloodSessions
-        | FaultKind::FloodStreams
-        | FaultKind::FloodWebSockets
-        | FaultKind::FloodEngineIo
-        | FaultKind::FloodSocketIo
-        | FaultKind::FloodParked
-        | FaultKind::FloodNext
-        | FaultKind::FloodSay
-        | FaultKind::FloodAck
-        | FaultKind::FloodConnections
-        | FaultKind::FloodHalfRequests => true,
+        AnyFault::Engine(
+            FaultKind::CutReset
+            | FaultKind::CutFinish
+            | FaultKind::SlowReader
+            | FaultKind::AbortRequest
+            | FaultKind::AbortAnswer
+            | FaultKind::IdleProxy
+            | FaultKind::Crash
+            | FaultKind::Drain
+            | FaultKind::RollingDrain
+            | FaultKind::Freeze,
+        )
+        | AnyFault::Model(ChatFault::Storm | ChatFault::Flood(_)) => true,
         // Only the kernel can delay, lose or forget what its TCP carries, or set the clock.
-        FaultKind::Hold
-        | FaultKind::LatencyStep
-        | FaultKind::BlackHole
-        | FaultKind::HalfOpen
-        | FaultKind::PartitionToServer
-        | FaultKind::PartitionToClient
-        | FaultKind::CrashBlackHole
-        | FaultKind::ClockForward
-        | FaultKind::ClockBackward => false,
-        // Nobody looks into what these sockets carry.
-        FaultKind::UpgradeCut | FaultKind::UpgradeSilence => false,
+        AnyFault::Engine(
+            FaultKind::Hold
+            | FaultKind::LatencyStep
+            | FaultKind::BlackHole
+            | FaultKind::HalfOpen
+            | FaultKind::PartitionToServer
+            | FaultKind::PartitionToClient
+            | FaultKind::CrashBlackHole
+            | FaultKind::ClockForward
+            | FaultKind::ClockBackward,
+        ) => false,
+        // Nothing looks into what these sockets carry.
+        AnyFault::Model(ChatFault::UpgradeCut | ChatFault::UpgradeSilence) => false,
     }
 }
 
@@ -98,26 +93,37 @@ impl Nemesis {
     }
 
     async fn carry_out(&self, index: usize) -> io::Result<()> {
-        let fault = self.plan.faults[index];
+        let fault = &self.plan.faults[index];
         let end_ms = (fault.at_ms + fault.for_ms).min(self.plan.settings.healed_ms());
         let lasts = Duration::from_millis(end_ms.saturating_sub(fault.at_ms));
         self.recorder.until(fault.at_ms).await;
         self.record(Kind::Invoke, index, 0);
-        let (loopback, person) = (&self.loopback, self.plan.struck(fault));
-        let effect = match fault.kind {
-            FaultKind::CutReset => loopback.cut(&person, Cut::Reset),
-            FaultKind::CutFinish => loopback.cut(&person, Cut::Finish),
-            FaultKind::SlowReader => {
-                loopback.stall(&person);
-                tokio::time::sleep(lasts).await;
-                loopback.go_on_reading(&person)
+        let (loopback, person) = (&self.loopback, &fault.target);
+        let kind = match fault.kind {
+            AnyFault::Engine(kind) => kind,
+            AnyFault::Model(ChatFault::Storm) => {
+                let count = storm::start(&loopback.connector("storm", 0), lasts);
+                self.record(Kind::Ok, index, count);
+                return Ok(());
             }
-            FaultKind::AbortRequest => self.trap(&person, Trap::Asking, lasts).await,
-            FaultKind::AbortAnswer => self.trap(&person, Trap::Answered, lasts).await,
-            FaultKind::IdleProxy => self.end_idle(&person, lasts).await,
-            kind if kind.flood().is_some() => self.flood(index).await,
-            FaultKind::Storm => rage(&loopback.connector("storm", 0), lasts),
-            _ => self.servers.strike(fault.kind, lasts).await?,
+            AnyFault::Model(_) => {
+                let count = self.flood(index).await;
+                self.record(Kind::Ok, index, count);
+                return Ok(());
+            }
+        };
+        let effect = match kind {
+            FaultKind::CutReset => loopback.cut(person, Cut::Reset),
+            FaultKind::CutFinish => loopback.cut(person, Cut::Finish),
+            FaultKind::SlowReader => {
+                loopback.stall(person);
+                tokio::time::sleep(lasts).await;
+                loopback.go_on_reading(person)
+            }
+            FaultKind::AbortRequest => self.trap(person, Trap::Asking, lasts).await,
+            FaultKind::AbortAnswer => self.trap(person, Trap::Answered, lasts).await,
+            FaultKind::IdleProxy => self.end_idle(person, lasts).await,
+            _ => self.servers.strike(kind, lasts).await?,
         };
         self.record(Kind::Ok, index, effect);
         Ok(())

@@ -62,7 +62,7 @@ impl Servers {
     ///
     /// The program cannot be started, or does not become a server.
     pub(super) async fn start(program: &Path, plan: &Plan, loopback: Loopback) -> io::Result<Self> {
-        let (program, config) = (program.to_owned(), plan.server.clone());
+        let (program, config) = (program.to_owned(), plan.config.server.clone());
         let complaints = Complaints::default();
         let process = Process::start(&program, &config, &complaints).await?;
         loopback.redirect(process.address);

@@ -106,13 +106,13 @@ fn what_a_loopback_cannot_do_is_left_out_and_counted() {
         let (possible, left_out) = possible(&plan);
         let count = left_out.values().sum::<u64>() as usize + possible.faults.len();
         assert_eq!(count, plan.faults.len());
-        assert!(possible.people == plan.people, "seed {}", plan.seed);
+        assert!(possible.clients == plan.clients, "seed {}", plan.seed);
         let acts = |plan: &Plan| plan.steps.iter().map(|step| step.action).collect::<Vec<_>>();
         let vanishing = |action| if matches!(action, PowerCut | Hang) { Vanish } else { action };
         let expected: Vec<_> = acts(&plan).into_iter().map(vanishing).collect();
         assert!(acts(&possible) == expected, "seed {}", plan.seed);
         assert!(possible.faults.iter().all(|fault| !left_out.contains_key(&fault.kind)));
-        assert!(!left_out.contains_key(&FaultKind::Crash));
+        assert!(!left_out.contains_key(&FaultKind::Crash.into()));
         assert!(possible.settings.settle_ms > plan.settings.settle_ms);
     }
 }

@@ -9,7 +9,7 @@ use protocol::{Problem, ServerEvent, SessionId};
 use super::{BACKOFF, Shared};
 use crate::history::{ABORTED, Kind, Op};
 use crate::medium::MediumConnector;
-use crate::watch;
+use racetrack_sim::capture;
 
 /// How reading from one connection came to its end.
 enum End {
@@ -43,7 +43,7 @@ pub(super) async fn listen(shared: Rc<Shared>) {
 /// One connection, from opening to its end.
 async fn attend(shared: &Shared) -> End {
     let resume = shared.resume.borrow().clone();
-    let transport = shared.person.transport;
+    let transport = shared.person.profile.transport;
     let op = Op::Open { transport, resumes: resume.as_ref().map(|resume| resume.after) };
     shared.record(Kind::Invoke, op.clone());
     let options = client::Options { resume, ..shared.options.clone() };
@@ -68,9 +68,12 @@ async fn read(shared: &Shared, mut receiver: Receiver<MediumConnector>) -> End {
     let mut was_upgraded = false;
     loop {
         if receiver.is_upgraded() && !std::mem::replace(&mut was_upgraded, true) {
-            watch::note("upgraded", shared.session.get().map_or(0, |session| session.0));
+            capture::note(
+                "upgraded",
+                ("session", shared.session.get().map_or(0, |session| session.0)),
+            );
         }
-        let is_poll = shared.person.transport == TransportKind::LongPoll;
+        let is_poll = shared.person.profile.transport == TransportKind::LongPoll;
         let poll = Op::Poll { after: receiver.cursor() };
         if is_poll {
             shared.record(Kind::Invoke, poll.clone());
@@ -78,7 +81,7 @@ async fn read(shared: &Shared, mut receiver: Receiver<MediumConnector>) -> End {
         let received = tokio::select! {
             biased;
             received = receiver.receive() => received,
-            () = shared.abort.notified() => match shared.person.transport {
+            () = shared.abort.notified() => match shared.person.profile.transport {
                 TransportKind::ShortPoll => continue,
                 TransportKind::LongPoll => {
                     shared.record_with(Kind::Info, poll, ABORTED);
@@ -122,7 +125,7 @@ async fn take_down(
             if is_final(&error) {
                 return Some(End::Over);
             }
-            if !shared.person.transport.reconnects() {
+            if !shared.person.profile.transport.reconnects() {
                 return Some(End::Lost);
             }
             // A poll or a stream is asked for again from the same cursor.

@@ -63,7 +63,7 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
                 let (shared, names_cursor) = (Rc::clone(shared), *action == Action::SecondTab);
                 // The person goes on talking in the first one.
                 tokio::task::spawn_local(async move {
-                    tab(&shared, shared.person.transport, names_cursor).await;
+                    tab(&shared, shared.person.profile.transport, names_cursor).await;
                 });
             }
             Action::ReadSlowly => {
@@ -190,7 +190,7 @@ async fn send_say(shared: &Shared, say: Say) {
 /// Says again what the server has long known: that the first half of all events has arrived.
 async fn acknowledge_again(shared: &Shared) {
     // A WebSocket whose client acknowledges by itself is not acknowledged for by its pongs any more.
-    if shared.person.transport == TransportKind::Websocket {
+    if shared.person.profile.transport == TransportKind::Websocket {
         return;
     }
     let Some(after) = shared.resume.borrow().as_ref().map(|resume| resume.after) else { return };
@@ -204,7 +204,7 @@ async fn acknowledge_again(shared: &Shared) {
 /// Acknowledges more than any server here tells.
 async fn acknowledge_too_far(shared: &Shared) {
     // Over a socket nobody answers for an acknowledgement, and a poll is one itself.
-    if shared.person.transport != TransportKind::Sse || shared.session.get().is_none() {
+    if shared.person.profile.transport != TransportKind::Sse || shared.session.get().is_none() {
         return;
     }
     let sent = send(shared, ClientEvent::Ack { seq: NEVER_TOLD }).await;

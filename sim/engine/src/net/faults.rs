@@ -219,22 +219,23 @@ impl Network {
         self.strike(|_, wire| wire.is_owned_by(owner), |wire| wire.trap = None);
     }
 
-    /// The server's program stands still, while its system goes on taking what comes in, as by
-    /// SIGSTOP; its timers run. Returns how many connections it had.
-    pub fn freeze(&self) -> usize {
-        lock(&self.weather).is_frozen = true;
-        self.strike(|_, wire| wire.is_served(), |wire| wire.is_frozen = true)
+    /// The processes at these addresses stand still, while their kernels go on accepting connections and bytes, as by
+    /// SIGSTOP; their timers run. Returns how many connections they had.
+    pub fn freeze(&self, servers: &[IpAddr]) -> usize {
+        lock(&self.weather).frozen.extend(servers);
+        let chosen = |wire: &Wire| wire.is_served() && wire.is_of(servers);
+        self.strike(|_, wire| chosen(wire), |wire| wire.is_frozen = true)
     }
 
-    /// The server's program goes on.
-    pub fn thaw(&self) {
-        self.change_weather(|weather| weather.is_frozen = false);
-        self.strike(|_, wire| wire.is_frozen, |wire| wire.is_frozen = false);
+    /// They go on.
+    pub fn thaw(&self, servers: &[IpAddr]) {
+        self.change_weather(|weather| weather.frozen.retain(|server| !servers.contains(server)));
+        self.strike(|_, wire| wire.is_frozen && wire.is_of(servers), |wire| wire.is_frozen = false);
     }
 
-    /// Where new connections go from now on.
-    pub fn redirect(&self, host: &str) {
-        lock(&self.weather).redirect = Some(host.to_owned());
+    /// New connections to a server go to this host from now on.
+    pub fn redirect(&self, server: &str, host: &str) {
+        lock(&self.weather).redirects.insert(server.to_owned(), host.to_owned());
     }
 
     /// Gives up, in the name of the server's system, connections on which something has been

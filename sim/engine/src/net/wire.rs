@@ -143,6 +143,11 @@ impl Wire {
         self.ends[Side::Server as usize].presence != Presence::Closed
     }
 
+    /// It leads to one of these servers.
+    pub(super) fn is_of(&self, servers: &[IpAddr]) -> bool {
+        self.server.is_some_and(|server| servers.contains(&server))
+    }
+
     /// That server still holds its end.
     pub(super) fn is_served_by(&self, server: IpAddr) -> bool {
         self.is_served() && self.server == Some(server)

@@ -3,22 +3,26 @@
 use expect_test::{Expect, expect};
 
 use super::script::verdict_under;
-use crate::plan::{Action, Fault, FaultKind, Plan, Step};
+use crate::fault::ChatFault;
+use crate::flood::Flood;
+use crate::model::SERVER;
+use crate::plan::{Action, AnyFault, Fault, Plan, Step};
 
 /// A flood of that kind at the start, of a server that has room for so many sessions, of which an address may
 /// have two.
-fn flooded_by(kind: FaultKind, sessions_max: usize) -> Plan {
-    let mut plan = Plan::new(1);
-    plan.faults.push(Fault { at_ms: 0, kind, target: 0, for_ms: 1_000, count: None });
-    plan.server.sessions_per_address_max = 2;
-    plan.server.sessions_max = sessions_max;
-    (plan.server.nexts_burst_max, plan.server.nexts_per_s_max) = (1, 1);
-    (plan.server.messages_burst_max, plan.server.messages_per_s_max) = (1, 1);
+fn flooded_by(flood: Flood, sessions_max: usize) -> Plan {
+    let mut plan = crate::plan::empty(1);
+    let (kind, target) = (AnyFault::Model(ChatFault::Flood(flood)), SERVER.to_owned());
+    plan.faults.push(Fault { at_ms: 0, kind, target, for_ms: 1_000, count: None });
+    plan.config.server.sessions_per_address_max = 2;
+    plan.config.server.sessions_max = sessions_max;
+    (plan.config.server.nexts_burst_max, plan.config.server.nexts_per_s_max) = (1, 1);
+    (plan.config.server.messages_burst_max, plan.config.server.messages_per_s_max) = (1, 1);
     plan
 }
 
 fn check(script: &str, expected: Expect) {
-    verdict_under(&flooded_by(FaultKind::FloodSessions, 4), script, expected);
+    verdict_under(&flooded_by(Flood::Sessions, 4), script, expected);
 }
 
 #[test]
@@ -30,10 +34,10 @@ fn person_who_is_told_that_the_server_is_full_must_be_one_too_many() {
             admission: ann was told that the server is full
         "#]],
     );
-    let other = flooded_by(FaultKind::FloodSessions, 3);
+    let other = flooded_by(Flood::Sessions, 3);
     verdict_under(&other, script, expect![[""]]);
-    let mut unlimited = flooded_by(FaultKind::FloodSessions, 4);
-    unlimited.server.sessions_per_address_max = 0;
+    let mut unlimited = flooded_by(Flood::Sessions, 4);
+    unlimited.config.server.sessions_per_address_max = 0;
     verdict_under(&unlimited, script, expect![[""]]);
     // Without a flood nobody is asked.
     check("ann is turned away\nann vanishes", expect![[""]]);
@@ -81,9 +85,9 @@ fn person_who_reads_is_neither_closed_nor_cut_off() {
 #[test]
 fn person_whose_own_doing_comes_late_is_cut_off_rightly() {
     let script = "flood begins\nann opens\nann < waiting\npass 900\nann < notice\nann loses";
-    let mut plan = flooded_by(FaultKind::FloodSessions, 4);
-    let who = String::from("ann");
-    plan.steps.push(Step { at_ms: 2, who, action: Action::AbortAnswer });
+    let mut plan = flooded_by(Flood::Sessions, 4);
+    let client = String::from("ann");
+    plan.steps.push(Step { at_ms: 2, client, action: Action::AbortAnswer });
     verdict_under(&plan, script, expect![[""]]);
     plan.steps.clear();
     verdict_under(
@@ -99,7 +103,7 @@ fn person_whose_own_doing_comes_late_is_cut_off_rightly() {
 fn person_who_was_silent_long_before_the_end_is_given_up_rightly() {
     let script =
         "flood begins\nann opens\nann < waiting\npass 900\nann < notice\nann < closing lost";
-    let mut plan = flooded_by(FaultKind::FloodSessions, 4);
+    let mut plan = flooded_by(Flood::Sessions, 4);
     verdict_under(
         &plan,
         script,
@@ -107,8 +111,8 @@ fn person_who_was_silent_long_before_the_end_is_given_up_rightly() {
             admission: ann was given up
         "#]],
     );
-    let who = String::from("ann");
-    plan.steps.push(Step { at_ms: 2, who, action: Action::ReadSlowly });
+    let client = String::from("ann");
+    plan.steps.push(Step { at_ms: 2, client, action: Action::ReadSlowly });
     verdict_under(&plan, script, expect![[""]]);
 }
 
@@ -146,7 +150,7 @@ fn attacker_causes_no_more_than_its_sessions_may() {
         let skips: String = (1..=count).map(|pair| skip.replace("{}", &pair.to_string())).collect();
         format!("flood begins\nann opens\n{skips}ann < waiting")
     };
-    let plan = flooded_by(FaultKind::FloodNext, 4);
+    let plan = flooded_by(Flood::Next, 4);
     verdict_under(&plan, &skips(8), expect![[""]]);
     verdict_under(
         &plan,
@@ -161,7 +165,7 @@ fn attacker_causes_no_more_than_its_sessions_may() {
             "flood begins\nann opens\nann < waiting\nann < paired 1\n{told}ann < left\nann < waiting"
         )
     };
-    let plan = flooded_by(FaultKind::FloodSay, 4);
+    let plan = flooded_by(Flood::Say, 4);
     verdict_under(
         &plan,
         &messages(9),

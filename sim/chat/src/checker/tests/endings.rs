@@ -11,8 +11,8 @@ use crate::scenario::Scenario;
 
 /// A server whose mailboxes are sometimes full.
 fn tight() -> Plan {
-    let mut plan = Plan::new(1);
-    plan.server.mailbox_events_max = 24;
+    let mut plan = crate::plan::empty(1);
+    plan.config.server.mailbox_events_max = 24;
     plan
 }
 
@@ -245,9 +245,9 @@ fn a_server_that_drains_and_welcomes_people_is_found() {
 fn whoever_finds_the_server_full_need_not_get_in() {
     let absent = couple("cyd does not get in");
     let mut full = draining();
-    full.server.sessions_max = 2;
+    full.config.server.sessions_max = 2;
     verdict_under(&full, &absent, expect![[""]]);
-    full.server.sessions_max = 3;
+    full.config.server.sessions_max = 3;
     verdict_under(
         &full,
         &absent,

@@ -7,9 +7,9 @@ use protocol::{PairId, Seq, ServerEvent, SessionId, Speaker};
 use super::super::check;
 use crate::generate;
 use crate::history::{Event, Kind, Op, Phase};
+use crate::model;
 use crate::options::Options;
 use crate::plan::Plan;
-use crate::simulation;
 
 /// Runs to spoil; enough for every kind of event to be among them.
 const SEEDS: u64 = 24;
@@ -25,7 +25,7 @@ fn must_fail_one_of(checkers: &[&str], spoil: impl Fn(&[Event]) -> Vec<Vec<Event
     let mut spoiled_count = 0;
     for seed in 0..SEEDS {
         let plan = generate::plan(seed, &Options::default());
-        let report = simulation::run(&plan, false);
+        let report = model::run(&plan, false);
         assert!(report.passed(), "seed {seed}: {:?}", report.violations);
         for (variant, spoiled) in spoil(&report.history).into_iter().enumerate() {
             let found = checkers_of(&plan, spoiled);
@@ -93,7 +93,7 @@ fn is_paired(event: &Event) -> bool {
 }
 
 fn body(event: &mut Event) -> &mut ServerEvent {
-    match &mut event.op {
+    match &mut event.what.op {
         Op::Told { event } => &mut event.body,
         op => panic!("nobody is told {op:?}"),
     }
@@ -135,7 +135,7 @@ fn two_messages_of_one_sender_that_are_swapped_are_noticed() {
         let mut variants = Vec::new();
         // Of what was said over two connections, or again after another one, no order is promised.
         let out_of_order = history.iter().filter(|event| event.may_be_out_of_order());
-        let out_of_order: BTreeSet<_> = out_of_order.filter_map(Event::said).collect();
+        let out_of_order: BTreeSet<_> = out_of_order.filter_map(|event| event.said()).collect();
         let is_heard = |event: &Event| match event.told() {
             Some(ServerEvent::Message { id, .. }) => is_heard(event) && !out_of_order.contains(id),
             _ => false,
@@ -187,7 +187,7 @@ fn a_message_that_is_moved_to_another_person_is_noticed() {
             let owner = history[place].session;
             for (session, process) in people.iter().filter(|(session, _)| Some(*session) != owner) {
                 let mut spoiled = history.to_vec();
-                spoiled[place].session = Some(*session);
+                spoiled[place].what.session = Some(*session);
                 spoiled[place].process.clone_from(process);
                 variants.push(spoiled);
             }
@@ -226,7 +226,7 @@ fn a_third_member_is_noticed() {
         let met = places(history, |event| is_paired(event) && members(event) == 2);
         each(history, met, |spoiled, place| {
             let mut third = spoiled[place].clone();
-            third.session = Some(SessionId(1));
+            third.what.session = Some(SessionId(1));
             spoiled.insert(place + 1, third);
         })
     });
@@ -269,7 +269,7 @@ fn people_who_wait_instead_of_talking_in_the_end_are_noticed() {
 fn a_session_that_is_never_given_up_is_noticed() {
     must_fail("leaks", |history| {
         let mut spoiled = history.to_vec();
-        let gauges = spoiled.iter_mut().rev().find_map(|event| match &mut event.op {
+        let gauges = spoiled.iter_mut().rev().find_map(|event| match &mut event.what.op {
             Op::Gauges { gauges } => Some(gauges),
             _ => None,
         });
@@ -319,7 +319,7 @@ fn a_place_that_is_given_out_again_is_noticed() {
             seq(&history[*place]) == Some(before.next())
         });
         each(history, behind_another.collect(), |spoiled, place| {
-            if let Op::Told { event } = &mut spoiled[place].op {
+            if let Op::Told { event } = &mut spoiled[place].what.op {
                 event.seq = Seq(event.seq.0.saturating_sub(1));
             }
         })

@@ -7,10 +7,10 @@ use crate::plan::Plan;
 
 /// A server that lets an address have so many sessions, and open so many at once.
 fn allows(sessions_per_address_max: usize, opens_per_address_burst_max: u32) -> Plan {
-    let mut plan = Plan::new(1);
+    let mut plan = crate::plan::empty(1);
     plan.settings.client_hosts = 1;
-    plan.server.sessions_per_address_max = sessions_per_address_max;
-    plan.server.opens_per_address_burst_max = opens_per_address_burst_max;
+    plan.config.server.sessions_per_address_max = sessions_per_address_max;
+    plan.config.server.opens_per_address_burst_max = opens_per_address_burst_max;
     plan
 }
 

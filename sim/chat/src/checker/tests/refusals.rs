@@ -8,8 +8,8 @@ use crate::plan::{Action, Fault, FaultKind, Plan, Step};
 
 /// A server that lets people say so many messages at once.
 fn allows(messages_burst_max: u32) -> Plan {
-    let mut plan = Plan::new(1);
-    plan.server.messages_burst_max = messages_burst_max;
+    let mut plan = crate::plan::empty(1);
+    plan.config.server.messages_burst_max = messages_burst_max;
     plan
 }
 
@@ -74,8 +74,8 @@ fn somebody_who_is_to_wait_for_longer_than_a_message_costs_is_found() {
 
 #[test]
 fn a_message_that_is_called_too_long_and_is_not_is_found() {
-    let mut plan = Plan::new(1);
-    plan.server.message_bytes_max = 8;
+    let mut plan = crate::plan::empty(1);
+    plan.config.server.message_bytes_max = 8;
     let refused =
         |bytes| format!("ann says ann-1 to 1\nann refused ann-1 to 1 as {bytes} bytes of 8\n");
     verdict_under(&plan, &couple(&refused(9)), expect![[""]]);
@@ -91,7 +91,7 @@ fn a_message_that_is_called_too_long_and_is_not_is_found() {
 #[test]
 fn an_acknowledgement_that_is_refused_is_found() {
     verdict_under(
-        &Plan::new(1),
+        &crate::plan::empty(1),
         &couple("ann cannot acknowledge"),
         expect![[r#"
         reasons: ann was refused for a cursor, and asked from none
@@ -104,18 +104,18 @@ fn somebody_who_is_superseded_by_nobody_is_found() {
     let found = expect![[r#"
         reasons: ann was superseded by nobody
     "#]];
-    verdict_under(&Plan::new(1), &couple("ann is superseded"), found);
+    verdict_under(&crate::plan::empty(1), &couple("ann is superseded"), found);
     // The connection before may speak, late.
-    verdict_under(&Plan::new(1), &couple("ann loses\nann is superseded"), expect![[""]]);
-    let mut plan = Plan::new(1);
-    plan.steps.push(Step { at_ms: 1, who: "ann".to_owned(), action: Action::SecondTab });
+    verdict_under(&crate::plan::empty(1), &couple("ann loses\nann is superseded"), expect![[""]]);
+    let mut plan = crate::plan::empty(1);
+    plan.steps.push(Step { at_ms: 1, client: "ann".to_owned(), action: Action::SecondTab });
     verdict_under(&plan, &couple("ann is superseded"), expect![[""]]);
 }
 
 #[test]
 fn a_server_that_is_said_to_close_and_never_drained_is_found() {
     let refused = "ann says ann-1 to 1\nann refused ann-1 to 1 as closing";
-    let mut plan = Plan::new(1);
+    let mut plan = crate::plan::empty(1);
     verdict_under(
         &plan,
         &couple(refused),
@@ -123,14 +123,15 @@ fn a_server_that_is_said_to_close_and_never_drained_is_found() {
         reasons: ann was told that the server closes, and it never did
     "#]],
     );
-    plan.faults.push(Fault { at_ms: 1, kind: FaultKind::Drain, target: 0, for_ms: 1, count: None });
+    let (kind, target) = (FaultKind::Drain.into(), "server".to_owned());
+    plan.faults.push(Fault { at_ms: 1, kind, target, for_ms: 1, count: None });
     verdict_under(&plan, &couple(refused), expect![[""]]);
 }
 
 #[test]
 fn a_session_that_ends_as_too_slow_with_room_in_its_mailbox_is_found() {
-    let mut plan = Plan::new(1);
-    plan.server.mailbox_events_max = 8;
+    let mut plan = crate::plan::empty(1);
+    plan.config.server.mailbox_events_max = 8;
     let slow = "ann < notice put 0\nann < notice put 0\nann < closing slow put 0\nbob < left\nbob < waiting";
     verdict_under(&plan, &couple(slow), expect![[""]]);
     let early = "ann < notice put 0\nann < closing slow put 0\nbob < left\nbob < waiting";
@@ -151,7 +152,7 @@ fn a_session_that_ends_as_too_slow_with_room_in_its_mailbox_is_found() {
     "#]],
     );
     // Where the bytes are few, the next message may have been too long.
-    plan.server.mailbox_bytes_max = 100;
+    plan.config.server.mailbox_bytes_max = 100;
     verdict_under(&plan, &couple(early), expect![[""]]);
 }
 
@@ -159,15 +160,15 @@ fn a_session_that_ends_as_too_slow_with_room_in_its_mailbox_is_found() {
 fn somebody_who_asks_for_another_partner_and_keeps_this_one_is_found() {
     let asks = "ann wants another\nann gets another\n";
     verdict_under(
-        &Plan::new(1),
+        &crate::plan::empty(1),
         &couple(asks),
         expect![[r#"
         partings: s1 asked for another partner, and kept that of p1
     "#]],
     );
     let parted = format!("{asks}ann < left\nbob < left\nann < paired 2\nbob < paired 2");
-    verdict_under(&Plan::new(1), &couple(&parted), expect![[""]]);
-    verdict_under(&Plan::new(1), &couple("ann wants another\n"), expect![[""]]);
+    verdict_under(&crate::plan::empty(1), &couple(&parted), expect![[""]]);
+    verdict_under(&crate::plan::empty(1), &couple("ann wants another\n"), expect![[""]]);
 }
 
 /// Ann and Bob part and meet again, while Cyd waits, and does this meanwhile.
@@ -182,15 +183,15 @@ fn meets_again(meanwhile: &str) -> String {
 #[test]
 fn two_who_meet_again_while_somebody_else_waits_are_found() {
     verdict_under(
-        &Plan::new(1),
+        &crate::plan::empty(1),
         &meets_again("pass 100\ncyd < notice put 0\n"),
         expect![[r#"
         partings: s1 and s2 met again in p2, while s3 waited
     "#]],
     );
-    verdict_under(&Plan::new(1), &meets_again("pass 100\ncyd loses\n"), expect![[""]]);
+    verdict_under(&crate::plan::empty(1), &meets_again("pass 100\ncyd loses\n"), expect![[""]]);
     let late = meets_again("").replace("cyd < paired 3 put 0", "cyd < paired 3 put 100");
-    verdict_under(&Plan::new(1), &late, expect![[""]]);
+    verdict_under(&crate::plan::empty(1), &late, expect![[""]]);
 }
 
 /// Ann was left by Bob and waits; then Bob and Cyd skip each other, and Ann meets one of them.
@@ -206,13 +207,13 @@ fn is_met_by(one: &str, other: &str) -> String {
 #[test]
 fn somebody_who_is_met_again_instead_of_the_one_who_came_with_them_is_found() {
     verdict_under(
-        &Plan::new(1),
+        &crate::plan::empty(1),
         &is_met_by("bob", "cyd"),
         expect![[r#"
         partings: s1 and s2 met again in p3, while s3 waited
     "#]],
     );
-    verdict_under(&Plan::new(1), &is_met_by("cyd", "bob"), expect![[""]]);
+    verdict_under(&crate::plan::empty(1), &is_met_by("cyd", "bob"), expect![[""]]);
 }
 
 #[test]
@@ -241,8 +242,8 @@ fn skips(pair: u64) -> String {
 
 /// A server that lets people ask for so many partners at once.
 fn allows_partners(nexts_burst_max: u32) -> Plan {
-    let mut plan = Plan::new(1);
-    plan.server.nexts_burst_max = nexts_burst_max;
+    let mut plan = crate::plan::empty(1);
+    plan.config.server.nexts_burst_max = nexts_burst_max;
     plan
 }
 
@@ -287,7 +288,7 @@ fn somebody_who_is_refused_another_partner_has_asked_for_many() {
 
 #[test]
 fn somebody_whose_acknowledgement_is_refused_has_read_a_lot() {
-    let mut plan = Plan::new(1);
+    let mut plan = crate::plan::empty(1);
     let refused = "ann cannot acknowledge as too fast for 10";
     verdict_under(
         &plan,
@@ -296,15 +297,15 @@ fn somebody_whose_acknowledgement_is_refused_has_read_a_lot() {
         allowance: s1 acknowledged too often, and 2 times at most
     "#]],
     );
-    plan.server.commands_burst_max = 2;
+    plan.config.server.commands_burst_max = 2;
     verdict_under(&plan, &couple(refused), expect![[""]]);
 }
 
 #[test]
 fn somebody_who_reads_and_is_closed_as_slow_is_found() {
-    let mut plan = Plan::new(1);
-    plan.server.mailbox_events_max = 6;
-    plan.server.unread_ms_max = 400;
+    let mut plan = crate::plan::empty(1);
+    plan.config.server.mailbox_events_max = 6;
+    plan.config.server.unread_ms_max = 400;
     let closed = |read: &str| {
         couple(&format!(
             "pass 1000\n{read}\npass 100\nann < closing slow put 0\nbob < left\nbob < waiting"
@@ -319,6 +320,6 @@ fn somebody_who_reads_and_is_closed_as_slow_is_found() {
     );
     // It may have been handed out before, and come late.
     verdict_under(&plan, &closed("ann < notice put 500"), expect![[""]]);
-    plan.server.unread_ms_max = 50;
+    plan.config.server.unread_ms_max = 50;
     verdict_under(&plan, &closed("ann < notice put 0"), expect![[""]]);
 }

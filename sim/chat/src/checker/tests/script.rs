@@ -33,14 +33,16 @@ use server::core::{Rated, Rejected};
 
 use super::super::check;
 use super::super::resume::OUT_OF_BOUNDS;
+use crate::fault::{ChatFault, ChatFaultKind};
+use crate::flood::Flood;
 use crate::flood::MESSAGE_PREFIX;
-use crate::history::{Event, HANGS, Kind, OTHER_CONNECTION, Op, POWER_CUT, Phase, WENT_AWAY};
+use crate::history::{Event, HANGS, Kind, Note, OTHER_CONNECTION, Op, POWER_CUT, Phase, WENT_AWAY};
 use crate::plan::{FaultKind, Plan};
-use crate::simulation::EPOCH_MS;
+use racetrack_sim::run::EPOCH_MS;
 
 /// What the checkers say to a script: a line a violation.
 pub(super) fn verdict(script: &str, expected: Expect) {
-    verdict_under(&Plan::new(1), script, expected);
+    verdict_under(&crate::plan::empty(1), script, expected);
 }
 
 /// As [`verdict`], of a run of this plan.
@@ -89,7 +91,7 @@ impl History {
             [who, "cannot", "go", "on"] => self.cannot_go_on(who),
             [who, "leaves"] => self.act(who, Kind::Invoke, Op::Leave),
             [who, "vanishes"] => self.act(who, Kind::Observe, Op::Vanish),
-            ["flood", "begins"] => self.fault(Kind::Invoke, FaultKind::FloodSay, 0),
+            ["flood", "begins"] => self.flood(Flood::Say),
             [who, "asks", "to", "come", "in"] => self.push(who, None, Kind::Invoke, open()),
             [who, "comes", "in"] => self.come_in(who),
             [who, "is", "kept", "out"] => {
@@ -212,7 +214,7 @@ impl History {
     fn cannot_go_on(&mut self, who: &str) {
         self.act(who, Kind::Observe, Op::Lost);
         let refused = self.events.last_mut().expect("it was just pushed");
-        refused.detail = Some("refused: 409 The cursor is out of bounds".to_owned());
+        refused.what.detail = Some("refused: 409 The cursor is out of bounds".to_owned());
     }
 
     /// A refusal that is about no message.
@@ -224,8 +226,13 @@ impl History {
     }
 
     /// The first fault of the plan.
-    fn fault(&mut self, stage: Kind, kind: FaultKind, effect: usize) {
+    fn fault(&mut self, stage: Kind, kind: impl Into<ChatFaultKind>, effect: usize) {
+        let kind = kind.into();
         self.push("nemesis", None, stage, Op::Fault { fault: 0, kind, effect });
+    }
+
+    fn flood(&mut self, flood: Flood) {
+        self.fault(Kind::Invoke, ChatFaultKind::Model(ChatFault::Flood(flood)), 0);
     }
 
     fn phase(&mut self, phase: Phase) {
@@ -252,12 +259,13 @@ impl History {
     /// Says more of the last event.
     fn detail(&mut self, detail: &str) {
         let last = self.events.last_mut().expect("there is an event to say more of");
-        last.detail = Some(detail.to_owned());
+        last.what.detail = Some(detail.to_owned());
     }
 
     fn push(&mut self, who: &str, session: Option<SessionId>, kind: Kind, op: Op) {
         let (index, at_us, process) = (self.events.len(), self.now_us, who.to_owned());
-        self.events.push(Event { index, at_us, process, session, kind, op, detail: None });
+        let what = Note { session, op, detail: None };
+        self.events.push(Event { index, at_us, process, kind, what });
     }
 }
 

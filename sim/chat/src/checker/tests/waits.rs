@@ -4,7 +4,6 @@ use expect_test::expect;
 
 use super::histories::{OTHERS, couple};
 use super::script::{good, verdict};
-use crate::plan::Plan;
 
 #[test]
 fn two_who_wait_for_each_other_are_found() {
@@ -94,7 +93,7 @@ fn one_who_gave_up_is_good() {
 
 #[test]
 fn a_run_that_never_came_to_rest_is_found() {
-    let unsettled = super::super::check(&Plan::new(1), &[]);
+    let unsettled = super::super::check(&crate::plan::empty(1), &[]);
     let found: Vec<_> = unsettled.iter().map(ToString::to_string).collect();
     assert_eq!(
         found,

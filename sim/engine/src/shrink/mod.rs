@@ -1,14 +1,13 @@
 //! From a plan that fails to the smallest one that still does: delta debugging.
 //!
 //! ```text
-//!   failing plan ──> simpler world ──> fewer people, faults, steps ──> shorter waits ──┐
+//!   failing plan ──> simpler network ─> fewer clients, faults, steps ─> shorter waits ──┐
 //!        ^                                                                             │
 //!        └──────────────── again, until a round changes nothing ──────────────────────┘
 //!                          then once more, each candidate under a few other seeds
 //! ```
 //!
-//! A candidate replaces the plan when it *fails alike*, which the caller defines; for the checkers
-//! it means the same checker and the same [`kind()`] of evidence. Lists lose chunks of halving size
+//! A candidate replaces the plan when it fails with the same [`signature()`], or as the caller defines. Lists lose chunks of halving size
 //! (ddmin: Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002), from
 //! the end, because what happens later disturbs the least. A run that lost a packet draws its
 //! latencies otherwise, so a candidate may pass by chance alone; that is what the other seeds
@@ -22,20 +21,19 @@
 
 mod closer;
 mod fewer;
-mod kind;
+mod signature;
 mod simpler;
-#[cfg(test)]
-mod tests;
 mod trials;
 
 use serde::Serialize;
 
-pub use kind::{kind, name};
+pub use signature::{file_stem, signature};
 
+use crate::model::Model;
 use crate::plan::Plan;
 #[cfg(doc)]
 use crate::plan::Settings;
-use crate::simulation::{self, Report};
+use crate::run::{self, Report};
 use trials::Trials;
 
 /// How long to go on.
@@ -58,30 +56,30 @@ impl Default for Limits {
 /// How large a plan is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Size {
-    /// What people do.
+    /// Steps of all clients.
     pub steps: usize,
-    /// Who takes part.
-    pub people: usize,
-    /// What goes wrong.
+    /// Clients.
+    pub clients: usize,
+    /// Faults.
     pub faults: usize,
 }
 
 impl Size {
     /// The size of a plan.
     #[must_use]
-    pub fn of(plan: &Plan) -> Self {
-        Self { steps: plan.steps.len(), people: plan.people.len(), faults: plan.faults.len() }
+    pub fn of<M: Model>(plan: &Plan<M>) -> Self {
+        Self { steps: plan.steps.len(), clients: plan.clients.len(), faults: plan.faults.len() }
     }
 }
 
 /// What is left of a plan, and what it took.
 #[derive(Debug, Clone)]
-pub struct Shrunk {
+pub struct Shrunk<M: Model> {
     /// The smallest plan that fails.
-    pub plan: Plan,
-    /// Plans with one step, person or fault less, each of which was seen to pass. With
+    pub plan: Plan<M>,
+    /// Plans with one step, client or fault less, each of which was seen to pass. With
     /// [`Self::is_minimal`] these are all that there are.
-    pub passing: Vec<Plan>,
+    pub passing: Vec<Plan<M>>,
     /// Runs until then.
     pub runs: u64,
     /// The size in the beginning.
@@ -92,28 +90,34 @@ pub struct Shrunk {
     pub is_minimal: bool,
 }
 
-/// Shrinks the plan of a run that failed, and keeps what its first violation was; without a
-/// violation there is nothing to keep. `tried` is told of the runs so far.
-pub fn shrink_failure(report: &Report, limits: &Limits, tried: impl Fn(u64)) -> Option<Shrunk> {
-    let wanted = kind(report, report.violations.first()?);
-    let fails_alike = |plan: &Plan| {
-        let candidate = simulation::run(plan, false);
-        candidate.violations.iter().any(|found| kind(&candidate, found) == wanted)
+/// Shrinks the plan of a run that failed, and keeps the signature of its first violation; none without a violation. `tried`
+/// is told the number of runs so far.
+pub fn shrink_failure<M: Model>(
+    model: &M,
+    report: &Report<M>,
+    limits: &Limits,
+    tried: impl Fn(u64),
+) -> Option<Shrunk<M>> {
+    let wanted = signature(model, report, report.violations.first()?);
+    let fails = |plan: &Plan<M>| {
+        let candidate = run::run(model, plan, false);
+        candidate.violations.iter().any(|found| signature(model, &candidate, found) == wanted)
     };
-    Some(shrink(&report.plan, limits, fails_alike, tried))
+    Some(shrink(model, &report.plan, limits, fails, tried))
 }
 
-/// Shrinks a plan of which `fails_alike` is true, as long as it stays true.
-pub fn shrink(
-    plan: &Plan,
+/// Shrinks a plan of which `fails` is true, as long as it stays true.
+pub fn shrink<M: Model>(
+    model: &M,
+    plan: &Plan<M>,
     limits: &Limits,
-    fails_alike: impl Fn(&Plan) -> bool + Sync,
+    fails: impl Fn(&Plan<M>) -> bool + Sync,
     tried: impl Fn(u64),
-) -> Shrunk {
-    let mut trials = Trials::new(limits, &fails_alike, &tried);
-    let own_seed = to_rest(plan.clone(), &mut trials);
+) -> Shrunk<M> {
+    let mut trials = Trials::new(limits, &fails, &tried);
+    let own_seed = to_rest(model, plan.clone(), &mut trials);
     trials.try_other_seeds();
-    let smallest = to_rest(own_seed, &mut trials);
+    let smallest = to_rest(model, own_seed, &mut trials);
     Shrunk {
         passing: trials.known_to_pass(fewer::neighbours(&smallest)),
         runs: trials.runs(),
@@ -125,15 +129,15 @@ pub fn shrink(
 }
 
 /// Rounds of everything, until one changes nothing.
-fn to_rest(mut plan: Plan, trials: &mut Trials<'_>) -> Plan {
+fn to_rest<M: Model>(model: &M, mut plan: Plan<M>, trials: &mut Trials<'_, M>) -> Plan<M> {
     loop {
         let before = plan.clone();
-        plan = simpler::world(plan, trials);
-        plan = fewer::people(plan, trials);
+        plan = simpler::network(model, plan, trials);
+        plan = fewer::clients(plan, trials);
         plan = fewer::faults(plan, trials);
         plan = fewer::steps(plan, trials);
         plan = fewer::pairs(plan, trials);
-        plan = simpler::people(plan, trials);
+        plan = simpler::clients(model, plan, trials);
         plan = closer::times(plan, trials);
         plan = simpler::clock(plan, trials);
         if plan == before || trials.are_used_up() {

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::Limits;
+use crate::model::Model;
 use crate::plan::Plan;
 
-type FailsAlike<'a> = &'a (dyn Fn(&Plan) -> bool + Sync);
+type Fails<'a, M> = &'a (dyn Fn(&Plan<M>) -> bool + Sync);
 
-/// Who asks whether a candidate fails, and remembers which do not.
-pub(super) struct Trials<'a> {
+/// Asks whether candidates fail, and remembers which do not.
+pub(super) struct Trials<'a, M: Model> {
     limits: &'a Limits,
-    fails_alike: FailsAlike<'a>,
+    fails: Fails<'a, M>,
     tried: &'a dyn Fn(u64),
     runs: u64,
     /// Fingerprints of the plans that passed.
@@ -23,13 +24,9 @@ pub(super) struct Trials<'a> {
     other_seeds: u64,
 }
 
-impl<'a> Trials<'a> {
-    pub(super) fn new(
-        limits: &'a Limits,
-        fails_alike: FailsAlike<'a>,
-        tried: &'a dyn Fn(u64),
-    ) -> Self {
-        Self { limits, fails_alike, tried, runs: 0, passed: BTreeSet::new(), other_seeds: 0 }
+impl<'a, M: Model> Trials<'a, M> {
+    pub(super) fn new(limits: &'a Limits, fails: Fails<'a, M>, tried: &'a dyn Fn(u64)) -> Self {
+        Self { limits, fails, tried, runs: 0, passed: BTreeSet::new(), other_seeds: 0 }
     }
 
     /// From now on a candidate is tried under other seeds too.
@@ -46,7 +43,7 @@ impl<'a> Trials<'a> {
     }
 
     /// The first candidate that fails, with its place in the list.
-    pub(super) fn first(&mut self, candidates: Vec<Plan>) -> Option<(usize, Plan)> {
+    pub(super) fn first(&mut self, candidates: Vec<Plan<M>>) -> Option<(usize, Plan<M>)> {
         let mut unknown = Vec::new();
         for (place, candidate) in candidates.into_iter().enumerate() {
             let seeds = (1..=self.other_seeds).filter(|seed| *seed != candidate.seed);
@@ -64,20 +61,20 @@ impl<'a> Trials<'a> {
     }
 
     /// Those that have been seen to pass.
-    pub(super) fn known_to_pass(&self, mut plans: Vec<Plan>) -> Vec<Plan> {
+    pub(super) fn known_to_pass(&self, mut plans: Vec<Plan<M>>) -> Vec<Plan<M>> {
         plans.retain(|plan| self.has_passed(plan));
         plans
     }
 
-    fn has_passed(&self, plan: &Plan) -> bool {
+    fn has_passed(&self, plan: &Plan<M>) -> bool {
         self.passed.contains(&fingerprint(plan))
     }
 
     /// The lowest place of a plan that fails. Every plan below it has run; what threads found
     /// beyond it is thrown away, so that the answer is that of one thread.
-    fn first_to_fail(&self, plans: &[(usize, Plan)]) -> Option<usize> {
+    fn first_to_fail(&self, plans: &[(usize, Plan<M>)]) -> Option<usize> {
         let (next, lowest) = (AtomicUsize::new(0), AtomicUsize::new(plans.len()));
-        let fails_alike = self.fails_alike;
+        let fails = self.fails;
         std::thread::scope(|scope| {
             for _ in 0..self.limits.jobs.clamp(1, plans.len().max(1)) {
                 scope.spawn(|| {
@@ -86,7 +83,7 @@ impl<'a> Trials<'a> {
                         if index >= lowest.load(Ordering::Relaxed) {
                             return;
                         }
-                        if fails_alike(&plans[index].1) {
+                        if fails(&plans[index].1) {
                             lowest.fetch_min(index, Ordering::Relaxed);
                         }
                     }
@@ -98,7 +95,7 @@ impl<'a> Trials<'a> {
     }
 }
 
-fn fingerprint(plan: &Plan) -> u128 {
+fn fingerprint<M: Model>(plan: &Plan<M>) -> u128 {
     let mut hasher = SipHasher13::new();
     hasher.write(plan.to_json().as_bytes());
     hasher.finish128().as_u128()

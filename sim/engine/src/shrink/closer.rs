@@ -3,13 +3,14 @@
 use std::num::NonZeroU64;
 
 use super::trials::Trials;
+use crate::model::Model;
 use crate::plan::Plan;
 
 /// Waits that are tried where there is a longer one, in milliseconds; then half of what it is.
 const WAITS_MS: [u64; 4] = [0, 1, 10, 100];
 
 /// Moves everything closer together.
-pub(super) fn times(mut plan: Plan, trials: &mut Trials<'_>) -> Plan {
+pub(super) fn times<M: Model>(mut plan: Plan<M>, trials: &mut Trials<'_, M>) -> Plan<M> {
     for waits_ms_max in [1, 10, 100, 500] {
         // All at once where that works; it saves the runs for each.
         let candidate = with_waits(&plan, |wait_ms| wait_ms.min(waits_ms_max));
@@ -39,11 +40,11 @@ pub(super) fn times(mut plan: Plan, trials: &mut Trials<'_>) -> Plan {
         );
     }
     for place in 0..plan.faults.len() {
-        // One thing is the least, which is no flood any more.
+        // One is the least amount.
         plan = halve(
             plan,
             trials,
-            |plan| plan.faults[place].flood_count().map_or(0, |count| count.get() - 1),
+            |plan| plan.faults[place].count.map_or(0, |count| count.get() - 1),
             |plan, more| {
                 let mut fewer = plan.clone();
                 fewer.faults[place].count = NonZeroU64::new(more + 1);
@@ -55,7 +56,7 @@ pub(super) fn times(mut plan: Plan, trials: &mut Trials<'_>) -> Plan {
 }
 
 /// Ends the disturbance after the last step, which is the soonest, or somewhat later.
-fn earlier_end(plan: Plan, trials: &mut Trials<'_>) -> Plan {
+fn earlier_end<M: Model>(plan: Plan<M>, trials: &mut Trials<'_, M>) -> Plan<M> {
     let last_ms = instants(&plan).last().copied().unwrap_or_default() + 1;
     halve(
         plan,
@@ -70,12 +71,12 @@ fn earlier_end(plan: Plan, trials: &mut Trials<'_>) -> Plan {
 }
 
 /// Tries shorter lengths of something, from the shortest, and goes on halving what is left.
-fn halve(
-    mut plan: Plan,
-    trials: &mut Trials<'_>,
-    length_ms: impl Fn(&Plan) -> u64,
-    with_length: impl Fn(&Plan, u64) -> Plan,
-) -> Plan {
+fn halve<M: Model>(
+    mut plan: Plan<M>,
+    trials: &mut Trials<'_, M>,
+    length_ms: impl Fn(&Plan<M>) -> u64,
+    with_length: impl Fn(&Plan<M>, u64) -> Plan<M>,
+) -> Plan<M> {
     loop {
         let now_ms = length_ms(&plan);
         let shorter = WAITS_MS.into_iter().chain([now_ms / 2]).filter(|ms| *ms < now_ms);
@@ -87,7 +88,7 @@ fn halve(
 }
 
 /// When anything happens, in order.
-fn instants(plan: &Plan) -> Vec<u64> {
+fn instants<M: Model>(plan: &Plan<M>) -> Vec<u64> {
     let steps = plan.steps.iter().map(|step| step.at_ms);
     let mut instants: Vec<_> = steps.chain(plan.faults.iter().map(|fault| fault.at_ms)).collect();
     instants.sort_unstable();
@@ -96,20 +97,20 @@ fn instants(plan: &Plan) -> Vec<u64> {
 }
 
 /// The time between an instant and the one before it, or the start; 0 if there is no such instant.
-fn wait_before(plan: &Plan, place: usize) -> u64 {
+fn wait_before<M: Model>(plan: &Plan<M>, place: usize) -> u64 {
     let instants = instants(plan);
     let before_ms = place.checked_sub(1).and_then(|place| instants.get(place)).copied();
     instants.get(place).map_or(0, |at_ms| at_ms - before_ms.unwrap_or_default())
 }
 
-fn with_wait(plan: &Plan, place: usize, wait_ms: u64) -> Plan {
+fn with_wait<M: Model>(plan: &Plan<M>, place: usize, wait_ms: u64) -> Plan<M> {
     let sooner_ms = wait_before(plan, place) - wait_ms;
     let from_ms = instants(plan)[place];
     moved(plan, |at_ms| if at_ms < from_ms { at_ms } else { at_ms - sooner_ms })
 }
 
 /// The plan with every wait changed, if that changes anything.
-fn with_waits(plan: &Plan, change: impl Fn(u64) -> u64) -> Option<Plan> {
+fn with_waits<M: Model>(plan: &Plan<M>, change: impl Fn(u64) -> u64) -> Option<Plan<M>> {
     let instants = instants(plan);
     let at = |at_ms: u64| {
         let until = instants.iter().take_while(|instant| **instant <= at_ms);
@@ -119,7 +120,7 @@ fn with_waits(plan: &Plan, change: impl Fn(u64) -> u64) -> Option<Plan> {
     Some(moved(plan, at)).filter(|closer| closer != plan)
 }
 
-fn moved(plan: &Plan, at: impl Fn(u64) -> u64) -> Plan {
+fn moved<M: Model>(plan: &Plan<M>, at: impl Fn(u64) -> u64) -> Plan<M> {
     let mut moved = plan.clone();
     moved.steps.iter_mut().for_each(|step| step.at_ms = at(step.at_ms));
     moved.faults.iter_mut().for_each(|fault| fault.at_ms = at(fault.at_ms));

@@ -1,20 +1,21 @@
-//! Less of everything: people, faults and steps, in chunks and then one by one.
+//! Less of everything: clients, faults and steps, in chunks and then one by one.
 
 use std::ops::Range;
 
 use super::trials::Trials;
+use crate::model::Model;
 use crate::plan::Plan;
 
 /// Up to this many steps and faults, every two of them are tried together: enough for what comes
 /// in twos, as leaving and joining again, at no more than a hundred runs a round.
 const PAIRED_MAX: usize = 14;
 
-/// Without people, and what they do.
-pub(super) fn people(mut plan: Plan, trials: &mut Trials<'_>) -> Plan {
-    let mut place = plan.people.len();
+/// Without clients, and what they do.
+pub(super) fn clients<M: Model>(mut plan: Plan<M>, trials: &mut Trials<'_, M>) -> Plan<M> {
+    let mut place = plan.clients.len();
     while place > 0 {
         place -= 1;
-        if let Some((_, fewer)) = trials.first(vec![without_person(&plan, place)]) {
+        if let Some((_, fewer)) = trials.first(vec![without_client(&plan, place)]) {
             plan = fewer;
         }
     }
@@ -22,18 +23,18 @@ pub(super) fn people(mut plan: Plan, trials: &mut Trials<'_>) -> Plan {
 }
 
 /// Without faults.
-pub(super) fn faults(plan: Plan, trials: &mut Trials<'_>) -> Plan {
+pub(super) fn faults<M: Model>(plan: Plan<M>, trials: &mut Trials<'_, M>) -> Plan<M> {
     in_chunks(plan, trials, |plan| (0..plan.faults.len()).collect(), without_faults)
 }
 
 /// Without steps: of everybody together, then of each alone.
-pub(super) fn steps(plan: Plan, trials: &mut Trials<'_>) -> Plan {
+pub(super) fn steps<M: Model>(plan: Plan<M>, trials: &mut Trials<'_, M>) -> Plan<M> {
     let mut plan = in_chunks(plan, trials, |plan| (0..plan.steps.len()).collect(), without_steps);
-    let names: Vec<_> = plan.people.iter().map(|person| person.name.clone()).collect();
+    let names: Vec<_> = plan.clients.iter().map(|client| client.name.clone()).collect();
     for name in names {
-        let of_one = |plan: &Plan| {
+        let of_one = |plan: &Plan<M>| {
             let steps = plan.steps.iter().enumerate();
-            steps.filter(|(_, step)| step.who == name).map(|(index, _)| index).collect()
+            steps.filter(|(_, step)| step.client == name).map(|(index, _)| index).collect()
         };
         plan = in_chunks(plan, trials, of_one, without_steps);
     }
@@ -41,7 +42,7 @@ pub(super) fn steps(plan: Plan, trials: &mut Trials<'_>) -> Plan {
 }
 
 /// Without two things at once, of which neither can go alone.
-pub(super) fn pairs(mut plan: Plan, trials: &mut Trials<'_>) -> Plan {
+pub(super) fn pairs<M: Model>(mut plan: Plan<M>, trials: &mut Trials<'_, M>) -> Plan<M> {
     loop {
         let (steps, faults) = (plan.steps.len(), plan.faults.len());
         if steps + faults > PAIRED_MAX {
@@ -63,20 +64,20 @@ pub(super) fn pairs(mut plan: Plan, trials: &mut Trials<'_>) -> Plan {
 }
 
 /// Every plan with one thing less.
-pub(super) fn neighbours(plan: &Plan) -> Vec<Plan> {
+pub(super) fn neighbours<M: Model>(plan: &Plan<M>) -> Vec<Plan<M>> {
     let steps = (0..plan.steps.len()).map(|index| without_steps(plan, &[index]));
     let faults = (0..plan.faults.len()).map(|index| without_faults(plan, &[index]));
-    let people = (0..plan.people.len()).map(|index| without_person(plan, index));
-    steps.chain(faults).chain(people).collect()
+    let clients = (0..plan.clients.len()).map(|index| without_client(plan, index));
+    steps.chain(faults).chain(clients).collect()
 }
 
 /// Takes chunks of a list away, from its end, of half the size each time down to one by one.
-fn in_chunks(
-    mut plan: Plan,
-    trials: &mut Trials<'_>,
-    list: impl Fn(&Plan) -> Vec<usize>,
-    without: fn(&Plan, &[usize]) -> Plan,
-) -> Plan {
+fn in_chunks<M: Model>(
+    mut plan: Plan<M>,
+    trials: &mut Trials<'_, M>,
+    list: impl Fn(&Plan<M>) -> Vec<usize>,
+    without: fn(&Plan<M>, &[usize]) -> Plan<M>,
+) -> Plan<M> {
     let mut size = list(&plan).len();
     while size > 0 {
         let mut end = list(&plan).len();
@@ -100,11 +101,11 @@ fn chunks_from_the_end(end: usize, size: usize) -> impl Iterator<Item = Range<us
     ends.map(move |end| end.saturating_sub(size)..end)
 }
 
-fn without_steps(plan: &Plan, places: &[usize]) -> Plan {
+fn without_steps<M: Model>(plan: &Plan<M>, places: &[usize]) -> Plan<M> {
     Plan { steps: without(&plan.steps, places), ..plan.clone() }
 }
 
-fn without_faults(plan: &Plan, places: &[usize]) -> Plan {
+fn without_faults<M: Model>(plan: &Plan<M>, places: &[usize]) -> Plan<M> {
     Plan { faults: without(&plan.faults, places), ..plan.clone() }
 }
 
@@ -113,27 +114,11 @@ fn without<T: Clone>(list: &[T], places: &[usize]) -> Vec<T> {
     kept.map(|(_, entry)| entry.clone()).collect()
 }
 
-/// The plan without a person and what they do; faults go on to hit whom they hit.
-fn without_person(plan: &Plan, place: usize) -> Plan {
+/// The plan without a client, its steps, and the faults that hit it by name.
+fn without_client<M: Model>(plan: &Plan<M>, place: usize) -> Plan<M> {
     let mut fewer = plan.clone();
-    let gone = fewer.people.remove(place);
-    fewer.steps.retain(|step| step.who != gone.name);
-    let (people, left) = (plan.people.len(), fewer.people.len());
-    for fault in &mut fewer.faults {
-        let person = fault.target % people;
-        let moved = (person != place).then(|| person - usize::from(person > place));
-        let host = fault.target % plan.settings.client_hosts.max(1);
-        fault.target = aimed(left, moved, plan.settings.client_hosts, host);
-    }
+    let gone = fewer.clients.remove(place);
+    fewer.steps.retain(|step| step.client != gone.name);
+    fewer.faults.retain(|fault| fault.target != gone.name);
     fewer
-}
-
-/// The number by which a fault means this person among `people` and this host among `hosts`, as far
-/// as one number can mean both; the person counts for more.
-pub(super) fn aimed(people: usize, person: Option<usize>, hosts: usize, host: usize) -> usize {
-    let (people, hosts) = (people.max(1), hosts.max(1));
-    let is_person = |number: &usize| person.is_none_or(|person| number % people == person);
-    let is_both = |number: &usize| is_person(number) && number % hosts == host;
-    let numbers = || 0..people * hosts;
-    numbers().find(is_both).or_else(|| numbers().find(is_person)).unwrap_or(0)
 }

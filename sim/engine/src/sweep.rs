@@ -1,5 +1,6 @@
-//! Many seeds, on all cores, and what they say together.
+//! Many seeds, on all cores, and their results together.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::ops::Range;
@@ -9,22 +10,22 @@ use std::time::Duration;
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
-use crate::SeedQueue;
-use crate::coverage;
-use crate::generate;
+use crate::fault::AnyFault;
+use crate::model::Model;
 use crate::options::Options;
-use crate::plan::{FaultKind, Plan};
+use crate::plan::Plan;
+use crate::run::{self, FaultCount, Report};
+use crate::seeds::SeedQueue;
 use crate::shrink;
-use crate::simulation::{self, Report, Strikes};
-use crate::transcript::Names;
+use crate::transcript::line;
 
-/// What a sweep says.
-#[derive(Debug, Clone, Default)]
-pub struct Sweep {
+/// The results of many seeds.
+#[derive(Debug, Clone)]
+pub struct Sweep<M: Model> {
     /// Seeds that ran.
     pub seeds: u64,
     /// Seeds that failed, in order.
-    pub failures: Vec<Failure>,
+    pub failures: Vec<Failure<M>>,
     /// Simulated time, all runs together.
     pub simulated: Duration,
     /// Threads used.
@@ -32,59 +33,75 @@ pub struct Sweep {
     /// The fingerprint of all runs together, in order of the seeds.
     pub trace_hash: u64,
     /// Faults by kind.
-    pub faults: BTreeMap<FaultKind, Strikes>,
+    pub faults: BTreeMap<AnyFault<M::Fault>, FaultCount>,
     /// Rare states that were reached, and by how many seeds.
-    pub reached: BTreeMap<&'static str, u64>,
+    pub reached: BTreeMap<Cow<'static, str>, u64>,
     /// Events in all histories together.
     pub events: u64,
 }
 
-impl Sweep {
+impl<M: Model> Sweep<M> {
+    fn new(jobs: usize) -> Self {
+        Self {
+            seeds: 0,
+            failures: Vec::new(),
+            simulated: Duration::ZERO,
+            jobs,
+            trace_hash: 0,
+            faults: BTreeMap::new(),
+            reached: BTreeMap::new(),
+            events: 0,
+        }
+    }
+
     /// Rare states that no seed reached.
     #[must_use]
-    pub fn missing(&self) -> Vec<&'static str> {
-        let known = coverage::known().into_iter();
+    pub fn missing(&self, model: &M) -> Vec<Cow<'static, str>> {
+        let known = model.states().into_iter();
         known.filter(|state| !self.reached.contains_key(state)).collect()
     }
 }
 
 /// A seed that failed.
 #[derive(Debug, Clone, Serialize)]
-pub struct Failure {
+#[serde(bound = "")]
+pub struct Failure<M: Model> {
     /// The seed.
     pub seed: u64,
-    /// What makes failures alike, by [`shrink::kind`](crate::shrink::kind()).
+    /// The signature that failures of the same cause share: see [`shrink::signature`](crate::shrink::signature()).
     pub kind: String,
     /// The first checker that found something.
     pub checker: String,
     /// What it found, in one sentence.
     pub what: String,
-    /// The events that contradict the promise.
+    /// The events that contradict the invariant.
     pub evidence: Vec<String>,
     /// The plan, which runs again as it is.
-    pub plan: Plan,
+    pub plan: Plan<M>,
 }
 
 /// Runs the plan of every seed in the range on `jobs` threads. `done` is called after each, from
 /// any of the threads.
-pub fn sweep(
+pub fn sweep<M: Model>(
+    model: &M,
     seeds: Range<u64>,
-    options: &Options,
+    options: &Options<M::Fault>,
     jobs: usize,
-    done: impl Fn(&Report) + Sync,
-) -> Sweep {
-    combine(run_all(seeds, options, jobs, false, done), options, jobs)
+    done: impl Fn(&Report<M>) + Sync,
+) -> Sweep<M> {
+    combine(run_all(model, seeds, options, jobs, false, done), options, jobs)
 }
 
 /// As [`sweep`], until a seed fails: what comes behind the first that does is not looked at, so
 /// the result does not depend on the threads.
-pub fn sweep_to_first_failure(
+pub fn sweep_to_first_failure<M: Model>(
+    model: &M,
     seeds: Range<u64>,
-    options: &Options,
+    options: &Options<M::Fault>,
     jobs: usize,
-    done: impl Fn(&Report) + Sync,
-) -> Sweep {
-    let mut results = run_all(seeds, options, jobs, true, done);
+    done: impl Fn(&Report<M>) + Sync,
+) -> Sweep<M> {
+    let mut results = run_all(model, seeds, options, jobs, true, done);
     let failed = results.iter().find(|(_, result)| result.failure.is_some());
     if let Some(first) = failed.map(|(seed, _)| *seed) {
         results.retain(|seed, _| *seed <= first);
@@ -92,22 +109,23 @@ pub fn sweep_to_first_failure(
     combine(results, options, jobs)
 }
 
-fn run_all(
+fn run_all<M: Model>(
+    model: &M,
     seeds: Range<u64>,
-    options: &Options,
+    options: &Options<M::Fault>,
     jobs: usize,
     until_failure: bool,
-    done: impl Fn(&Report) + Sync,
-) -> BTreeMap<u64, SeedResult> {
+    done: impl Fn(&Report<M>) + Sync,
+) -> BTreeMap<u64, SeedResult<M>> {
     let queue = SeedQueue::new(seeds);
     let results = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(seed) = queue.take() {
-                    let report = simulation::run(&generate::plan(seed, options), false);
+                    let report = run::run(model, &model.generate(seed, options), false);
                     done(&report);
-                    let result = SeedResult::new(seed, &report);
+                    let result = SeedResult::new(model, seed, &report);
                     if result.failure.is_some() && (until_failure || report.trace.stands_still) {
                         // Seeds before this one are under way, and go on. A run that stands still
                         // keeps its core, so others would only be slower.
@@ -122,23 +140,23 @@ fn run_all(
 }
 
 /// What is kept of one seed.
-struct SeedResult {
-    failure: Option<Failure>,
+struct SeedResult<M: Model> {
+    failure: Option<Failure<M>>,
     trace_hash: u64,
     simulated: Duration,
-    faults: BTreeMap<FaultKind, Strikes>,
-    reached: BTreeSet<&'static str>,
+    faults: BTreeMap<AnyFault<M::Fault>, FaultCount>,
+    reached: BTreeSet<Cow<'static, str>>,
     events: u64,
 }
 
-impl SeedResult {
-    fn new(seed: u64, report: &Report) -> Self {
+impl<M: Model> SeedResult<M> {
+    fn new(model: &M, seed: u64, report: &Report<M>) -> Self {
         Self {
-            failure: failure(seed, report),
+            failure: failure(model, seed, report),
             trace_hash: report.trace.hash,
             simulated: Duration::from_millis(report.plan.settings.ended_ms()),
             faults: report.faults.clone(),
-            reached: coverage::reached(report),
+            reached: model.reached(report),
             events: report.history.len() as u64,
         }
     }
@@ -146,25 +164,29 @@ impl SeedResult {
 
 /// The first violation of a run, ready to be shown.
 #[must_use]
-pub fn failure(seed: u64, report: &Report) -> Option<Failure> {
+pub fn failure<M: Model>(model: &M, seed: u64, report: &Report<M>) -> Option<Failure<M>> {
     let violation = report.violations.first()?;
-    let names = Names::of(&report.history);
+    let names = model.short_names(&report.history);
     let events = violation.evidence.iter().filter_map(|index| report.history.get(*index));
     Some(Failure {
         seed,
-        kind: shrink::kind(report, violation),
+        kind: shrink::signature(model, report, violation),
         checker: violation.checker.clone(),
         what: names.shorten(&violation.what),
-        evidence: events.map(|event| names.shorten(&event.to_string())).collect(),
+        evidence: events.map(|event| names.shorten(&line(model, event))).collect(),
         plan: report.plan.clone(),
     })
 }
 
-fn combine(results: BTreeMap<u64, SeedResult>, options: &Options, jobs: usize) -> Sweep {
-    let mut sweep = Sweep { jobs, ..Sweep::default() };
+fn combine<M: Model>(
+    results: BTreeMap<u64, SeedResult<M>>,
+    options: &Options<M::Fault>,
+    jobs: usize,
+) -> Sweep<M> {
+    let mut sweep = Sweep::new(jobs);
     let mut hasher = SipHasher13::new();
     for kind in &options.faults {
-        sweep.faults.insert(*kind, Strikes::default());
+        sweep.faults.insert(*kind, FaultCount::default());
     }
     for (seed, result) in results {
         hasher.write_u64(seed);
@@ -173,10 +195,10 @@ fn combine(results: BTreeMap<u64, SeedResult>, options: &Options, jobs: usize) -
         sweep.simulated += result.simulated;
         sweep.events += result.events;
         sweep.failures.extend(result.failure);
-        for (kind, strikes) in result.faults {
+        for (kind, count) in result.faults {
             let total = sweep.faults.entry(kind).or_default();
-            total.planned += strikes.planned;
-            total.effective += strikes.effective;
+            total.planned += count.planned;
+            total.effective += count.effective;
         }
         for state in result.reached {
             *sweep.reached.entry(state).or_default() += 1;

@@ -6,18 +6,22 @@ use std::cell::Cell;
 use expect_test::{Expect, expect};
 use protocol::{LeftReason, ServerEvent};
 
-use super::*;
-use crate::checker::Violation;
+use racetrack_sim::Violation;
+use racetrack_sim::shrink::{self, Limits, Size, file_stem};
+use racetrack_sim::summary::planned;
+
 use crate::generate;
 use crate::history::Op;
+use crate::model::{self, Chat};
 use crate::options::Options;
 use crate::plan::FaultKind;
-use crate::words;
+use crate::plan::Plan;
 
 /// Somebody was left by a partner who skipped, after packets had been held.
 fn skipped_after_a_hold(plan: &Plan) -> bool {
-    let history = simulation::run(plan, false).history;
-    let held = |op: &Op| matches!(op, Op::Fault { kind: FaultKind::Hold, effect: 1.., .. });
+    let history = model::run(plan, false).history;
+    let held =
+        |op: &Op| matches!(op, Op::Fault { kind, effect: 1.., .. } if *kind == FaultKind::Hold);
     let Some(held) = history.iter().position(|event| held(&event.op)) else { return false };
     let skipped = ServerEvent::PartnerLeft { reason: LeftReason::Skipped };
     history[held..].iter().any(|event| event.told() == Some(&skipped))
@@ -34,12 +38,12 @@ fn few() -> Limits {
     Limits { runs_max: 1_000, other_seeds: 0, jobs: 2 }
 }
 
-fn shrunk(plan: &Plan, limits: &Limits) -> Shrunk {
-    shrink(plan, limits, skipped_after_a_hold, |_| {})
+fn shrunk(plan: &Plan, limits: &Limits) -> shrink::Shrunk<Chat> {
+    shrink::shrink(&Chat, plan, limits, skipped_after_a_hold, |_| {})
 }
 
 fn check(plan: &Plan, expected: Expect) {
-    let lines = words::planned(plan);
+    let lines = planned(plan);
     let lines = lines.iter().map(|line| line.trim().to_owned() + "\n");
     expected.assert_eq(&lines.collect::<String>());
 }
@@ -56,7 +60,7 @@ fn what_is_left_is_what_the_failure_needs() {
             0.001 s ann join
             0.001 s cyd join
             0.006 s cyd next
-            0.006 s hold for_ms=0 target=0
+            0.006 s hold for_ms=0 target=clients-0
         "#]],
     );
     assert!(skipped_after_a_hold(&shrunk.plan));
@@ -67,8 +71,8 @@ fn what_is_left_is_what_the_failure_needs() {
 #[test]
 fn nothing_can_be_taken_away_from_the_smallest_plan() {
     let shrunk = shrunk(&failing(), &few());
-    let Size { steps, people, faults } = shrunk.after;
-    assert_eq!(shrunk.passing.len(), steps + people + faults);
+    let Size { steps, clients, faults } = shrunk.after;
+    assert_eq!(shrunk.passing.len(), steps + clients + faults);
     assert!(!shrunk.passing.iter().any(skipped_after_a_hold));
 }
 
@@ -84,7 +88,8 @@ fn the_smallest_plan_is_the_same_on_any_number_of_threads() {
 fn no_more_runs_are_made_than_are_allowed() {
     let counted = Cell::new(0);
     let limits = Limits { runs_max: 20, ..Limits::default() };
-    let shrunk = shrink(&failing(), &limits, skipped_after_a_hold, |runs| counted.set(runs));
+    let shrunk =
+        shrink::shrink(&Chat, &failing(), &limits, skipped_after_a_hold, |runs| counted.set(runs));
     assert_eq!((shrunk.runs, counted.get()), (20, 20));
     assert!(!shrunk.is_minimal && skipped_after_a_hold(&shrunk.plan));
 }
@@ -95,9 +100,9 @@ fn a_candidate_that_passes_by_chance_is_tried_under_other_seeds() {
     let plan = plan.filter(|plan| plan.seed > 3).find(|plan| plan.faults.len() > 3);
     let plan = plan.expect("most plans have faults");
     let lucky = |candidate: &Plan| candidate.seed != plan.seed || candidate.faults.len() > 3;
-    let own_alone = shrink(&plan, &few(), lucky, |_| {});
+    let own_alone = shrink::shrink(&Chat, &plan, &few(), lucky, |_| {});
     assert_eq!((own_alone.plan.seed, own_alone.after.faults), (plan.seed, 4));
-    let others = shrink(&plan, &Limits { other_seeds: 2, ..few() }, lucky, |_| {});
+    let others = shrink::shrink(&Chat, &plan, &Limits { other_seeds: 2, ..few() }, lucky, |_| {});
     assert_eq!((others.plan.seed, others.after.faults, others.after.steps), (1, 0, 0));
 }
 
@@ -113,17 +118,21 @@ fn the_time_to_come_to_rest_is_left_as_it_is() {
 
 #[test]
 fn a_run_that_kept_every_promise_has_nothing_to_shrink() {
-    let report = simulation::run(&generate::plan(1, &Options::default()), false);
+    let report = model::run(&generate::plan(1, &Options::default()), false);
     assert!(report.passed());
-    assert!(shrink_failure(&report, &Limits::default(), |_| {}).is_none());
+    assert!(shrink::shrink_failure(&Chat, &report, &Limits::default(), |_| {}).is_none());
 }
 
 #[test]
 fn alike_is_what_differs_only_in_names_and_numbers() {
-    let report = simulation::run(&generate::plan(1, &Options::default()), false);
+    let report = model::run(&generate::plan(1, &Options::default()), false);
     let session = report.history.iter().find_map(|event| event.session).expect("somebody joins");
     let kind = |checker: &str, what: String| {
-        kind(&report, &Violation { checker: checker.to_owned(), what, evidence: Vec::new() })
+        shrink::signature(
+            &Chat,
+            &report,
+            &Violation { checker: checker.to_owned(), what, evidence: Vec::new() },
+        )
     };
     assert_eq!(
         kind("liveness", format!("{session} talks to nobody")),
@@ -136,15 +145,5 @@ fn alike_is_what_differs_only_in_names_and_numbers() {
     assert_eq!(kind("delivery", "ann-3 was heard twice".to_owned()), "delivery: _ was heard twice");
     let panic = kind("panic", "panicked at server/src/hub.rs:12:5: 3 of 4\nand then".to_owned());
     assert_eq!(panic, "panic: panicked at server/src/hub.rs:12:5: _ of _");
-    assert_eq!(name("liveness: _ talks to nobody in _"), "liveness_talks_to_nobody_in");
-}
-
-#[test]
-fn a_fault_goes_on_to_mean_the_same_person_and_host_when_others_go() {
-    // 5 is the third of three people and the second of two hosts.
-    let moved = fewer::aimed(2, Some(1), 2, 1);
-    assert_eq!((moved % 2, moved % 2), (1, 1));
-    let moved = fewer::aimed(3, Some(2), 2, 1);
-    assert_eq!((moved % 3, moved % 2), (2, 1));
-    assert_eq!(fewer::aimed(2, Some(0), 2, 1), 0, "the person counts for more");
+    assert_eq!(file_stem("liveness: _ talks to nobody in _"), "liveness_talks_to_nobody_in");
 }
