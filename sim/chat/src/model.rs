@@ -10,7 +10,7 @@ use racetrack_sim::diagram::ShortNames;
 use racetrack_sim::injection::{Injected, Injection};
 use racetrack_sim::model::{ClientResult, Local};
 use racetrack_sim::plan::within;
-use racetrack_sim::{Client, Life, Model, Probe};
+use racetrack_sim::{Context, Life, Model, Probe};
 use reports::sequence::Sequence;
 use serde_json::Value;
 
@@ -103,7 +103,7 @@ impl Model for Chat {
         Box::pin(server::serve(listener, plan.config.server.clone(), terminated))
     }
 
-    fn client(&self, client: Client<Self>) -> Local<ClientResult> {
+    fn client(&self, client: Context<Self>) -> Local<ClientResult> {
         let medium = Medium::Simulated(client.network().clone());
         let recorder = Recorder::from(client.recorder().clone());
         let plan = client.plan().clone();
@@ -133,7 +133,7 @@ impl Model for Chat {
         SCRAPE_MS
     }
 
-    fn probe(&self, client: Client<Self>) -> Local<io::Result<()>> {
+    fn probe(&self, client: Context<Self>) -> Local<io::Result<()>> {
         let connector = crate::medium::MediumConnector::simulated(client.network(), client.name());
         let recorder = Recorder::from(client.recorder().clone());
         Box::pin(async move { operator::ask(connector, &recorder).await })

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use crate::agent::Agent;
-use crate::client::PORT;
+use crate::context::PORT;
 use crate::fault::{Fault, FaultType};
 use crate::model::Model;
 use crate::net::{Network, SimConnector};

@@ -31,7 +31,7 @@ pub mod plan;
 pub mod history;
 pub mod violation;
 
-pub mod client;
+pub mod context;
 pub mod injection;
 pub mod model;
 pub mod options;
@@ -45,6 +45,8 @@ mod services;
 
 pub mod capture;
 
+pub mod service;
+
 pub mod diagram;
 pub mod summary;
 pub mod transcript;
@@ -54,14 +56,25 @@ pub mod seeds;
 pub mod shrink;
 pub mod sweep;
 
-pub use client::{Client, PORT};
+mod error;
+pub mod explore;
+pub mod prove;
+mod regressions;
+pub mod scenario;
+
+pub use context::{Context, PORT};
+pub use error::Error;
+pub use explore::{Exploration, Explored, explore};
 pub use fault::{AnyFault, Fault, FaultKind, FaultType, Scope};
 pub use history::{Event, Kind, Mark, Noted, Phase, Record, Recorder};
 pub use model::{Life, Model, Probe};
 pub use nemesis::QUIET_MIN;
 pub use options::Options;
 pub use plan::{ClientSpec, Plan, PlanError, Settings, Step};
+pub use prove::{Proof, prove};
 pub use run::{FaultCount, Report, run};
+pub use scenario::{Scenario, scenario};
 pub use seeds::SeedQueue;
+pub use service::{Client, History, IntoModel, Note, Recorded, Service, Sim};
 pub use sweep::{Failure, Sweep, failure, sweep, sweep_to_first_failure};
 pub use violation::{Finding, Violation, findings};

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::context::Context;
 use crate::diagram::{self, ShortNames};
 use crate::fault::{AnyFault, FaultKind, FaultType};
 use crate::history::{Event, Record};
@@ -113,7 +113,7 @@ pub trait Model: Clone + Debug + PartialEq + Send + Sync + 'static {
     fn serve(&self, plan: &Plan<Self>, life: Life) -> Local<io::Result<()>>;
 
     /// Runs one client.
-    fn client(&self, client: Client<Self>) -> Local<ClientResult>;
+    fn client(&self, client: Context<Self>) -> Local<ClientResult>;
 
     /// Whether a run ends when all clients have returned; else it ends at the time that its settings give.
     fn ends_with_clients(&self) -> bool {
@@ -131,7 +131,7 @@ pub trait Model: Clone + Debug + PartialEq + Send + Sync + 'static {
     }
 
     /// Runs a probe, on a host of its own.
-    fn probe(&self, _client: Client<Self>) -> Local<io::Result<()>> {
+    fn probe(&self, _client: Context<Self>) -> Local<io::Result<()>> {
         Box::pin(std::future::ready(Ok(())))
     }
 

@@ -1,6 +1,8 @@
-//! Names that nobody has, in one line that says which names there are.
+//! Unknown names, in one line that lists the known ones.
 
-/// Names that are listed at most; a plan may have a thousand people.
+use std::net::IpAddr;
+
+/// Names that are listed at most; a plan may have a thousand clients.
 const LISTED_MAX: usize = 12;
 
 /// `no server is named "bakc"; there are "front", "back"`.
@@ -18,6 +20,27 @@ pub fn listed<'a>(known: impl IntoIterator<Item = &'a str>) -> String {
         0 => format!("there are {}", listed.join(", ")),
         more => format!("there are {} and {more} more", listed.join(", ")),
     }
+}
+
+/// Refuses names that no simulated host can have, and two hosts of one name.
+///
+/// # Errors
+///
+/// One line that names the host.
+pub fn check_hosts<'a>(
+    servers: impl Iterator<Item = &'a str>,
+    clients: impl Iterator<Item = &'a str>,
+) -> Result<(), String> {
+    let hosts: Vec<_> = servers.chain(clients).collect();
+    for (place, name) in hosts.iter().enumerate() {
+        if name.is_empty() || *name == "localhost" || name.parse::<IpAddr>().is_ok() {
+            return Err(format!("a host cannot be named {name:?}; choose a plain name"));
+        }
+        if hosts[..place].contains(name) {
+            return Err(format!("two hosts are named {name:?}; {}", listed(hosts.iter().copied())));
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

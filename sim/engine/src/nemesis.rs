@@ -11,7 +11,7 @@ use std::time::Duration;
 use turmoil::Sim;
 
 use crate::agent::Agent;
-use crate::client::Client;
+use crate::context::Context;
 use crate::determinism::clock;
 use crate::fault::{AnyFault, Fault, FaultKind, FaultType, Scope};
 use crate::history::{Kind, Mark, Record, Recorder};
@@ -68,9 +68,9 @@ impl<M: Model> Nemesis<M> {
     }
 
     /// A client beside those of the plan.
-    pub(crate) fn client(&self, name: String) -> Client<M> {
+    pub(crate) fn client(&self, name: String) -> Context<M> {
         let (network, plan) = (self.network.clone(), Rc::clone(&self.plan));
-        Client::new(name, network, plan, self.recorder.clone())
+        Context::new(name, network, plan, self.recorder.clone())
     }
 
     /// Ends what is due to end and begins what is due to begin.

@@ -92,7 +92,7 @@ pub struct Step<A> {
 
 /// What every plan file says of itself.
 #[derive(Deserialize)]
-#[serde(rename = "Plan")]
+#[serde(expecting = "a plan")]
 struct PlanHead {
     version: u32,
     model: Option<String>,

@@ -18,7 +18,7 @@ use turmoil::Sim;
 
 use crate::agent::{AgentTask, agent};
 use crate::capture::{CapturedEvent, capturing};
-use crate::client::{Client, PORT};
+use crate::context::{Context, PORT};
 use crate::determinism::{self, TraceReport, clock};
 use crate::fault::{AnyFault, FaultKind, Scope};
 use crate::history::{Event, Kind, Mark, Phase, Record, Recorder};
@@ -374,7 +374,7 @@ impl<M: Model> Start<'_, M> {
             let clients: Vec<_> = clients
                 .map(|client| {
                     let (name, network) = (client.name.clone(), self.network.clone());
-                    Client::new(name, network, Rc::clone(self.plan), recorder.clone())
+                    Context::new(name, network, Rc::clone(self.plan), recorder.clone())
                 })
                 .collect();
             let (model, pulses, agent) = (self.model.clone(), self.pulses.clone(), agent.take());

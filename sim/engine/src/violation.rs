@@ -35,6 +35,11 @@ impl Violation {
     pub fn new(checker: &str, what: impl Into<String>, evidence: &[usize]) -> Self {
         Self { checker: checker.to_owned(), what: what.into(), evidence: evidence.to_vec() }
     }
+
+    /// A violation of the checker that returns it, with the events that prove it.
+    pub fn because(what: impl Into<String>, evidence: &[usize]) -> Self {
+        Self::new("", what, evidence)
+    }
 }
 
 impl fmt::Display for Violation {

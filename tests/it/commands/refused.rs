@@ -255,7 +255,7 @@ fn a_plan_that_cannot_be_replayed_is_named_with_the_reason() {
     check(
         &racetrack(dir.path(), "sim replay other.json"),
         expect![[r#"
-        racetrack: other.json: this is not a plan: invalid length 0, expected struct Plan with 2 elements at line 1 column 2
+        racetrack: other.json: this is not a plan: invalid length 0, expected a plan at line 1 column 2
     "#]],
     );
 }

@@ -171,7 +171,7 @@ fn how(line: &str) -> Result<How, String> {
         // Without a command it is the tour.
         ["cargo", "run", "--release"] => ours(&["tour"]),
         ["cargo", "run", "--release", "--", words @ ..] => ours(words),
-        ["cargo", "run", "-p", "racetrack-chat-sim", "--example", name, rest @ ..] => {
+        ["cargo", "run", "-p", "racetrack-sim", "--example", name, rest @ ..] => {
             let arguments = rest.strip_prefix(&["--"]).unwrap_or(rest);
             Ok(How::Example((*name).to_owned(), owned(arguments)))
         }

@@ -1,17 +1,18 @@
 //! The Rust that documents quote, as it stands there, compiled and run.
 
+#![allow(unused_qualifications, reason = "documents quote it as readers would write it")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use axum::routing::post;
-use chat_sim::net::Cut;
 use chat_sim::plan::Action::{Join, Say};
 use chat_sim::plan::FaultKind::CutReset;
 use chat_sim::scenario::Scenario;
-use chat_sim::testbed::{Client, Noted, Testbed};
 use chat_sim::transcript::story;
 use client::TransportKind::{LongPoll, SocketioWebsocket};
+use racetrack_sim::{Client, FaultKind, History, Sim, Violation, explore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[test]
@@ -41,33 +42,44 @@ fn service() -> Router {
 
 type Event = String;
 
-/// Asks for the seat and notes the answer, or that none came.
+/// Asks for the seat and records the answer, or that none came.
 async fn buy(client: Client<Event>) -> Result<(), Box<dyn std::error::Error>> {
     let mut stream = client.connect("office").await?;
-    stream.write_all(b"POST /seats HTTP/1.0\r\nhost: office\r\n\r\n").await?;
     let mut answer = String::new();
-    match stream.read_to_string(&mut answer).await {
-        Ok(_) => client.note(answer.lines().last().unwrap_or_default().to_owned()),
-        Err(error) => client.note(error.to_string()),
+    let asked = async {
+        stream.write_all(b"POST /seats HTTP/1.0\r\nhost: office\r\n\r\n").await?;
+        stream.read_to_string(&mut answer).await
+    };
+    match asked.await {
+        Ok(_) => client.record(answer.lines().last().unwrap_or_default().to_owned()),
+        Err(error) => client.record(error.to_string()),
     }
     Ok(())
 }
 
-fn sold_twice(history: &[Noted<Event>]) -> Option<&Noted<Event>> {
-    history.iter().filter(|noted| noted.what == "yours").nth(1)
+fn seat_sold_once(history: &History<Event>) -> Vec<Violation> {
+    let sold: Vec<_> = history.iter().filter(|event| event.what == "yours").collect();
+    match sold[..] {
+        [first, second, ..] => {
+            vec![Violation::because("it was sold twice", &[first.index, second.index])]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn box_office(sim: &mut Sim<Event>) {
+    sim.host("office", |listener| axum::serve(listener, service()));
+    for name in ["ann", "bob", "cyd"] {
+        sim.client(name, buy); // async fn(Client<Event>): client.connect("office"), client.record(..)
+    }
+    sim.checker("seat-sold-once", seat_sold_once); // fn(&History<Event>) -> Vec<Violation>
 }
 
 #[test]
-fn somebodys_own_service_under_the_testbed() -> Result<(), String> {
-    for seed in 0..3 {
-        let run = Testbed::new(seed)
-            .server("office", |listener| async { axum::serve(listener, service()).await })
-            .client("ann", buy)
-            .client("bob", buy)
-            .trouble(30, |network| network.cut("bob", Cut::Reset))
-            .run()?;
-        assert_eq!(sold_twice(&run.history), None, "seed {seed}");
-        assert_eq!(run.history.len(), 2, "both noted something");
-    }
-    Ok(())
+fn a_seat_is_sold_once() {
+    explore(box_office)
+        .seeds(0..300)
+        .faults([FaultKind::CutReset, FaultKind::Hold, FaultKind::Freeze]) // or FaultKind::ALL
+        .regressions("tests/regressions") // failing plans are kept here, and run first from then on
+        .run(); // panics with seed, checker, evidence, the diagram of the smallest plan, and how to run it again
 }

@@ -1,4 +1,4 @@
-//! What a client has in hand while it runs: its name, its connections, the plan, and the recorder.
+//! What a client of a model has in hand while it runs: its name, its connections, the plan, and the recorder.
 
 use std::io;
 use std::rc::Rc;
@@ -12,15 +12,15 @@ use crate::plan::Plan;
 /// The port on which every simulated server listens.
 pub const PORT: u16 = 80;
 
-/// A client that runs. Clones are the same client.
-pub struct Client<M: Model> {
+/// A client of a model, while it runs. Clones are the same client.
+pub struct Context<M: Model> {
     name: String,
     network: Network,
     plan: Rc<Plan<M>>,
     recorder: Recorder<M::Record>,
 }
 
-impl<M: Model> Clone for Client<M> {
+impl<M: Model> Clone for Context<M> {
     fn clone(&self) -> Self {
         let Self { name, network, plan, recorder } = self;
         let (name, network) = (name.clone(), network.clone());
@@ -28,7 +28,7 @@ impl<M: Model> Clone for Client<M> {
     }
 }
 
-impl<M: Model> Client<M> {
+impl<M: Model> Context<M> {
     pub(crate) fn new(
         name: String,
         network: Network,

@@ -17,7 +17,7 @@ const CHARGE: Duration = Duration::from_millis(5);
 
 /// How the box office sells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Habit {
+pub(crate) enum Selling {
     /// Looks for a free seat, charges, and then writes the seat down.
     Hasty,
     /// Writes the seat down under the order's number, and then charges.
@@ -28,11 +28,11 @@ pub(crate) enum Habit {
 type Sold = Arc<Mutex<BTreeMap<String, usize>>>;
 
 /// A box office that sells so many seats.
-pub(crate) fn service(seats: usize, habit: Habit) -> Router {
+pub(crate) fn router(seats: usize, selling: Selling) -> Router {
     let sell = move |State(sold): State<Sold>, Json(order): Json<String>| async move {
-        let seat = match habit {
-            Habit::Hasty => free(&sold),
-            Habit::Careful => book(&sold, &order),
+        let seat = match selling {
+            Selling::Hasty => free(&sold),
+            Selling::Careful => book(&sold, &order),
         };
         if seat >= seats {
             return Err(StatusCode::GONE);

@@ -1,0 +1,121 @@
+//! A box office under the simulation: an ordinary axum service, three buyers, and a checker.
+//!
+//! ```sh
+//! cargo run -p racetrack-sim --example box_office             # finds the seed at which a seat is sold twice
+//! cargo run -p racetrack-sim --example box_office -- careful  # 1,000 seeds, every invariant holds
+//! ```
+
+#![allow(clippy::print_stdout, reason = "a program for the terminal")]
+
+mod service;
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use axum::body::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::Request;
+use hyper_util::rt::TokioIo;
+use racetrack_sim::{Client, FaultKind, History, Sim, Violation, explore};
+use serde::{Deserialize, Serialize};
+use service::Selling;
+
+const SEATS: usize = 10;
+const SEEDS: u64 = 1_000;
+
+/// What a buyer records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+enum Event {
+    Bought { order: String, seat: usize },
+    Retried { order: String },
+}
+
+type Error = Box<dyn std::error::Error>;
+
+fn hasty(sim: &mut Sim<Event>) {
+    box_office(sim, Selling::Hasty);
+}
+
+fn careful(sim: &mut Sim<Event>) {
+    box_office(sim, Selling::Careful);
+}
+
+fn box_office(sim: &mut Sim<Event>, selling: Selling) {
+    sim.host("office", move |listener| axum::serve(listener, service::router(SEATS, selling)));
+    for name in ["ann", "bob", "cyd"] {
+        sim.client(name, buy);
+    }
+    sim.checker("seat-sold-once", seat_sold_once);
+    sim.sometimes("an answer was lost", |history| {
+        history.any(|event| matches!(event.what, Event::Retried { .. }))
+    });
+}
+
+/// Every kind but those that end the process: the office keeps its seats in memory.
+fn faults() -> impl Iterator<Item = FaultKind> {
+    let ends = [FaultKind::Crash, FaultKind::CrashBlackHole];
+    FaultKind::ALL.into_iter().filter(move |kind| !ends.contains(kind))
+}
+
+/// Orders one seat, and asks again with the same number when the answer is lost.
+async fn buy(client: Client<Event>) -> Result<(), Error> {
+    let order = format!("{}-1", client.name());
+    loop {
+        match ask(&client, &order).await {
+            Ok(seat) => {
+                client.record(Event::Bought { order, seat });
+                return Ok(());
+            }
+            Err(_) => client.record(Event::Retried { order: order.clone() }),
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+async fn ask(client: &Client<Event>, order: &str) -> Result<usize, Error> {
+    let stream = TokioIo::new(client.connect("office").await?);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
+    tokio::spawn(connection);
+    let body = Full::<Bytes>::from(serde_json::to_vec(order)?);
+    let request = Request::post("/seats").header("host", "office");
+    let request = request.header("content-type", "application/json").body(body)?;
+    let answer =
+        tokio::time::timeout(std::time::Duration::from_secs(1), sender.send_request(request));
+    let answer = answer.await??.into_body().collect().await?;
+    Ok(serde_json::from_slice(&answer.to_bytes())?)
+}
+
+/// No seat belongs to two orders.
+fn seat_sold_once(history: &History<Event>) -> Vec<Violation> {
+    let mut sold = BTreeMap::new();
+    let mut violations = Vec::new();
+    for event in history {
+        let Event::Bought { order, seat } = &event.what else { continue };
+        if let Some((other, index)) = sold.insert(seat, (order, event.index)) {
+            let what = format!("seat {seat} was sold to {other} and to {order}");
+            violations.push(Violation::because(what, &[index, event.index]));
+        }
+    }
+    violations
+}
+
+fn main() -> ExitCode {
+    let is_careful = std::env::args().nth(1).is_some_and(|selling| selling == "careful");
+    let explored = match is_careful {
+        true => explore(careful).seeds(0..SEEDS).faults(faults()).try_run(),
+        false => explore(hasty).seeds(0..SEEDS).faults(faults()).try_run(),
+    };
+    match explored {
+        Ok(explored) => {
+            println!("{} seeds: every seat was sold once", explored.sweep.seeds);
+            for (state, seeds) in explored.sweep.reached {
+                println!("  in {seeds} of them {state}");
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
