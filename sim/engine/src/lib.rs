@@ -33,6 +33,7 @@ pub mod violation;
 
 pub mod context;
 pub mod injection;
+pub mod life;
 pub mod model;
 pub mod options;
 
@@ -67,7 +68,8 @@ pub use error::Error;
 pub use explore::{Exploration, Explored, explore};
 pub use fault::{AnyFault, Fault, FaultKind, FaultType, Scope};
 pub use history::{Event, Kind, Mark, Noted, Phase, Record, Recorder};
-pub use model::{Life, Model, Probe};
+pub use life::{Dialer, Disk, Life};
+pub use model::{Model, Probe};
 pub use nemesis::QUIET_MIN;
 pub use options::Options;
 pub use plan::{ClientSpec, Plan, PlanError, Settings, Step};

@@ -23,7 +23,7 @@ use crate::diagram::{self, ShortNames};
 use crate::fault::{AnyFault, FaultKind, FaultType};
 use crate::history::{Event, Record};
 use crate::injection::{Injected, Injection};
-use crate::net::SimListener;
+use crate::life::Life;
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::run::Report;
@@ -43,16 +43,6 @@ pub trait Data:
 impl<T: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static> Data
     for T
 {
-}
-
-/// One life of a server's process.
-pub struct Life {
-    /// The name of the server.
-    pub server: String,
-    /// Where it accepts connections, on [`PORT`](crate::PORT).
-    pub listener: SimListener,
-    /// Done when the process is asked to terminate: SIGTERM.
-    pub terminated: Local<()>,
 }
 
 /// A probe: a client that the engine starts at a given time, for instance to read metrics.

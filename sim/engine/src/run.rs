@@ -9,7 +9,9 @@
 //!
 //! A model whose runs end with its clients stops as soon as all of them have returned.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -24,7 +26,8 @@ use crate::fault::{AnyFault, FaultKind, Scope};
 use crate::history::{Event, Kind, Mark, Phase, Record, Recorder};
 use crate::host::Process;
 use crate::injection::ATTACKER;
-use crate::model::{ClientResult, Life, Model, Probe};
+use crate::life::{Dialer, Disk, Life};
+use crate::model::{ClientResult, Local, Model, Probe};
 use crate::nemesis::Nemesis;
 use crate::net::{Hosts, Limits, Network, SimListener};
 use crate::plan::{Plan, Settings, client_host};
@@ -121,12 +124,22 @@ pub(crate) fn judge<M: Model>(
         return vec![Violation::new(STANDSTILL, error.unwrap_or_default(), &[])];
     }
     match (error, trace.panics.first()) {
-        (None, None) => model.violations(plan, history),
+        (None, None) => check(model, plan, history),
         (Some(error), None) => vec![Violation::new(CLIENT, error, &[])],
         (error, Some(panic)) => {
             vec![Violation::new(PANIC, error.unwrap_or_else(|| panic.clone()), &[])]
         }
     }
+}
+
+/// What the checkers find; a checker that panics has found that it is wrong itself.
+fn check<M: Model>(model: &M, plan: &Plan<M>, history: &[Event<M::Record>]) -> Vec<Violation> {
+    let checking = AssertUnwindSafe(|| model.violations(plan, history));
+    catch_unwind(checking).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
+        vec![Violation::new(PANIC, format!("a checker panicked: {text}"), &[])]
+    })
 }
 
 /// How often each kind of fault was planned, and how often it touched anything.
@@ -167,7 +180,11 @@ struct Run<M: Model> {
     probed: usize,
     recorder: Recorder<M::Record>,
     pulses: Pulses,
+    running: Running,
 }
+
+/// The names of clients that have not returned.
+type Running = Rc<RefCell<BTreeSet<String>>>;
 
 impl<M: Model> Run<M> {
     fn new(model: &M, plan: Plan<M>, recorder: Recorder<M::Record>) -> Self {
@@ -180,7 +197,7 @@ impl<M: Model> Run<M> {
         let ((on_clients, client_tasks), (on_attacker, attacker_task)) = (agent(), agent());
         let mut start =
             Start { sim: &mut sim, model, plan: &plan, network: &network, pulses: &pulses };
-        start.clients(client_tasks, &recorder);
+        let running = start.clients(client_tasks, &recorder);
         start.attacker(attacker_task);
         let agents = [on_clients, on_attacker];
         let (model, planned) = (model.clone(), Rc::clone(&plan));
@@ -188,7 +205,7 @@ impl<M: Model> Run<M> {
         probes.reverse();
         let nemesis =
             Nemesis::new(model, planned, network.clone(), services, agents, recorder.clone());
-        Self { plan, sim, network, nemesis, probes, probed: 0, recorder, pulses }
+        Self { plan, sim, network, nemesis, probes, probed: 0, recorder, pulses, running }
     }
 
     fn phases(&mut self) -> turmoil::Result {
@@ -198,11 +215,20 @@ impl<M: Model> Run<M> {
         self.enter(Phase::Healed);
         let is_over = is_over || self.run_until(settings.settled_ms(), false)?;
         self.enter(Phase::Settled);
-        if !is_over {
-            self.run_until(settings.ended_ms(), false)?;
-        }
+        let is_over = is_over || self.run_until(settings.ended_ms(), false)?;
         self.enter(Phase::Ended);
-        Ok(())
+        match self.nemesis.model.ends_with_clients() && !is_over {
+            true => Err(self.describe_running().into()),
+            false => Ok(()),
+        }
+    }
+
+    fn describe_running(&self) -> String {
+        let running = self.running.borrow();
+        let names: Vec<_> = running.iter().map(String::as_str).collect();
+        let waited_ms = self.plan.settings.ended_ms() - self.plan.settings.healed_ms();
+        let names = names.join(", ");
+        format!("still running {waited_ms} ms after all faults have ended: {names}")
     }
 
     /// Steps until that time, or until all clients have returned where that ends a run; returns whether it did.
@@ -321,8 +347,10 @@ fn serve<M: Model>(
         if let Some((_, first)) = processes.first() {
             first.set_up();
         }
+        let disk = Disk::default();
         for (host, process) in &processes {
-            let life = lives(model.clone(), Rc::clone(plan), network.clone(), server.clone());
+            let disk = disk.clone();
+            let life = lives(model.clone(), Rc::clone(plan), network.clone(), server.clone(), disk);
             let (process, pulses, name) = (process.clone(), pulses.clone(), host.clone());
             sim.host(host.as_str(), move || {
                 pulses.feel(&name);
@@ -344,13 +372,15 @@ fn lives<M: Model, T: Future<Output = ()> + 'static>(
     plan: Rc<Plan<M>>,
     network: Network,
     server: String,
-) -> impl Fn(T) -> crate::model::Local<std::io::Result<()>> {
+    disk: Disk,
+) -> impl Fn(T) -> Local<std::io::Result<()>> {
     move |terminated| {
-        let (model, plan) = (model.clone(), Rc::clone(&plan));
+        let (model, plan, disk) = (model.clone(), Rc::clone(&plan), disk.clone());
         let (network, server) = (network.clone(), server.clone());
         Box::pin(async move {
+            let dialer = Dialer::new(network.clone(), server.clone());
             let listener = SimListener::bind(network, PORT).await?;
-            let life = Life { server, listener, terminated: Box::pin(terminated) };
+            let life = Life { server, listener, terminated: Box::pin(terminated), dialer, disk };
             model.serve(&plan, life).await
         })
     }
@@ -367,8 +397,9 @@ struct Start<'a, M: Model> {
 
 impl<M: Model> Start<'_, M> {
     /// Starts every client host with its clients; the agent lives on the first.
-    fn clients(&mut self, agent: AgentTask, recorder: &Recorder<M::Record>) {
+    fn clients(&mut self, agent: AgentTask, recorder: &Recorder<M::Record>) -> Running {
         let mut agent = Some(agent);
+        let running: Running = Rc::default();
         for host in 0..self.plan.settings.client_hosts {
             let clients = self.plan.clients.iter().filter(|client| client.host == host);
             let clients: Vec<_> = clients
@@ -377,15 +408,22 @@ impl<M: Model> Start<'_, M> {
                     Context::new(name, network, Rc::clone(self.plan), recorder.clone())
                 })
                 .collect();
+            running.borrow_mut().extend(clients.iter().map(|client| client.name().to_owned()));
+            let running = Rc::clone(&running);
             let (model, pulses, agent) = (self.model.clone(), self.pulses.clone(), agent.take());
             self.sim.client(client_host(host), async move {
                 pulses.feel(&client_host(host));
                 if let Some(agent) = agent {
                     tokio::task::spawn_local(agent.run());
                 }
-                all(clients.into_iter().map(|client| model.client(client))).await
+                let started = clients.into_iter().map(|client| {
+                    let name = client.name().to_owned();
+                    (name, model.client(client))
+                });
+                all(started, &running).await
             });
         }
+        running
     }
 
     /// Starts the attacker's host, where the plan has an attack.
@@ -404,13 +442,21 @@ impl<M: Model> Start<'_, M> {
 }
 
 /// Runs clients until the last has returned, or one has failed.
-async fn all(clients: impl Iterator<Item = crate::model::Local<ClientResult>>) -> ClientResult {
-    let mut running = JoinSet::new();
-    for client in clients {
+async fn all(
+    clients: impl Iterator<Item = (String, Local<ClientResult>)>,
+    running: &Running,
+) -> ClientResult {
+    let mut tasks = JoinSet::new();
+    for (name, client) in clients {
+        let running = Rc::clone(running);
         // An error is kept as its text, because a task returns nothing that cannot be sent.
-        running.spawn_local(async move { client.await.map_err(|error| error.to_string()) });
+        tasks.spawn_local(async move {
+            let ended = client.await.map_err(|error| format!("{name} failed: {error}"));
+            running.borrow_mut().remove(&name);
+            ended
+        });
     }
-    while let Some(ended) = running.join_next().await {
+    while let Some(ended) = tasks.join_next().await {
         ended.expect("a client's panic ends the simulation before this")?;
     }
     Ok(())

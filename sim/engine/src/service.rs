@@ -49,7 +49,8 @@ pub use client::Client;
 pub use history::{History, Recorded};
 pub use model::{IntoModel, NoAction, Service, Start};
 
-use crate::model::{ClientResult, Life, Local};
+use crate::life::Life;
+use crate::model::{ClientResult, Local};
 use crate::net::SimListener;
 use crate::plan::Settings;
 use crate::violation::Violation;
@@ -107,8 +108,9 @@ impl<E: Note> Sim<E> {
         self.hosts.push(Host { name: name.to_owned(), serve, is_graceful: false });
     }
 
-    /// As [`host`](Self::host), of a server that ends in good order when [`Life::terminated`] is done.
-    pub fn graceful_host<S, F>(&mut self, name: &str, serve: S)
+    /// As [`host`](Self::host), of a server that ends in good order when [`Life::terminated`] is done, dials other servers, or keeps
+    /// something that outlives its process.
+    pub fn server<S, F>(&mut self, name: &str, serve: S)
     where
         S: Fn(Life) -> F + Send + Sync + 'static,
         F: Future<Output = io::Result<()>> + 'static,

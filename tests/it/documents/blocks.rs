@@ -10,7 +10,7 @@ use super::{document, documents};
 /// Sources whose code documents quote; all of them are compiled and run by `cargo test`.
 const SOURCES: [&str; 3] = [
     "tests/it/documents/snippets.rs",
-    "sim/chat/examples/bring_your_own.rs",
+    "sim/engine/examples/box_office/main.rs",
     "server/tests/upstream.rs",
 ];
 /// Files that documents quote in part.

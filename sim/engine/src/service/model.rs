@@ -13,7 +13,8 @@ use super::{Client, History, Note, Sim, draw};
 use crate::context::Context;
 use crate::fault::{AnyFault, FaultKind, NoFault};
 use crate::history::{Event, Kind, Mark, Noted};
-use crate::model::{ClientResult, Life, Local, Model};
+use crate::life::Life;
+use crate::model::{ClientResult, Local, Model};
 use crate::options::Options;
 use crate::plan::{ClientSpec, Plan, Settings};
 use crate::run::{self, Report};
@@ -168,6 +169,8 @@ impl<E: Note> Model for Service<E> {
         Box::pin(async move {
             let client = context.plan().client(context.name());
             let start_ms = client.map_or(0, |client| client.profile.start_ms);
+            // Servers listen from the first step on.
+            let start_ms = start_ms.max(context.plan().settings.tick_ms);
             tokio::time::sleep(Duration::from_millis(start_ms)).await;
             visit(Client::new(context)).await
         })
