@@ -27,6 +27,7 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -80,6 +81,8 @@ struct Weather {
     frozen: BTreeSet<IpAddr>,
     /// Whose packets do not arrive, by owner: those of the client's end, those of the server's.
     mute: BTreeMap<String, [bool; 2]>,
+    /// Traps for the next connections of an owner, until one is sprung.
+    traps: BTreeMap<String, (Trap, Arc<AtomicUsize>)>,
     /// Hosts that new connections go to instead of the server that they name.
     redirects: BTreeMap<String, String>,
 }
@@ -102,6 +105,14 @@ impl Default for Limits {
     /// Roughly Linux on a local network.
     fn default() -> Self {
         Self { segment_bytes_max: 16 << 10, window_bytes: 64 << 10, window_segments: 48 }
+    }
+}
+
+impl Weather {
+    /// The trap that the next connection of an owner runs into, unless one was sprung already.
+    fn trap_of(&self, owner: &str) -> Option<(Trap, Arc<AtomicUsize>)> {
+        let (trap, sprung) = self.traps.get(owner)?;
+        (sprung.load(Ordering::Relaxed) == 0).then(|| (*trap, Arc::clone(sprung)))
     }
 }
 
@@ -229,10 +240,12 @@ impl Network {
         };
         let wire = Arc::clone(lock(&self.wires).entry(client).or_default());
         let mute = owner.and_then(|owner| lock(&self.weather).mute.get(owner).copied());
+        let trap = owner.and_then(|owner| lock(&self.weather).trap_of(owner));
         {
             let mut wire = lock(&wire);
             wire.open(side, owner, mute.unwrap_or_default());
             wire.server = Some(if side == Side::Server { local.ip() } else { peer.ip() });
+            wire.trap = wire.trap.take().or(trap);
             wire.touch();
         }
         let stream = SimStream::new(inner, side, (local, peer), wire, self.clone());

@@ -205,17 +205,20 @@ impl Network {
         self.strike(|_, wire| chosen(wire), |wire| wire.is_hung = true)
     }
 
-    /// Sets a trap on every live connection of `owner`; the counter tells how many were sprung.
+    /// Sets a trap on every live connection of `owner`, and on new ones until one was sprung; the counter tells how many
+    /// were.
     pub fn trap(&self, owner: &str, trap: Trap) -> Arc<AtomicUsize> {
         let sprung = Arc::new(AtomicUsize::new(0));
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         let set = |wire: &mut Wire| wire.trap = Some((trap, Arc::clone(&sprung)));
         self.strike(|_, wire| chosen(wire), set);
+        lock(&self.weather).traps.insert(owner.to_owned(), (trap, Arc::clone(&sprung)));
         sprung
     }
 
     /// Takes the traps of `owner` away.
     pub fn untrap(&self, owner: &str) {
+        lock(&self.weather).traps.remove(owner);
         self.strike(|_, wire| wire.is_owned_by(owner), |wire| wire.trap = None);
     }
 
