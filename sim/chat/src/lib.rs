@@ -4,10 +4,10 @@
 //! plan says of the chat, [`generate`] makes one from a seed and [`scenario`] by hand; `workload` is what users do,
 //! [`fault`] and [`mod@flood`] what goes wrong beside the engine's faults; [`history`] is what happened and [`words`] describes it,
 //! [`checker`] what must be true of it all, [`coverage`] how rare it was; [`mod@sequence`] draws it; [`mod@twin`] runs a plan
-//! against a real server. [`testbed`] runs other servers and clients by hand.
+//! against a real server.
 
+use racetrack_sim::names;
 pub use racetrack_sim::net;
-use racetrack_sim::{determinism, host, names, pulse};
 
 pub mod fault;
 pub mod flood;
@@ -37,8 +37,6 @@ mod diff_tests;
 #[cfg(test)]
 mod shrink_tests;
 pub mod twin;
-
-pub mod testbed;
 
 pub use medium::SimulatedConnector;
 pub use model::{Chat, Report, run};

@@ -7,9 +7,10 @@ use std::time::Duration;
 use chat_sim::SimulatedConnector;
 use chat_sim::flood::{Attack, Flood, Rate};
 use chat_sim::plan::quick_server;
-use chat_sim::testbed::{Client, Testbed};
 use client::{Options, TransportKind};
 use protocol::{ClientEvent, Say, ServerEvent, Speaker};
+use racetrack_sim::model::ClientResult;
+use racetrack_sim::{Client, Sim, scenario};
 use server::config::Config;
 use tokio::time::{sleep, timeout};
 
@@ -51,14 +52,14 @@ fn unguarded() -> Config {
     }
 }
 
-async fn attack(attacker: Client<String>, attack: Attack) -> turmoil::Result {
+async fn attack(attacker: Client<String>, attack: Attack) -> ClientResult {
     sleep(ATTACK).await;
     attack.carry_out(SimulatedConnector(attacker.connector(SERVER)), Arc::default()).await;
     Ok(())
 }
 
 /// Somebody who wants to talk; notes what must not happen, and how often everything went well.
-async fn talk(other: Client<String>, kind: TransportKind) -> turmoil::Result {
+async fn talk(other: Client<String>, kind: TransportKind) -> ClientResult {
     sleep(ARRIVAL).await;
     let options = Options { poll_interval: Duration::from_millis(50), ..Options::new(SERVER) };
     let opening = timeout(
@@ -69,21 +70,21 @@ async fn talk(other: Client<String>, kind: TransportKind) -> turmoil::Result {
     let (mut sender, mut receiver) = match opening {
         Ok(Ok(halves)) => halves,
         Ok(Err(error)) => {
-            other.note(format!("does not get in: {error}"));
+            other.record(format!("does not get in: {error}"));
             return Ok(());
         }
         Err(_) => {
-            other.note(format!("is not in after {OPENING_MAX:?}"));
+            other.record(format!("is not in after {OPENING_MAX:?}"));
             return Ok(());
         }
     };
-    let now = || turmoil::sim_elapsed().expect("within a host");
+    let now = || other.now();
     let mut said = Vec::new();
     let staying = async {
         loop {
             let events = match receiver.receive().await {
                 Ok(received) => received.events,
-                Err(error) => return other.note(format!("is cut off: {error}")),
+                Err(error) => return other.record(format!("is cut off: {error}")),
             };
             for event in events {
                 match event.body {
@@ -93,7 +94,7 @@ async fn talk(other: Client<String>, kind: TransportKind) -> turmoil::Result {
                         let say = Say { id, text: text.into(), pair: None };
                         said.push(now());
                         if let Err(error) = sender.send(ClientEvent::Say(say)).await {
-                            other.note(format!("cannot speak: {error}"));
+                            other.record(format!("cannot speak: {error}"));
                         }
                     }
                     ServerEvent::Message { from: Speaker::Me, id, .. } => {
@@ -101,14 +102,14 @@ async fn talk(other: Client<String>, kind: TransportKind) -> turmoil::Result {
                         let number: usize = number.expect("ids end with a number");
                         let took = now() - said[number];
                         let is_late = took > ECHO_MAX;
-                        other.note(if is_late {
+                        other.record(if is_late {
                             format!("hears after {took:?}")
                         } else {
                             "ok".to_owned()
                         });
                     }
                     ServerEvent::Closing { reason, .. } => {
-                        return other.note(format!("is closed: {reason:?}"));
+                        return other.record(format!("is closed: {reason:?}"));
                     }
                     _ => {}
                 }
@@ -123,20 +124,22 @@ async fn talk(other: Client<String>, kind: TransportKind) -> turmoil::Result {
 fn complaints(config: fn() -> Config, flood: Flood, kind: TransportKind, seed: u64) -> Vec<String> {
     let rate = Rate::of(flood, &config());
     let flooding = Attack { flood, number: 0, count: COUNT, lasts: STAY, rate };
-    let run = Testbed::new(seed)
-        .server(SERVER, move |listener| server::serve(listener, config(), std::future::pending()))
-        .client("mallory", move |mallory| attack(mallory, flooding))
-        .client("ann", move |ann| talk(ann, kind))
-        .client("bob", move |bob| talk(bob, kind))
-        .run();
-    let history = match run {
-        Ok(run) => run.history,
-        Err(error) => return vec![error],
+    let crowd = move |sim: &mut Sim<String>| {
+        sim.host(SERVER, move |listener| server::serve(listener, config(), std::future::pending()));
+        sim.client("mallory", move |mallory| attack(mallory, flooding));
+        for name in ["ann", "bob"] {
+            sim.client(name, move |client| talk(client, kind));
+        }
     };
-    let unheard = ["ann", "bob"].into_iter().filter(|who| history.iter().all(|it| it.who != *who));
-    let unheard = unheard.map(|who| format!("{who} is never heard"));
+    let history = match scenario(crowd).seed(seed).run() {
+        Ok(report) => report.history(),
+        Err(error) => return vec![error.to_string()],
+    };
+    let is_unheard = |name: &&str| !history.any(|it| it.client == *name);
+    let unheard = ["ann", "bob"].into_iter().filter(is_unheard);
+    let unheard = unheard.map(|name| format!("{name} is never heard"));
     let bad = history.iter().filter(|it| it.what != "ok");
-    bad.map(|it| format!("{} {} at {:?}", it.who, it.what, it.at)).chain(unheard).collect()
+    bad.map(|it| format!("{} {} at {} us", it.client, it.what, it.at_us)).chain(unheard).collect()
 }
 
 /// What is found during each flood, for each transport of the others.

@@ -4,9 +4,10 @@ use crate::error::Error;
 use crate::fault::{AnyFault, Fault, FaultKind, FaultType};
 use crate::model::Model;
 use crate::plan::{Plan, Settings};
-use crate::run::{self, Report};
+use crate::run::{Report, run};
 use crate::service::{IntoModel, Note, Service, Sim};
 use crate::transcript::transcript;
+use crate::violation::Violation;
 
 /// A fault and what it hits, before it is scheduled.
 #[derive(Debug, Clone)]
@@ -84,6 +85,12 @@ impl<M: Model> Scenario<M> {
         plan
     }
 
+    /// Runs it; returns what is wrong, or nothing.
+    #[must_use]
+    pub fn violations(&self) -> Vec<Violation> {
+        run(&self.model, &self.plan(), false).violations
+    }
+
     /// Runs it.
     ///
     /// # Errors
@@ -93,7 +100,7 @@ impl<M: Model> Scenario<M> {
     pub fn run(&self) -> Result<Report<M>, Error> {
         let plan = self.plan();
         plan.check(&self.model)?;
-        let report = run::run(&self.model, &plan, false);
+        let report = run(&self.model, &plan, false);
         if !report.passed() {
             return Err(Error::Failed(transcript(&self.model, &report)));
         }

@@ -169,7 +169,7 @@ fn client_that_fails_or_never_returns_is_a_violation_with_its_name() {
     let text =
         scenario(stuck).run().map(|report| report.passed()).expect_err("eve waits").to_string();
     assert!(
-        text.contains("client: still running 7000 ms after all faults have ended: eve"),
+        text.contains("client: still running 63500 ms after all faults have ended: eve"),
         "{text}"
     );
 }

@@ -1,7 +1,7 @@
 //! The matrix inside the simulated network, where a seed decides every delay.
 
 use chat_sim::SimulatedConnector;
-use chat_sim::testbed::{PORT, Testbed};
+use racetrack_sim::{PORT, Sim, scenario};
 
 use super::cells::Place;
 use super::pairs;
@@ -15,15 +15,17 @@ fn every_transport_with_every_other() {
     let mut failed = Vec::new();
     for seed in 0..SEEDS {
         for (one, other) in pairs() {
-            let testbed = Testbed::<()>::new(seed).server(SERVER, |listener| {
-                server::serve(listener, super::server(), std::future::pending())
-            });
-            let testbed = testbed.client("somebody", move |client| async move {
-                let connector = SimulatedConnector(client.connector(SERVER));
-                Place { connector, host: format!("{SERVER}:{PORT}") }.cell(one, other).await;
-                Ok(())
-            });
-            if let Err(error) = testbed.run() {
+            let both = move |sim: &mut Sim<()>| {
+                sim.host(SERVER, |listener| {
+                    server::serve(listener, super::server(), std::future::pending())
+                });
+                sim.client("somebody", move |client| async move {
+                    let connector = SimulatedConnector(client.connector(SERVER));
+                    Place { connector, host: format!("{SERVER}:{PORT}") }.cell(one, other).await;
+                    Ok(())
+                });
+            };
+            if let Err(error) = scenario(both).seed(seed).run() {
                 failed.push(format!("seed {seed}, {one} with {other}: {error}"));
             }
         }

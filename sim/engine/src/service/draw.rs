@@ -19,7 +19,7 @@ pub(super) const USER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Faults begin within this time, whatever a run without faults takes, in milliseconds.
 const HORIZON_MS: std::ops::RangeInclusive<u64> = 50..=10_000;
 /// How long all clients have to return once the network has healed, in milliseconds.
-const RETURN_MS: u64 = 60_000;
+pub(super) const RETURN_MS: u64 = 60_000;
 /// How long faults last, in milliseconds.
 const LASTS_MS: [u64; 5] = [1, 10, 100, 500, 2_000];
 /// Faults of one run at most.
@@ -48,7 +48,6 @@ fn settings(rng: &mut impl Rng, usual: Settings, horizon_ms: u64) -> Settings {
         segment_bytes_max: pick(rng, &[16, 1_460, 16 << 10, 16 << 10]),
         window_bytes: pick(rng, &[4 << 10, 64 << 10]),
         disturb_ms: horizon_ms + LASTS_MS[LASTS_MS.len() - 1],
-        settle_ms: RETURN_MS,
         ..usual
     }
 }

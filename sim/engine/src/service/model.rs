@@ -104,7 +104,8 @@ impl<E: Note> Service<E> {
             profile: Start::default(),
         });
         let clients: Vec<_> = clients.collect();
-        let settings = Settings { client_hosts: clients.len().max(1), ..self.sim.settings };
+        let (client_hosts, settle_ms) = (clients.len().max(1), draw::RETURN_MS);
+        let settings = Settings { client_hosts, settle_ms, ..self.sim.settings };
         Plan { settings, clients, ..Plan::new(self, seed) }
     }
 

@@ -1,5 +1,5 @@
-//! A service that reaches past the simulation fails its run with its own line and the remedy: the
-//! error of `Testbed::run` is what its author reads.
+//! A service that reaches past the simulation fails its run with its own line and the remedy, which its author
+//! reads.
 
 #![allow(clippy::disallowed_methods, reason = "what a service must not do is the subject")]
 
@@ -7,30 +7,28 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use axum::routing::get;
-use chat_sim::testbed::Testbed;
+use racetrack_sim::{Sim, scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The error of a run whose one handler is `handle`.
 fn error_of<H: Future<Output = ()> + Send + 'static>(
     handle: impl Fn() -> H + Clone + Send + Sync + 'static,
 ) -> String {
-    let run = Testbed::new(1)
-        .server("shop", move |listener| {
-            let handle = handle.clone();
-            async move {
-                let router = axum::Router::new().route("/", get(handle));
-                axum::serve(listener, router).await
-            }
-        })
-        .client("ann", |ann| async move {
+    let shop = move |sim: &mut Sim<()>| {
+        let handle = handle.clone();
+        sim.host("shop", move |listener| {
+            axum::serve(listener, axum::Router::new().route("/", get(handle.clone())))
+        });
+        sim.client("ann", |ann| async move {
             let mut stream = ann.connect("shop").await?;
             stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
             stream.read_to_string(&mut String::new()).await?;
-            ann.note(());
+            ann.record(());
             Ok(())
-        })
-        .run();
-    run.err().unwrap_or_else(|| "the run was fine".to_owned())
+        });
+    };
+    let plan = scenario(shop);
+    plan.violations().first().map_or_else(|| "the run was fine".to_owned(), |it| it.what.clone())
 }
 
 #[test]
