@@ -14,6 +14,10 @@ use crate::patch::Patch;
 
 /// The folder of the seeded bugs, from the root of the sources.
 pub const SEEDED_BUGS: &str = "sim/planted";
+/// The folder of the regression plans, from the root of the sources.
+pub const REGRESSIONS: &str = "tests/it/regressions";
+/// The folder of the patches that make regression plans fail, each with the name of its plan.
+pub const REGRESSION_PATCHES: &str = "tests/it/regressions/patches";
 
 /// The root of the sources that this crate was built from.
 #[must_use]

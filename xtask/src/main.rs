@@ -2,16 +2,20 @@
 //!
 //! ```text
 //!   seeded-bugs    known bugs, each built into a copy of the sources: which checker finds it, how soon
+//!   regressions    each regression plan fails with a patch that puts its mistake back
 //!   mutants        what cargo-mutants can change in the server, with the simulation as the only test
 //! ```
 //!
-//! `workshop` owns the copy of the sources and builds it; `seeded_bugs` and `mutants` are the commands;
-//! `schemata` builds many changes into one program; `seeds`, `output` and `progress` are the command line.
+//! `workshop` owns the copy of the sources and builds it; `seeded_bugs`, `regressions` and `mutants`
+//! are the commands;
+//! `prose` scrambles texts; `schemata` builds many changes into one program; `seeds`, `output` and `progress` are the command line.
 //! The sources themselves are only read.
 
 mod mutants;
 mod output;
 mod progress;
+mod prose;
+mod regressions;
 mod schemata;
 mod seeded_bugs;
 mod seeds;
@@ -49,6 +53,9 @@ enum Command {
     /// Build each seeded bug into a copy of the sources and measure how soon the simulation finds it
     #[command(after_long_help = seeded_bugs::EXAMPLES)]
     SeededBugs(seeded_bugs::SeededBugs),
+    /// Prove that each regression plan fails when its mistake is put back
+    #[command(after_long_help = regressions::EXAMPLES)]
+    Regressions(regressions::Regressions),
     /// Make every change of cargo-mutants to the server's core and hub, with the simulation as the only test
     #[command(after_long_help = mutants::EXAMPLES)]
     Mutants(mutants::Mutants),
@@ -70,6 +77,7 @@ fn run(command: Command, output: &Output) -> anyhow::Result<Outcome> {
     runtime.block_on(unless_interrupted(async {
         match command {
             Command::SeededBugs(seeded_bugs) => seeded_bugs.run(output).await,
+            Command::Regressions(regressions) => regressions.run(output).await,
             Command::Mutants(mutants) => mutants.run(output).await,
         }
     }))

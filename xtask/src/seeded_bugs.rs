@@ -5,7 +5,8 @@
 //! simulated users.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -15,8 +16,9 @@ use xtask::{NamedPatch, SEEDED_BUGS};
 
 use crate::output::{self, Outcome, Output};
 use crate::progress;
+use crate::prose;
 use crate::seeds::Seeds;
-use crate::workshop::{End, Workshop};
+use crate::workshop::{Changes, End, Workshop};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +35,10 @@ pub(crate) const WATCHDOG: &str = "watchdog";
 const STANDSTILL: &str = "standstill";
 /// Each range takes as long as the first one.
 const RANGES_MAX: u64 = 9;
+/// Folders with texts that reach a client or a log.
+const PROSE: [&str; 2] = ["server/src", "protocol/src"];
+/// Tests, and the descriptions of the OpenAPI document.
+const NOT_PROSE: [&str; 3] = ["tests", "tests.rs", "openapi.rs"];
 /// The limit of `racetrack sim`.
 pub(crate) const JOBS_MAX: u64 = 1_024;
 
@@ -48,6 +54,9 @@ pub(crate) struct SeededBugs {
     #[arg(long, value_name = "N", default_value_t = 1,
         value_parser = clap::value_parser!(u64).range(1..=RANGES_MAX))]
     ranges: u64,
+    /// Scramble every human-readable text of the server after the patch: a checker that compares texts goes blind
+    #[arg(long)]
+    scramble_text: bool,
     /// Runs to shrink each failure; 0 does not shrink
     #[arg(long, value_name = "N", default_value_t = 500)]
     shrink_runs: u64,
@@ -107,7 +116,12 @@ impl SeededBugs {
         let mut rows = Vec::new();
         for (bug, changed) in bugs.iter().zip(changes) {
             bar.set_message(bug.name.clone());
-            workshop.prepare(&changed.into_iter().collect())?;
+            let mut changed = changed.into_iter().collect();
+            if self.scramble_text {
+                let literals = scramble(&mut changed)?;
+                output::warn(&format!("{}: {literals} texts scrambled", bug.name));
+            }
+            workshop.prepare(&changed)?;
             let row = self.measure(&workshop, bug, &ranges).await;
             rows.push(row.with_context(|| format!("{}.patch", bug.name))?);
             // Each row at once: all of them take a while.
@@ -195,6 +209,43 @@ fn median(ranges: &[Swept]) -> &Swept {
     let mut sorted: Vec<_> = ranges.iter().collect();
     sorted.sort_by_key(|swept| (!swept.found, swept.seeds.is_none(), swept.seeds));
     sorted[sorted.len() / 2]
+}
+
+/// Scrambles the texts of the server; returns the number of changed literals.
+fn scramble(changed: &mut Changes) -> anyhow::Result<usize> {
+    let mut literals = 0;
+    for file in server_files()? {
+        let original = match changed.get(&file) {
+            Some(text) => text.clone(),
+            None => xtask::read_source(&file)?,
+        };
+        let (text, scrambled) = prose::scramble(&original);
+        literals += scrambled;
+        changed.insert(file, text);
+    }
+    Ok(literals)
+}
+
+/// The sources of the server and of its wire types, without tests and the descriptions of its OpenAPI document.
+fn server_files() -> anyhow::Result<Vec<PathBuf>> {
+    let mut folders: Vec<_> = PROSE.map(PathBuf::from).into();
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let cannot_read = || format!("cannot read {}", folder.display());
+        for entry in fs::read_dir(xtask::root().join(&folder)).with_context(cannot_read)? {
+            let entry = entry.with_context(cannot_read)?;
+            let path = folder.join(entry.file_name());
+            if NOT_PROSE.iter().any(|name| entry.file_name() == *name) {
+                continue;
+            }
+            if entry.path().is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    Ok(files)
 }
 
 /// The patches with these names, or all of them.

@@ -26,8 +26,9 @@ use tokio::process::Command;
 
 use crate::seeds::Seeds;
 
-/// Folders that are not part of the sources.
-const NOT_COPIED: [&str; 2] = ["target", ".git"];
+/// Folders that are not part of the sources; and cargo's configuration, which the copy inherits because it lies below
+/// the root. With two of them, each flag of rustc is given twice, and no dependency that was built before fits.
+const NOT_COPIED: [&str; 3] = ["target", ".git", ".cargo"];
 /// Lines of a compiler error that are shown.
 const COMPLAINT_LINES_MAX: usize = 12;
 /// Limit of processor time of a simulation, in seconds, and the runs that add a second to it: ten times
@@ -152,6 +153,12 @@ impl Workshop {
         command.arg("shrink").arg(plan).args(["--runs", &runs.to_string()]);
         self.add_jobs(&mut command);
         report(&mut command).await
+    }
+
+    /// Runs the plan in a file once more.
+    pub(crate) async fn replay(&self, name: &str, plan: &Path) -> anyhow::Result<End> {
+        let mut command = self.simulate(name, 1);
+        report(command.arg("replay").arg(plan)).await
     }
 
     /// `racetrack sim` of the build, with a limit of processor time for so many runs.
