@@ -211,30 +211,44 @@ fn is_prose(before: &str, inside: &str) -> bool {
     // `trace!(name: "said again")`: what captures the trace knows the event by that.
     let is_trace_name = before.ends_with("name:");
     let is_syntax = SYNTAX.iter().any(|syntax| inside.contains(syntax));
-    let words = inside.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic));
+    let mut shown = String::new();
+    each_letter(inside, |letter, is_shown| shown.push(if is_shown { letter } else { '0' }));
+    let words = shown.split_whitespace().filter(|word| word.chars().any(char::is_alphabetic));
     words.count() >= 2 && !is_looked_for && !is_trace_name && !is_syntax
 }
 
 /// The inside of a literal with its letters rotated, except in placeholders and escapes.
 fn rotated(inside: &str) -> String {
     let mut text = String::with_capacity(inside.len());
+    each_letter(inside, |letter, is_shown| {
+        text.push(if is_shown { rotate(letter) } else { letter })
+    });
+    text
+}
+
+/// Calls `take` with each letter of a literal, and whether it is shown as it is: letters of placeholders and escapes
+/// are not.
+fn each_letter(inside: &str, mut take: impl FnMut(char, bool)) {
     let mut letters = inside.chars().peekable();
     let mut is_placeholder = false;
     while let Some(letter) = letters.next() {
         match letter {
             '\\' => {
-                text.push(letter);
-                text.extend(letters.next());
+                take(letter, false);
+                letters.next().into_iter().for_each(|escaped| take(escaped, false));
                 continue;
             }
-            '{' if letters.peek() != Some(&'{') => is_placeholder = true,
-            '{' => text.extend(letters.next()),
-            '}' => is_placeholder = false,
+            '{' if letters.peek() == Some(&'{') => {
+                take(letter, true);
+                letters.next().into_iter().for_each(|brace| take(brace, true));
+                continue;
+            }
+            '{' => is_placeholder = true,
             _ => {}
         }
-        text.push(if is_placeholder { letter } else { rotate(letter) });
+        take(letter, !is_placeholder);
+        is_placeholder &= letter != '}';
     }
-    text
 }
 
 fn rotate(letter: char) -> char {
@@ -256,47 +270,46 @@ mod tests {
 
     use super::*;
 
+    const SOURCE: &str = r##"#![doc = "not this one"]
+// "not this one"
+#[error("the server is full; come back in {retry_after_ms} ms")]
+#[utoipa::path(description = "a description stays", responses((status = 200)))]
+fn texts<'a>(letter: char) -> &'a str {
+    trace!(name: "said again", "somebody says \"it\" again");
+    let quote = '"'; let other = '\''; let escaped = '\u{1f}';
+    let bytes = (b"not these bytes", r#"not "this one"#, b'"');
+    let set = matches!(letter, '{' | '}');
+    let format = format!("at least {least:>3} of {{all}}\n  or \
+        more");
+    text.strip_prefix("not this one"); "one-word"; "retry: {not_this}\n\n"; "text/plain; charset=utf-8"
+}
+#[cfg(test)]
+mod tests { const TEXT: &str = "not this } one"; fn nested() { let _ = "nor this"; } }
+const LAST: &str = "상대방을 기다리고 있습니다";
+"##;
+
     #[test]
     fn prose_is_scrambled_and_everything_else_stays() {
-        let source = r##"
+        let (scrambled, changed) = scramble(SOURCE);
+        assert_eq!(changed, 4);
+        expect![[r##"
             #![doc = "not this one"]
             // "not this one"
-            #[error("the server is full; come back in {retry_after_ms} ms")]
+            #[error("gur freire vf shyy; pbzr onpx va {retry_after_ms} zf")]
             #[utoipa::path(description = "a description stays", responses((status = 200)))]
             fn texts<'a>(letter: char) -> &'a str {
-                trace!(name: "said again", "somebody says \"it\" again");
+                trace!(name: "said again", "fbzrobql fnlf \"vg\" ntnva");
                 let quote = '"'; let other = '\''; let escaped = '\u{1f}';
                 let bytes = (b"not these bytes", r#"not "this one"#, b'"');
                 let set = matches!(letter, '{' | '}');
-                let format = format!("at least {least:>3} of {{all}}\n  or \
-                    more");
-                text.strip_prefix("not this one"); "one-word"; "text/plain; charset=utf-8"
+                let format = format!("ng yrnfg {least:>3} bs {{nyy}}\n  be \
+                    zber");
+                text.strip_prefix("not this one"); "one-word"; "retry: {not_this}\n\n"; "text/plain; charset=utf-8"
             }
             #[cfg(test)]
             mod tests { const TEXT: &str = "not this } one"; fn nested() { let _ = "nor this"; } }
-            const LAST: &str = "상대방을 기다리고 있습니다";
-        "##;
-        let (scrambled, changed) = scramble(source);
-        assert_eq!(changed, 4);
-        expect![[r##"
-
-                        #![doc = "not this one"]
-                        // "not this one"
-                        #[error("gur freire vf shyy; pbzr onpx va {retry_after_ms} zf")]
-                        #[utoipa::path(description = "a description stays", responses((status = 200)))]
-                        fn texts<'a>(letter: char) -> &'a str {
-                            trace!(name: "said again", "fbzrobql fnlf \"vg\" ntnva");
-                            let quote = '"'; let other = '\''; let escaped = '\u{1f}';
-                            let bytes = (b"not these bytes", r#"not "this one"#, b'"');
-                            let set = matches!(letter, '{' | '}');
-                            let format = format!("ng yrnfg {least:>3} bs {{nyy}}\n  be \
-                                zber");
-                            text.strip_prefix("not this one"); "one-word"; "text/plain; charset=utf-8"
-                        }
-                        #[cfg(test)]
-                        mod tests { const TEXT: &str = "not this } one"; fn nested() { let _ = "nor this"; } }
-                        const LAST: &str = "횓죒퇻녲 쐂좶콾슲 놶곣좚좶";
+            const LAST: &str = "횓죒퇻녲 쐂좶콾슲 놶곣좚좶";
         "##]].assert_eq(&scrambled);
-        assert_eq!(scramble(&scrambled), (source.to_owned(), 4), "twice is not at all");
+        assert_eq!(scramble(&scrambled), (SOURCE.to_owned(), 4), "twice is not at all");
     }
 }
