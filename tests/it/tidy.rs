@@ -13,6 +13,9 @@ use server::config::Config;
 const LINES_MAX: usize = 500;
 /// The same of a file of tests, much of which is what they expect.
 const TEST_LINES_MAX: usize = 600;
+/// Crates in the normal dependencies of `racetrack-client`, itself included: 57 on Linux when this was
+/// set, and 152 when the wire types were a part of the server.
+const CLIENT_CRATES_MAX: usize = 62;
 /// The only folder with unsafe code, wherever its crate lies.
 const INTERPOSITION: &str = "src/determinism";
 /// The manifests of our workspaces; libFuzzer needs one of its own.
@@ -212,6 +215,21 @@ fn arrows_between_crates_run_one_way() {
             dependencies.iter().filter(|it| !allowed.contains(&it.as_str())).collect();
         assert_eq!(unwanted, [""; 0], "{name} must not depend on these");
     }
+}
+
+#[test]
+fn client_dependency_count_is_capped() {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let arguments =
+        "tree --offline --locked --package racetrack-client --edges normal --prefix none";
+    let output = Process::new(cargo).args(arguments.split(' ')).current_dir(root()).output();
+    let output = output.expect("cargo can be started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout).expect("cargo prints text");
+    let crates: BTreeSet<_> = tree.lines().map(|line| line.trim_end_matches(" (*)")).collect();
+    assert!(crates.iter().any(|name| name.starts_with("racetrack-protocol ")), "{crates:#?}");
+    let count = crates.len();
+    assert!(count <= CLIENT_CRATES_MAX, "{count} instead of {CLIENT_CRATES_MAX}: {crates:#?}");
 }
 
 #[test]
