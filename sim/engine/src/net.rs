@@ -159,7 +159,7 @@ impl Network {
     ///
     /// # Panics
     ///
-    /// In a testbed, as all that names an owner, if no client has that name.
+    /// If the clients are known and none has that name.
     #[must_use]
     #[track_caller]
     pub fn live(&self, owner: &str) -> usize {

@@ -5,7 +5,7 @@
 //!   std::net::tcp::TcpStream::connect      the function that was called
 //!   redis::client::Client::open            the library that called it
 //!   shop::stock::count                     the user's own code
-//!   axum::..., tokio::..., sim::testbed    what runs it
+//!   axum::..., tokio::..., racetrack_sim   what runs it
 //! ```
 //!
 //! Without debug information only the names are known, and what is inlined is missing.
@@ -53,7 +53,7 @@ const LIBRARIES: [&str; 26] = [
 const LIBRARY_SOURCES: [&str; 4] =
     ["/rustc/", "/rustlib/src/", "/.cargo/registry/", "/.cargo/git/"];
 /// This crate, but for its tests.
-const OUR_CRATE: &str = "sim";
+const OUR_CRATE: &str = "racetrack_sim";
 const OUR_SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
 /// Who made a call.
