@@ -2,11 +2,12 @@
 //!
 //! The list of events is the engine's; a [`Note`] is one record in it. Checkers are functions of this list and of nothing else.
 
+use std::fmt;
 use std::time::Duration;
 
-use client::TransportKind;
+use client::{ClientError, TransportKind};
 use jiff::Timestamp;
-use protocol::{MessageId, PairId, Refusal, Seq, ServerEvent, SessionId};
+use protocol::{MessageId, PairId, Problem, Refusal, Seq, ServerEvent, SessionId};
 use racetrack_sim::Mark;
 use racetrack_sim::run::EPOCH_MS;
 pub use racetrack_sim::{Kind, Phase};
@@ -25,9 +26,95 @@ pub struct Note {
     pub session: Option<SessionId>,
     /// The operation.
     pub op: Op,
-    /// An error, in words.
+    /// How, or why not.
     #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub detail: Option<String>,
+    pub detail: Option<Detail>,
+}
+
+/// How something was done, or why it failed. Checkers decide by this and by the kinds of problems, never by their texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Detail {
+    /// A message is sent again when another one was sent after it.
+    AfterAnother,
+    /// A message is sent over a connection beside the user's own.
+    OtherConnection,
+    /// A connection was refused that named no cursor which could be behind another's.
+    NamedNoCursor,
+    /// The user broke off a request or a connection.
+    Aborted,
+    /// The user let go of every connection and keeps the session.
+    WentAway,
+    /// The user's machine lost its power: no connection was ended.
+    PowerCut,
+    /// The user's program hangs.
+    Hangs,
+    /// The user had no connection.
+    NotConnected,
+    /// A socket took what was written to it, which says nothing about its arrival.
+    Written,
+    /// The server answered and refused.
+    Refused {
+        /// How.
+        problem: Problem,
+    },
+    /// The server ended the session in good order.
+    Closed,
+    /// No answer came in time.
+    Unanswered {
+        /// How long the client waited, in milliseconds.
+        after_ms: u64,
+    },
+    /// Nothing came over a socket or stream in time.
+    HeartbeatMissed {
+        /// How long the client waited, in milliseconds.
+        after_ms: u64,
+    },
+    /// The connection failed, or the server said what the protocol does not allow.
+    Failed {
+        /// How, for people.
+        text: String,
+    },
+}
+
+/// True for a problem of that kind: the last part of its type.
+#[must_use]
+pub fn is_kind(problem: &Problem, kind: &str) -> bool {
+    problem.kind.rsplit('/').next() == Some(kind)
+}
+
+impl From<&ClientError> for Detail {
+    fn from(error: &ClientError) -> Self {
+        let ms = |time: &Duration| time.as_millis() as u64;
+        match error {
+            ClientError::Refused(problem) => Self::Refused { problem: problem.clone() },
+            ClientError::Closed => Self::Closed,
+            ClientError::Unanswered(time) => Self::Unanswered { after_ms: ms(time) },
+            ClientError::HeartbeatMissed(time) => Self::HeartbeatMissed { after_ms: ms(time) },
+            error => Self::Failed { text: error.to_string() },
+        }
+    }
+}
+
+impl fmt::Display for Detail {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AfterAnother => f.write_str("again, after another one"),
+            Self::OtherConnection => f.write_str("over another connection"),
+            Self::NamedNoCursor => f.write_str("had named no cursor"),
+            Self::Aborted => f.write_str("aborted"),
+            Self::WentAway => f.write_str("went away"),
+            Self::PowerCut => f.write_str("power cut"),
+            Self::Hangs => f.write_str("its program hangs"),
+            Self::NotConnected => f.write_str("not connected"),
+            Self::Written => f.write_str("written"),
+            Self::Refused { problem } => write!(f, "refused: {}", problem.detail),
+            Self::Closed => f.write_str("closed by the server"),
+            Self::Unanswered { after_ms } => write!(f, "no answer within {after_ms} ms"),
+            Self::HeartbeatMissed { after_ms } => write!(f, "no heartbeat within {after_ms} ms"),
+            Self::Failed { text } => f.write_str(text),
+        }
+    }
 }
 
 impl From<Op> for Note {
@@ -72,6 +159,8 @@ pub enum Op {
         id: MessageId,
         /// The conversation that it is meant for.
         pair: PairId,
+        /// The length of its text.
+        bytes: usize,
     },
     /// Ask for another partner.
     Next,
@@ -136,6 +225,22 @@ impl Note {
 }
 
 impl Note {
+    /// The problem that the server refused this with, whether it answered a request or a socket's command.
+    #[must_use]
+    pub fn problem(&self) -> Option<&Problem> {
+        match (&self.op, &self.detail) {
+            (Op::Refused { refusal }, _) => Some(&refusal.problem),
+            (_, Some(Detail::Refused { problem })) => Some(problem),
+            _ => None,
+        }
+    }
+
+    /// Whether the server refused this with a problem of that kind: the last part of its type.
+    #[must_use]
+    pub fn is_refused_as(&self, kind: &str) -> bool {
+        self.problem().is_some_and(|problem| is_kind(problem, kind))
+    }
+
     /// When the server put an event into the mailbox that this tells of, by its own clock, in
     /// microseconds since the start.
     #[must_use]
@@ -158,51 +263,30 @@ impl Note {
     /// Whether this message was sent in a way that may change the order of messages.
     #[must_use]
     pub fn may_be_out_of_order(&self) -> bool {
-        self.is_over_another_connection() || self.detail.as_deref() == Some(AFTER_ANOTHER)
+        self.is_over_another_connection() || self.detail == Some(Detail::AfterAnother)
     }
 
     /// Whether somebody let go of every connection, to come back later or never.
     #[must_use]
     pub fn is_away(&self) -> bool {
-        self.detail.as_deref() == Some(WENT_AWAY)
+        self.detail == Some(Detail::WentAway)
     }
 
     /// Whether somebody broke off the own connection, or went away.
     #[must_use]
     pub fn is_own_doing(&self) -> bool {
-        self.is_away() || self.detail.as_deref() == Some(ABORTED)
+        self.is_away() || self.detail == Some(Detail::Aborted)
     }
 
     /// Whether something was sent over a connection beside the person's own.
     #[must_use]
     pub fn is_over_another_connection(&self) -> bool {
-        self.detail.as_deref() == Some(OTHER_CONNECTION)
+        self.detail == Some(Detail::OtherConnection)
     }
 }
 
 /// The server tells its time to the millisecond, in microseconds: see [`Event::put_us`].
 pub(crate) const PUT_GRAIN_US: u64 = 1_000;
-
-/// What is noted of a message that is said again when another one was said after it.
-pub(crate) const AFTER_ANOTHER: &str = "again, after another one";
-
-/// What is noted of a message that is sent over a connection beside the person's own.
-pub(crate) const OTHER_CONNECTION: &str = "over another connection";
-
-/// Noted beside a refusal where no cursor was named that anybody could be behind.
-pub(crate) const NAMED_NO_CURSOR: &str = "had named no cursor";
-
-/// What is noted of somebody who breaks off a request or a connection.
-pub(crate) const ABORTED: &str = "aborted";
-
-/// What is noted of somebody who lets go of every connection and keeps the session.
-pub(crate) const WENT_AWAY: &str = "went away";
-
-/// What is noted of somebody who vanishes without so much as the end of a connection.
-pub(crate) const POWER_CUT: &str = "power cut";
-
-/// What is noted of somebody whose program hangs, and who is gone with it.
-pub(crate) const HANGS: &str = "its program hangs";
 
 /// Records events of users; clones write into the same history.
 #[derive(Debug, Clone, Default)]
@@ -241,7 +325,7 @@ impl Recorder {
         session: Option<SessionId>,
         kind: Kind,
         op: Op,
-        detail: Option<String>,
+        detail: Option<Detail>,
     ) {
         self.0.record(process, kind, Note { session, op, detail });
     }

@@ -11,7 +11,7 @@ use protocol::{MessageId, PairId, ServerEvent};
 use racetrack_sim::diagram::{self, Lanes};
 use reports::sequence::{Arrow, Band, Course, Sequence};
 
-use crate::history::{Event, Kind, Op};
+use crate::history::{Detail, Event, Kind, Op};
 use crate::model::{Chat, Report};
 
 /// The run, ready to be drawn.
@@ -45,7 +45,7 @@ fn course(event: &Event) -> Course {
 fn is_minor(event: &Event) -> bool {
     match event.op {
         Op::Poll { .. } => event.kind != Kind::Info,
-        Op::Say { .. } => event.kind == Kind::Info && event.detail.as_deref() == Some("written"),
+        Op::Say { .. } => event.kind == Kind::Info && event.detail == Some(Detail::Written),
         _ => false,
     }
 }
@@ -104,7 +104,7 @@ impl<'a> Messages<'a> {
         let mut messages = Self { meant: BTreeMap::new(), stored_us: BTreeMap::new() };
         for event in history {
             match (&event.op, event.told()) {
-                (Op::Say { id, pair }, _) => drop(messages.meant.insert(id, *pair)),
+                (Op::Say { id, pair, .. }, _) => drop(messages.meant.insert(id, *pair)),
                 (_, Some(ServerEvent::Message { id, .. })) => {
                     let at_us = event.put_us().unwrap_or(event.at_us);
                     messages.stored_us.entry(id).or_insert(at_us);

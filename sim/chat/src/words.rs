@@ -8,13 +8,14 @@ use crate::operator::MESSAGES;
 /// One event in a few words.
 #[must_use]
 pub fn describe(event: &Event) -> String {
-    let detail = event.detail.as_deref().unwrap_or_default();
+    let detail = event.detail.as_ref().map(ToString::to_string).unwrap_or_default();
+    let detail = detail.as_str();
     match (&event.op, event.kind) {
         (Op::Open { resumes: None, .. }, Kind::Invoke) => "opens".to_owned(),
         (Op::Open { resumes: Some(after), .. }, Kind::Invoke) => format!("resumes after {after}"),
         (Op::Open { .. }, Kind::Ok) => "is in".to_owned(),
         (Op::Open { .. }, _) => format!("does not get in: {detail}"),
-        (Op::Say { id, pair }, Kind::Invoke) => {
+        (Op::Say { id, pair, .. }, Kind::Invoke) => {
             format!("says {id} to {pair} {detail}").trim_end().to_owned()
         }
         (Op::Say { id, .. }, Kind::Ok) => format!("{id} accepted"),

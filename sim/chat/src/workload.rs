@@ -15,7 +15,7 @@ use client::{Resume, Sender};
 use protocol::{PairId, Say, SessionId};
 use tokio::sync::{Mutex, Notify, watch};
 
-use crate::history::{Kind, Op, Recorder};
+use crate::history::{Detail, Kind, Op, Recorder};
 use crate::medium::{Medium, MediumConnector};
 use crate::model::SERVER;
 use crate::plan::{Action, Person, Plan};
@@ -112,8 +112,8 @@ impl Shared {
         self.recorder.record(&self.person.name, self.session.get(), kind, op);
     }
 
-    fn record_with(&self, kind: Kind, op: Op, detail: impl ToString) {
-        let detail = Some(detail.to_string());
+    fn record_with(&self, kind: Kind, op: Op, detail: impl Into<Detail>) {
+        let detail = Some(detail.into());
         self.recorder.record_with(&self.person.name, self.session.get(), kind, op, detail);
     }
 }

@@ -35,7 +35,7 @@ fn newcomer(kind: TransportKind, fault: FaultKind) -> (Report, Vec<Opening>) {
             (Op::Open { .. }, _) => openings.push(Opening {
                 begun_ms: begun_us / 1_000,
                 ended_ms: event.at_us / 1_000,
-                why: event.detail.clone().unwrap_or_default(),
+                why: event.detail.as_ref().map(ToString::to_string).unwrap_or_default(),
             }),
             _ => {}
         }

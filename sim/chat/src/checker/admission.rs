@@ -33,11 +33,10 @@ const ATTEMPTS: usize = 2;
 const OPENING_TRIPS: u64 = 16;
 /// What that may take beyond its ways.
 const OPENING_SLACK_US: u64 = 300_000;
-/// What a person is told who asks for more than the own address may have.
-const OWN_LIMITS: [&str; 3] =
-    ["429 Too many sessions", "429 Opened too fast", "429 Too many connections"];
-/// What a person is told where there is no room.
-const FULL: &str = "503 The server is full";
+/// The kinds of problems of a user who asks for more than the own address may have.
+const OWN_LIMITS: [&str; 3] = ["too-many-sessions", "opens-too-fast", "too-many-connections"];
+/// The kind of the problem where there is no room.
+const FULL: &str = "full";
 
 /// Checks what people noticed since the first flood began.
 #[must_use]
@@ -92,7 +91,7 @@ impl<'a> Flooded<'a> {
         for event in self.view.history {
             let Op::Open { .. } = event.op else { continue };
             asked += usize::from(event.kind == Kind::Invoke);
-            let is_full = event.detail.as_deref().is_some_and(|why| why.ends_with(FULL));
+            let is_full = event.is_refused_as(FULL);
             if is_full
                 && fits(server.sessions_per_address_max, server.sessions_max, asked)
                 && fits(server.connections_per_address_max, server.connections_max, asked)
@@ -128,7 +127,7 @@ impl<'a> Flooded<'a> {
             let answer = since[place + 1..].iter().find(is_answer);
             let what = match answer {
                 Some(answer) if answer.at_us <= until_us => match &answer.detail {
-                    Some(why) if resumes.is_none() && is_kept_out(why) => {
+                    Some(why) if resumes.is_none() && is_kept_out(answer) => {
                         format!("{who} was kept out: {why}")
                     }
                     _ => continue,
@@ -313,8 +312,8 @@ impl<'a> Flooded<'a> {
 }
 
 /// A refusal that is for no fault of the own address, nor for want of room.
-fn is_kept_out(why: &str) -> bool {
-    !why.ends_with(FULL) && !OWN_LIMITS.iter().any(|limit| why.ends_with(limit))
+fn is_kept_out(answer: &Event) -> bool {
+    !answer.is_refused_as(FULL) && !OWN_LIMITS.iter().any(|limit| answer.is_refused_as(limit))
 }
 
 /// A message that was said, and whose connections stood then, and since when.

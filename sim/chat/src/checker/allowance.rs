@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{MessageId, ServerEvent, SessionId, Speaker};
+use protocol::{MessageId, Problem, ServerEvent, SessionId, Speaker};
 use server::core::Rated;
 
 use super::Violation;
@@ -103,12 +103,13 @@ impl Rule {
         for event in events {
             asked += usize::from(event.op == Op::Next && event.kind == Kind::Invoke);
             let why = match &event.op {
-                Op::Next if event.kind == Kind::Fail => event.detail.as_deref(),
+                Op::Next if event.kind == Kind::Fail => event.problem(),
                 _ => refusal(event),
             };
             let Some(why) = why.filter(|why| is_too_fast(why, Rated::Nexts)) else { continue };
             if self.is_too_long(why) {
-                let what = format!("{session} is to wait for longer than a partner costs: {why}");
+                let what =
+                    format!("{session} is to wait for longer than a partner costs: {}", why.detail);
                 violations.push(Violation::new(NAME, what, &[event.index]));
             }
             if asked < plan.config.server.nexts_burst_max as usize {
@@ -120,7 +121,7 @@ impl Rule {
     }
 
     /// True where somebody is to wait for longer than one costs.
-    fn is_too_long(&self, why: &str) -> bool {
+    fn is_too_long(&self, why: &Problem) -> bool {
         wait_ms(why).is_none_or(|wait_ms| wait_ms * 1_000 > self.price_us + PUT_GRAIN_US)
     }
 
@@ -150,7 +151,8 @@ impl Rule {
                 continue;
             };
             if self.is_too_long(why) {
-                let what = format!("{session} is to wait for longer than a message costs: {why}");
+                let what =
+                    format!("{session} is to wait for longer than a message costs: {}", why.detail);
                 violations.push(Violation::new(NAME, what, &[event.index]));
             }
             // Of several tries, nobody knows which one this answers.
@@ -204,9 +206,9 @@ fn denied_acknowledgements(plan: &Plan, session: SessionId, events: &[&Event]) -
 }
 
 /// Why a command that is no message was refused over a socket.
-fn refusal(event: &Event) -> Option<&str> {
+fn refusal(event: &Event) -> Option<&Problem> {
     match &event.op {
-        Op::Refused { refusal } if refusal.id.is_none() => Some(&refusal.problem.detail),
+        Op::Refused { refusal } if refusal.id.is_none() => Some(&refusal.problem),
         _ => None,
     }
 }
@@ -234,9 +236,9 @@ fn is_said(event: &Event, id: &MessageId) -> bool {
     event.kind == Kind::Invoke && matches!(&event.op, Op::Say { id: said, .. } if said == id)
 }
 
-/// How long whoever said too much is to wait.
-fn wait_ms(why: &str) -> Option<u64> {
-    why.strip_suffix(" ms")?.rsplit(' ').next()?.parse().ok()
+/// How long a user who did too much is to wait. The problem says it in its text alone.
+fn wait_ms(why: &Problem) -> Option<u64> {
+    why.detail.strip_suffix(" ms")?.rsplit(' ').next()?.parse().ok()
 }
 
 /// When a message of one's own was accepted, if this tells of one.

@@ -13,7 +13,7 @@ use super::view::View;
 use crate::fault::FaultOfChat;
 use crate::flood::Flood;
 use crate::flood::MESSAGE_PREFIX;
-use crate::history::{Event, Kind, Op};
+use crate::history::{Detail, Event, Kind, Op};
 
 const NAME: &str = "delivery";
 
@@ -171,7 +171,7 @@ fn account(view: &View<'_>) -> Vec<Violation> {
                 begun.entry(process).or_default().insert(id);
             }
             (Op::Say { id, .. }, _)
-                if event.kind == Kind::Info && event.detail.as_deref() == Some("written") =>
+                if event.kind == Kind::Info && event.detail == Some(Detail::Written) =>
             {
                 // A repetition of what was accepted changes nothing, and nothing is told of it.
                 let is_of_now = begun.get(process).is_some_and(|begun| begun.contains(id));
@@ -214,7 +214,7 @@ fn accepted<'a>(
         .history
         .iter()
         .filter_map(|event| match &event.op {
-            Op::Say { id, pair } => Some((id, *pair)),
+            Op::Say { id, pair, .. } => Some((id, *pair)),
             _ => None,
         })
         .collect();

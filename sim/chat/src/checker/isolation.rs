@@ -16,7 +16,7 @@ const NAME: &str = "isolation";
 pub fn check(view: &View<'_>) -> Vec<Violation> {
     let mut meant: BTreeMap<_, (PairId, &Event)> = BTreeMap::new();
     for event in view.history.iter().filter(|event| event.kind == Kind::Invoke) {
-        if let Op::Say { id, pair } = &event.op {
+        if let Op::Say { id, pair, .. } = &event.op {
             // A repetition is the same message, and what the first time meant counts.
             meant.entry(id).or_insert((*pair, event));
         }

@@ -107,8 +107,8 @@ impl<'a> Kept<'a> {
 fn refused(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let server = &plan.config.server;
     let limits = [
-        ("429 Too many sessions", server.sessions_per_address_max),
-        ("429 Opened too fast", server.opens_per_address_burst_max as usize),
+        ("too-many-sessions", server.sessions_per_address_max),
+        ("opens-too-fast", server.opens_per_address_burst_max as usize),
     ];
     let mut asked = 0;
     let mut violations = Vec::new();
@@ -118,8 +118,8 @@ fn refused(plan: &Plan, history: &[Event]) -> Vec<Violation> {
             asked += 1;
         }
         let Some(detail) = &event.detail else { continue };
-        for (why, at_once_max) in limits {
-            if detail.ends_with(why) && asked * ATTEMPTS < at_once_max {
+        for (kind, at_once_max) in limits {
+            if event.is_refused_as(kind) && asked * ATTEMPTS < at_once_max {
                 let what = format!(
                     "{} was refused a session, of {asked} that were asked for: {detail}",
                     event.process

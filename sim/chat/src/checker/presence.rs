@@ -18,7 +18,7 @@ use protocol::{PairId, ServerEvent, SessionId, Speaker};
 use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
 use super::view::View;
-use crate::history::{Event, HANGS, Op, POWER_CUT};
+use crate::history::{Detail, Event, Op};
 use crate::plan::{ChatPlan, Plan};
 
 const NAME: &str = "presence";
@@ -101,7 +101,7 @@ impl Gone<'_> {
     fn limit_ms(&self, plan: &Plan, is_spoken_to: bool) -> Option<u64> {
         let person = plan.clients.iter().find(|person| person.name == self.event.process)?;
         let (settings, server) = (&plan.settings, &plan.config.server);
-        let is_silent = matches!(self.event.detail.as_deref(), Some(POWER_CUT | HANGS));
+        let is_silent = matches!(self.event.detail, Some(Detail::PowerCut | Detail::Hangs));
         // One heartbeat at a time is under way.
         let heartbeat_ms = server.heartbeat_interval_ms.max(server.heartbeat_timeout_ms)
             + server.heartbeat_timeout_ms;

@@ -13,18 +13,21 @@ use std::collections::BTreeMap;
 use protocol::{
     CloseReason, MESSAGE_ID_CHARS_MAX, MessageId, PairId, Problem, Seq, ServerEvent, SessionId,
 };
-use server::core::{Rated, Rejected};
+
+use server::core::Rated;
 
 use super::Violation;
 use super::connections::{Connections, is_undisturbed};
 use super::resume::{OUT_OF_BOUNDS, with_tabs};
 use super::view::View;
 use crate::fault::FaultOfChat;
-use crate::history::{Event, Kind, NAMED_NO_CURSOR, Op};
+use crate::history::{Detail, Event, Kind, Op, is_kind};
 use crate::plan::{Action, ChatPlan, Fault, Plan};
 use crate::workload::TEXT_BYTES_MAX;
 
 const NAME: &str = "reasons";
+/// The kind of the problem of a user who does more than a session may.
+const TOO_FAST: &str = "too-fast";
 /// A client whose connection breaks says it once more by itself.
 const ATTEMPTS: usize = 2;
 /// Places of a mailbox that no message takes.
@@ -49,10 +52,10 @@ fn out_of_bounds(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let with_tabs = with_tabs(plan);
     let violation = |event: &Event| {
         let Op::Refused { refusal } = &event.op else { return None };
-        let has_no_excuse = event.detail.as_deref() == Some(NAMED_NO_CURSOR)
+        let has_no_excuse = event.detail == Some(Detail::NamedNoCursor)
             || !with_tabs.contains(event.process.as_str());
         let what = format!("{} was refused for a cursor, and asked from none", event.process);
-        (refusal.problem.title == OUT_OF_BOUNDS && has_no_excuse)
+        (is_kind(&refusal.problem, OUT_OF_BOUNDS) && has_no_excuse)
             .then(|| Violation::new(NAME, what, &[event.index]))
     };
     history.iter().filter_map(violation).collect()
@@ -93,12 +96,12 @@ fn draining(plan: &Plan, history: &[Event]) -> Vec<Violation> {
 }
 
 fn messages(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
-    let mut meant: BTreeMap<&MessageId, PairId> = BTreeMap::new();
+    let mut meant: BTreeMap<&MessageId, Meant> = BTreeMap::new();
     let mut attempts: BTreeMap<SessionId, usize> = BTreeMap::new();
     let mut violations = Vec::new();
     for event in view.history {
-        if let (Op::Say { id, pair }, Kind::Invoke) = (&event.op, event.kind) {
-            meant.insert(id, *pair);
+        if let (Op::Say { id, pair, bytes }, Kind::Invoke) = (&event.op, event.kind) {
+            meant.insert(id, Meant { pair: *pair, bytes: *bytes });
             if let Some(session) = event.session {
                 *attempts.entry(session).or_default() += 1;
             }
@@ -111,40 +114,48 @@ fn messages(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
             let what = format!("{session} said too much, having said at most {said} messages");
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
-        if is_not_too_long(plan, why) {
-            let what = format!("{id} is not too long, or not as much: {why}");
+        let Some(meant) = meant.get(id) else { continue };
+        if is_kind(why, "message-too-long") && meant.bytes <= plan.config.server.message_bytes_max {
+            let what = format!("{id} has {} bytes, and is called too long", meant.bytes);
             violations.push(Violation::new(NAME, what, &[event.index]));
         }
-        let is_over = |pair: &&PairId| why == Rejected::StalePair { meant: **pair }.to_string();
-        if let Some(pair) = meant.get(id).filter(is_over) {
-            violations.extend(over_too_soon(view, session, *pair, event));
+        if is_kind(why, "stale-pair") {
+            violations.extend(over_too_soon(view, session, meant.pair, event));
         }
     }
     violations
 }
 
+/// What is known of a message that was said.
+struct Meant {
+    pair: PairId,
+    bytes: usize,
+}
+
 /// The message that was refused, and why.
-pub(super) fn refused(event: &Event) -> Option<(&MessageId, &str)> {
+pub(super) fn refused(event: &Event) -> Option<(&MessageId, &Problem)> {
+    let problem = event.problem()?;
     match &event.op {
-        Op::Say { id, .. } if event.kind == Kind::Fail => Some((id, event.detail.as_deref()?)),
-        Op::Refused { refusal } => Some((refusal.id.as_ref()?, &refusal.problem.detail)),
+        Op::Say { id, .. } if event.kind == Kind::Fail => Some((id, problem)),
+        Op::Refused { refusal } => Some((refusal.id.as_ref()?, problem)),
         _ => None,
     }
 }
 
-/// Somebody's connection is refused because there is another one.
-fn is_superseded(event: &Event) -> bool {
-    matches!(&event.op, Op::Refused { refusal } if refusal.problem.kind == Problem::SUPERSEDED)
+/// True where a limit of a session was exceeded, of this. Which limit it was, the problem says in its text alone.
+pub(super) fn is_too_fast(why: &Problem, what: Rated) -> bool {
+    is_kind(why, TOO_FAST) && why.detail.starts_with(&format!("too many {what};"))
 }
 
-/// Somebody's command is refused because the server closes.
+/// A user's connection is refused because there is another one.
+fn is_superseded(event: &Event) -> bool {
+    matches!(event.op, Op::Refused { .. }) && event.is_refused_as("superseded")
+}
+
+/// A user's command is refused because the server closes.
 fn is_draining(event: &Event) -> bool {
-    let why = match &event.op {
-        Op::Say { .. } | Op::Next => event.detail.as_deref().unwrap_or_default(),
-        Op::Refused { refusal } => &refusal.problem.detail,
-        _ => return false,
-    };
-    is_reason(why, &Rejected::Draining { retry_after_ms: 0 })
+    let is_command = matches!(event.op, Op::Say { .. } | Op::Next | Op::Refused { .. });
+    is_command && event.is_refused_as("draining")
 }
 
 /// A conversation that goes on although somebody was told that it was over.
@@ -160,24 +171,6 @@ fn over_too_soon(
     }
     let what = format!("{session} was told that {pair} is over, and it never was");
     Some(Violation::new(NAME, what, &[talk.began.index, refused.index]))
-}
-
-/// True where somebody is refused for doing too much of this at once.
-pub(super) fn is_too_fast(why: &str, what: Rated) -> bool {
-    is_reason(why, &Rejected::TooFast { what, retry_after_ms: 0 })
-}
-
-/// True where the server says the same, whatever the time that it names.
-fn is_reason(why: &str, rejected: &Rejected) -> bool {
-    let told = rejected.to_string();
-    told.split_once(';').is_some_and(|(reason, _)| why.starts_with(reason))
-}
-
-/// A message that was refused for its length, and is not one byte too long.
-fn is_not_too_long(plan: &Plan, why: &str) -> bool {
-    let bytes_max = plan.config.server.message_bytes_max;
-    let told = Rejected::TooLong { bytes: bytes_max + 1, bytes_max }.to_string();
-    why != told && told.split_once(',').is_some_and(|(reason, _)| why.starts_with(reason))
 }
 
 /// A session that was ended as too slow with room in its mailbox.

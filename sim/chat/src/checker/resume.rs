@@ -16,8 +16,8 @@ use crate::history::{Event, Kind, Op};
 use crate::plan::{Action, Plan};
 
 const NAME: &str = "resume";
-/// How the server's problem details call it.
-pub(super) const OUT_OF_BOUNDS: &str = "The cursor is out of bounds";
+/// The kind of the problem.
+pub(super) const OUT_OF_BOUNDS: &str = "cursor";
 
 /// Checks every refusal to read, but for people with a second tab, which acknowledges for the first
 /// one.
@@ -28,9 +28,8 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     let mut violations = Vec::new();
     for event in history {
         acknowledged.take(event);
-        let detail = event.detail.as_deref().unwrap_or_default();
         let is_reading = matches!(event.op, Op::Open { .. } | Op::Lost | Op::Poll { .. });
-        let is_refused = is_reading && detail.contains(OUT_OF_BOUNDS);
+        let is_refused = is_reading && event.is_refused_as(OUT_OF_BOUNDS);
         let is_promised = acknowledged.by(event) && !with_tabs.contains(event.process.as_str());
         if is_refused && is_promised {
             let what = format!("{} could not go on from its own cursor", event.process);

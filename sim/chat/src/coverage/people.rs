@@ -9,7 +9,7 @@ use protocol::{CloseReason, LeftReason, ServerEvent, Speaker};
 
 use super::State;
 use super::run::Run;
-use crate::history::{Event, Kind, Op};
+use crate::history::{Detail, Event, Kind, Op};
 use crate::plan::FaultKind;
 
 const TOO_MANY_NEXTS: &str = "too many requests for another partner";
@@ -51,7 +51,7 @@ pub(super) const STATES: &[State] = &[
         run.has(|event| {
             matches!(event.op, Op::Say { .. })
                 && event.kind == Kind::Fail
-                && mentions(event, "too many messages")
+                && event.is_refused_as("too-fast")
         })
     }),
     ("a message was refused over a socket because there were too many", |run| {
@@ -63,7 +63,7 @@ pub(super) const STATES: &[State] = &[
         })
     }),
     ("another partner was refused over HTTP because too many were asked for", |run| {
-        run.has(|event| matches!(event.op, Op::Next) && mentions(event, TOO_MANY_NEXTS))
+        run.has(|event| matches!(event.op, Op::Next) && event.is_refused_as("too-fast"))
     }),
     ("another partner was refused over a socket because too many were asked for", |run| {
         run.has(|event| refused(event, TOO_MANY_NEXTS))
@@ -72,22 +72,22 @@ pub(super) const STATES: &[State] = &[
         run.has(|event| refused(event, "too many commands"))
     }),
     ("a parked poll was aborted by its client", |run| {
-        run.has(|event| matches!(event.op, Op::Poll { .. }) && mentions(event, "aborted"))
+        run.has(|event| matches!(event.op, Op::Poll { .. }) && is(event, &Detail::Aborted))
     }),
     ("a poll was lost with its connection", |run| {
         run.has(|event| {
             let is_info = matches!(event.op, Op::Poll { .. }) && event.kind == Kind::Info;
-            is_info && !mentions(event, "aborted")
+            is_info && !is(event, &Detail::Aborted)
         })
     }),
     ("a stream or a socket was broken off by its client", |run| {
-        run.has(|event| matches!(event.op, Op::Lost) && mentions(event, "aborted"))
+        run.has(|event| matches!(event.op, Op::Lost) && is(event, &Detail::Aborted))
     }),
     ("a client missed the server's heartbeat", |run| {
-        run.has(|event| mentions(event, "no heartbeat within"))
+        run.has(|event| matches!(event.detail, Some(Detail::HeartbeatMissed { .. })))
     }),
     ("a client gave up waiting for an answer", |run| {
-        run.has(|event| mentions(event, "no answer within"))
+        run.has(|event| matches!(event.detail, Some(Detail::Unanswered { .. })))
     }),
     ("a partner left", |run| left(run, LeftReason::Left)),
     ("a partner skipped", |run| left(run, LeftReason::Skipped)),
@@ -113,8 +113,8 @@ pub(super) const STATES: &[State] = &[
     }),
 ];
 
-fn mentions(event: &Event, words: &str) -> bool {
-    event.detail.as_deref().is_some_and(|detail| detail.contains(words))
+fn is(event: &Event, detail: &Detail) -> bool {
+    event.detail.as_ref() == Some(detail)
 }
 
 /// True where a socket's command that is no message was refused in these words.
@@ -128,7 +128,7 @@ fn refused(event: &Event, words: &str) -> bool {
 fn stale(run: &Run<'_>, transport: TransportKind) -> bool {
     run.has(|event| {
         let is_stale = match &event.op {
-            Op::Say { .. } => event.kind == Kind::Fail && mentions(event, "is over"),
+            Op::Say { .. } => event.kind == Kind::Fail && event.is_refused_as("stale-pair"),
             Op::Refused { refusal } => refusal.problem.kind.ends_with("stale-pair"),
             _ => false,
         };
@@ -139,7 +139,7 @@ fn stale(run: &Run<'_>, transport: TransportKind) -> bool {
 fn superseded(run: &Run<'_>, transport: TransportKind) -> bool {
     run.has(|event| {
         matches!(event.op, Op::Lost)
-            && mentions(event, "Read by another connection")
+            && event.is_refused_as("superseded")
             && run.transport(event) == Some(transport)
     })
 }
@@ -164,7 +164,7 @@ fn closed(run: &Run<'_>, wanted: CloseReason) -> bool {
 fn came_back(run: &Run<'_>) -> bool {
     let mut away = BTreeSet::new();
     run.history.iter().any(|event| {
-        if matches!(event.op, Op::Lost) && mentions(event, "went away") {
+        if matches!(event.op, Op::Lost) && is(event, &Detail::WentAway) {
             away.insert(event.session);
         }
         event.told().is_some() && away.contains(&event.session)

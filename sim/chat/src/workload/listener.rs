@@ -7,7 +7,7 @@ use client::{ClientError, Receiver, TransportKind};
 use protocol::{Problem, ServerEvent, SessionId};
 
 use super::{BACKOFF, Shared};
-use crate::history::{ABORTED, Kind, Op};
+use crate::history::{Detail, Kind, Op};
 use crate::medium::MediumConnector;
 use racetrack_sim::capture;
 
@@ -84,14 +84,14 @@ async fn read(shared: &Shared, mut receiver: Receiver<MediumConnector>) -> End {
             () = shared.abort.notified() => match shared.person.profile.transport {
                 TransportKind::ShortPoll => continue,
                 TransportKind::LongPoll => {
-                    shared.record_with(Kind::Info, poll, ABORTED);
+                    shared.record_with(Kind::Info, poll, Detail::Aborted);
                     continue;
                 }
                 TransportKind::Sse
                 | TransportKind::Websocket
                 | TransportKind::SocketioWebsocket
                 | TransportKind::SocketioPolling => {
-                    shared.record_with(Kind::Observe, Op::Lost, ABORTED);
+                    shared.record_with(Kind::Observe, Op::Lost, Detail::Aborted);
                     shared.sender.lock().await.take();
                     return End::Lost;
                 }

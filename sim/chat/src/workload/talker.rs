@@ -8,9 +8,7 @@ use client::{ClientError, Sent, TransportKind};
 use protocol::{ClientEvent, Refusal, Say, Seq};
 
 use super::{BACKOFF, Shared};
-use crate::history::{
-    AFTER_ANOTHER, HANGS, Kind, NAMED_NO_CURSOR, OTHER_CONNECTION, Op, POWER_CUT, WENT_AWAY,
-};
+use crate::history::{Detail, Kind, Op};
 use crate::net::Trap;
 use crate::plan::{Action, Settings};
 
@@ -74,11 +72,11 @@ pub(super) async fn talk(shared: &Rc<Shared>, steps: &[(u64, Action)], settings:
             Action::Vanish => vanish(shared, None).await,
             Action::PowerCut => {
                 shared.network.lose(&shared.person.name);
-                vanish(shared, Some(POWER_CUT)).await;
+                vanish(shared, Some(Detail::PowerCut)).await;
             }
             Action::Hang => {
                 shared.network.hang(&shared.person.name);
-                vanish(shared, Some(HANGS)).await;
+                vanish(shared, Some(Detail::Hangs)).await;
             }
         }
     }
@@ -133,7 +131,7 @@ async fn repeat(shared: &Shared) {
 async fn repeat_earlier(shared: &Shared) {
     let [_, earlier] = shared.latest.borrow().clone();
     if let Some(say) = earlier {
-        shared.record_with(Kind::Invoke, said(&say), AFTER_ANOTHER);
+        shared.record_with(Kind::Invoke, said(&say), Detail::AfterAnother);
         let sent = send(shared, ClientEvent::Say(say.clone())).await;
         finish_say(shared, said(&say), sent);
     }
@@ -161,7 +159,7 @@ async fn double_post(shared: &Shared) {
     let opened = client::open(TransportKind::ShortPoll, shared.connector.clone(), options).await;
     let Ok((mut other, _receiver)) = opened else { return };
     let again = async {
-        shared.record_with(Kind::Invoke, said(&say), OTHER_CONNECTION);
+        shared.record_with(Kind::Invoke, said(&say), Detail::OtherConnection);
         let sent = other.send(ClientEvent::Say(say.clone())).await;
         finish(shared, said(&say), Some(sent));
     };
@@ -170,7 +168,8 @@ async fn double_post(shared: &Shared) {
 
 /// What is noted of a message that is said in a conversation.
 fn said(say: &Say) -> Op {
-    Op::Say { id: say.id.clone(), pair: say.pair.expect("everybody here means a conversation") }
+    let pair = say.pair.expect("everybody here means a conversation");
+    Op::Say { id: say.id.clone(), pair, bytes: say.text.len() }
 }
 
 async fn send_say(shared: &Shared, say: Say) {
@@ -197,7 +196,7 @@ async fn acknowledge_again(shared: &Shared) {
     let sent = send(shared, ClientEvent::Ack { seq: Seq(after.0 / 2) }).await;
     if let Some(Err(ClientError::Refused(problem))) = sent {
         let refusal = Refusal { id: None, problem };
-        shared.record_with(Kind::Observe, Op::Refused { refusal }, NAMED_NO_CURSOR);
+        shared.record_with(Kind::Observe, Op::Refused { refusal }, Detail::NamedNoCursor);
     }
 }
 
@@ -239,7 +238,7 @@ async fn leave(shared: &Shared) {
     let_go(shared).await;
 }
 
-async fn vanish(shared: &Shared, how: Option<&str>) {
+async fn vanish(shared: &Shared, how: Option<Detail>) {
     // Whoever was about to get in gives that up, which somebody must say for them.
     if shared.wanted.send_replace(false) {
         match how {
@@ -262,7 +261,7 @@ async fn let_go(shared: &Shared) {
 async fn go_away(shared: &Shared) {
     shared.wanted.send_replace(false);
     if shared.session.get().is_some() {
-        shared.record_with(Kind::Observe, Op::Lost, WENT_AWAY);
+        shared.record_with(Kind::Observe, Op::Lost, Detail::WentAway);
     }
     shared.let_go.notify_one();
     shared.sender.lock().await.take();
@@ -280,7 +279,7 @@ async fn tab(shared: &Shared, transport: TransportKind, names_cursor: bool) {
     // Whoever names a cursor may have fallen behind what another connection has acknowledged.
     let refused = |refusal| {
         if !names_cursor {
-            shared.record_with(Kind::Observe, Op::Refused { refusal }, NAMED_NO_CURSOR);
+            shared.record_with(Kind::Observe, Op::Refused { refusal }, Detail::NamedNoCursor);
         }
     };
     let reading = async {
@@ -332,24 +331,24 @@ async fn send(shared: &Shared, event: ClientEvent) -> Option<Result<Sent, Client
 /// As [`finish`], but a message without a connection may have been said before.
 fn finish_say(shared: &Shared, op: Op, sent: Option<Result<Sent, ClientError>>) {
     match sent {
-        None => shared.record_with(Kind::Info, op, "not connected"),
+        None => shared.record_with(Kind::Info, op, Detail::NotConnected),
         sent => finish(shared, op, sent),
     }
 }
 
 fn finish(shared: &Shared, op: Op, sent: Option<Result<Sent, ClientError>>) {
     match sent {
-        None => shared.record_with(Kind::Fail, op, "not connected"),
+        None => shared.record_with(Kind::Fail, op, Detail::NotConnected),
         Some(Ok(Sent::Accepted)) => shared.record(Kind::Ok, op),
-        Some(Ok(Sent::Written)) => shared.record_with(Kind::Info, op, "written"),
+        Some(Ok(Sent::Written)) => shared.record_with(Kind::Info, op, Detail::Written),
         Some(Err(ClientError::Refused(problem))) => {
             // Where a connection breaks a client asks once more, and tells the last answer only. It
             // speaks for the attempt before as well if the session gave it, having looked for the
             // message among those that were said.
             let is_certain = CERTAIN.iter().any(|kind| problem.kind.ends_with(kind));
             let kind = if is_certain { Kind::Fail } else { Kind::Info };
-            shared.record_with(kind, op, problem.detail);
+            shared.record_with(kind, op, Detail::Refused { problem });
         }
-        Some(Err(error)) => shared.record_with(Kind::Info, op, error),
+        Some(Err(error)) => shared.record_with(Kind::Info, op, &error),
     }
 }

@@ -62,7 +62,7 @@ fn person_who_asks_during_a_flood_gets_in_and_soon() {
         "flood begins\nann asks to come in\npass 600\nann is kept out\nann opens\nann < waiting\n\
          pass 3000\nann < notice",
         expect![[r#"
-            admission: ann was kept out: no answer within 700ms
+            admission: ann was kept out: no answer within 700 ms
         "#]],
     );
 }

@@ -61,11 +61,11 @@ fn address_that_is_refused_has_asked_for_as_many() {
     }
     verdict_under(
         &allows(5, 5),
-        "bob is refused a session as Too-many-sessions\ncyd is refused a session as Opened-too-fast\n\
+        "bob is refused a session as too-many-sessions\ncyd is refused a session as opens-too-fast\n\
          bob vanishes\ncyd vanishes",
         expect![[r#"
-            openings: bob was refused a session, of 1 that were asked for: refused: 429 Too many sessions
-            openings: cyd was refused a session, of 2 that were asked for: refused: 429 Opened too fast
+            openings: bob was refused a session, of 1 that were asked for: refused: too-many-sessions
+            openings: cyd was refused a session, of 2 that were asked for: refused: opens-too-fast
         "#]],
     );
 }

@@ -76,14 +76,15 @@ fn somebody_who_is_to_wait_for_longer_than_a_message_costs_is_found() {
 fn a_message_that_is_called_too_long_and_is_not_is_found() {
     let mut plan = crate::plan::empty(1);
     plan.config.server.message_bytes_max = 8;
-    let refused =
-        |bytes| format!("ann says ann-1 to 1\nann refused ann-1 to 1 as {bytes} bytes of 8\n");
+    let refused = |bytes| {
+        format!("ann says ann-1 to 1 in {bytes} bytes\nann refused ann-1 to 1 as too long\n")
+    };
     verdict_under(&plan, &couple(&refused(9)), expect![[""]]);
     verdict_under(
         &plan,
         &couple(&refused(8)),
         expect![[r#"
-        reasons: ann-1 is not too long, or not as much: a message has at most 8 bytes, this one has 8
+        reasons: ann-1 has 8 bytes, and is called too long
     "#]],
     );
 }

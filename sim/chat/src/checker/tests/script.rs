@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   ann cannot go on     ann < notice put 900      put into the mailbox so many ms before
-//!   ann is refused a session as Too-many-sessions | as Opened-too-fast
+//!   ann is refused a session as too-many-sessions | as opens-too-fast
 //!   ann opens            ann does not get in      ann leaves | vanishes | hangs | loses power
 //!   ann loses            ann goes away            who loses a connection makes another one
 //!   flood begins         ann asks to come in     ann comes in | is kept out | is turned away
@@ -10,7 +10,7 @@
 //!   ann says ann-1 to 1  ann accepted ann-1 to 1
 //!   ann < paired 1       ann < partner bob-1 @4   what the person is told, and its place
 //!   ann < again @4       what the person was told before comes over the wire again
-//!   ann refused ann-1 to 1 as over | as too fast for 50 | as 9 bytes of 8 | as closing
+//!   ann refused ann-1 to 1 as over | as too fast for 50 | as too long | as closing
 //!   ann cannot acknowledge                       ann is superseded
 //!   ann wants another    ann gets another        asks for another partner, and that is accepted
 //!   ann refused another as too fast for 50       ann cannot acknowledge as too fast for 50
@@ -36,7 +36,7 @@ use super::super::resume::OUT_OF_BOUNDS;
 use crate::fault::{ChatFault, ChatFaultKind};
 use crate::flood::Flood;
 use crate::flood::MESSAGE_PREFIX;
-use crate::history::{Event, HANGS, Kind, Note, OTHER_CONNECTION, Op, POWER_CUT, Phase, WENT_AWAY};
+use crate::history::{Detail, Event, Kind, Note, Op, Phase};
 use crate::plan::{FaultKind, Plan};
 use racetrack_sim::run::EPOCH_MS;
 
@@ -86,7 +86,7 @@ impl History {
             [who, "is", "refused", "a", "session", "as", why] => {
                 self.push(who, None, Kind::Invoke, open());
                 self.push(who, None, Kind::Info, open());
-                self.detail(&format!("refused: 429 {}", why.replace('-', " ")));
+                self.refusal(&why.to_lowercase(), "");
             }
             [who, "cannot", "go", "on"] => self.cannot_go_on(who),
             [who, "leaves"] => self.act(who, Kind::Invoke, Op::Leave),
@@ -96,28 +96,28 @@ impl History {
             [who, "comes", "in"] => self.come_in(who),
             [who, "is", "kept", "out"] => {
                 self.push(who, None, Kind::Info, open());
-                self.detail("no answer within 700ms");
+                self.detail(Detail::Unanswered { after_ms: 700 });
             }
             [who, "is", "turned", "away"] => {
                 self.push(who, None, Kind::Invoke, open());
                 self.push(who, None, Kind::Info, open());
-                self.detail("refused: 503 The server is full");
+                self.refusal("full", "");
             }
             ["drain", "begins"] => self.fault(Kind::Invoke, FaultKind::Drain, 0),
             ["drain", "ended"] => self.fault(Kind::Ok, FaultKind::Drain, 1),
             ["server", "exits"] => self.push("nemesis", None, Kind::Observe, Op::Exited),
             [who, "loses", "power"] => {
                 self.act(who, Kind::Observe, Op::Vanish);
-                self.detail(POWER_CUT);
+                self.detail(Detail::PowerCut);
             }
             [who, "hangs"] => {
                 self.act(who, Kind::Observe, Op::Vanish);
-                self.detail(HANGS);
+                self.detail(Detail::Hangs);
             }
             [who, "loses"] => self.act(who, Kind::Observe, Op::Lost),
             [who, "goes", "away"] => {
                 self.act(who, Kind::Observe, Op::Lost);
-                self.detail(WENT_AWAY);
+                self.detail(Detail::WentAway);
             }
             [who, "polls"] => self.act(who, Kind::Invoke, Op::Poll { after: Seq(0) }),
             [who, "polled"] => self.act(who, Kind::Ok, Op::Poll { after: Seq(0) }),
@@ -128,19 +128,22 @@ impl History {
                 self.act(who, Kind::Observe, Op::Repeated { seq: Seq(number(&place[1..])) });
             }
             [who, "says", id, "to", pair] => self.act(who, Kind::Invoke, say(id, pair)),
+            [who, "says", id, "to", pair, "in", bytes, "bytes"] => {
+                let (id, pair, bytes) = (name(id), PairId(number(pair)), number(bytes) as usize);
+                self.act(who, Kind::Invoke, Op::Say { id, pair, bytes });
+            }
             [who, "repeats", id, "to", pair, "elsewhere"] => {
                 self.act(who, Kind::Invoke, say(id, pair));
-                self.detail(OTHER_CONNECTION);
+                self.detail(Detail::OtherConnection);
             }
             [who, "wrote", id, "to", pair] => {
                 self.act(who, Kind::Info, say(id, pair));
-                self.detail("written");
+                self.detail(Detail::Written);
             }
             [who, "refused", id, "to", pair] => self.act(who, Kind::Fail, say(id, pair)),
             [who, "refused", id, "to", pair, "as", "over"] => {
-                let meant = PairId(number(pair));
                 self.act(who, Kind::Fail, say(id, pair));
-                self.detail(&Rejected::StalePair { meant }.to_string());
+                self.refusal("stale-pair", "");
             }
             [who, "refused", id, "to", pair, "as", "too", "fast", "for", ms] => {
                 self.act(who, Kind::Fail, say(id, pair));
@@ -148,16 +151,15 @@ impl History {
             }
             [who, "refused", id, "to", pair, "as", "closing"] => {
                 self.act(who, Kind::Info, say(id, pair));
-                self.detail(&Rejected::Draining { retry_after_ms: 100 }.to_string());
+                self.refusal("draining", "");
             }
-            [who, "refused", id, "to", pair, "as", bytes, "bytes", "of", bytes_max] => {
-                let [bytes, bytes_max] = [bytes, bytes_max].map(|bytes| number(bytes) as usize);
+            [who, "refused", id, "to", pair, "as", "too", "long"] => {
                 self.act(who, Kind::Fail, say(id, pair));
-                self.detail(&Rejected::TooLong { bytes, bytes_max }.to_string());
+                self.refusal("message-too-long", "");
             }
             [who, "cannot", "acknowledge"] => {
                 let why = Rejected::Cursor { after: Seq(1), acknowledged: Seq(2), head: Seq(3) };
-                self.refused(who, "/problems/cursor", OUT_OF_BOUNDS, &why);
+                self.refused(who, "/problems/cursor", "cursor", &why);
             }
             [who, "is", "superseded"] => {
                 self.refused(who, Problem::SUPERSEDED, "superseded", &Rejected::Superseded);
@@ -214,7 +216,7 @@ impl History {
     fn cannot_go_on(&mut self, who: &str) {
         self.act(who, Kind::Observe, Op::Lost);
         let refused = self.events.last_mut().expect("it was just pushed");
-        refused.what.detail = Some("refused: 409 The cursor is out of bounds".to_owned());
+        refused.what.detail = Some(Detail::Refused { problem: problem(OUT_OF_BOUNDS, "") });
     }
 
     /// A refusal that is about no message.
@@ -253,13 +255,18 @@ impl History {
     /// The last event was refused: more than may be done of this.
     fn too_fast(&mut self, what: Rated, ms: &str) {
         let retry_after_ms = number(ms);
-        self.detail(&Rejected::TooFast { what, retry_after_ms }.to_string());
+        self.refusal("too-fast", &Rejected::TooFast { what, retry_after_ms }.to_string());
+    }
+
+    /// The last event was refused with a problem of that kind.
+    fn refusal(&mut self, kind: &str, text: &str) {
+        self.detail(Detail::Refused { problem: problem(kind, text) });
     }
 
     /// Says more of the last event.
-    fn detail(&mut self, detail: &str) {
+    fn detail(&mut self, detail: Detail) {
         let last = self.events.last_mut().expect("there is an event to say more of");
-        last.what.detail = Some(detail.to_owned());
+        last.what.detail = Some(detail);
     }
 
     fn push(&mut self, who: &str, session: Option<SessionId>, kind: Kind, op: Op) {
@@ -296,12 +303,17 @@ fn body(words: &[&str]) -> ServerEvent {
     }
 }
 
+fn problem(kind: &str, text: &str) -> Problem {
+    let detail = if text.is_empty() { kind } else { text }.to_owned();
+    Problem { kind: format!("/problems/{kind}"), title: String::new(), status: 429, detail }
+}
+
 fn open() -> Op {
     Op::Open { transport: TransportKind::LongPoll, resumes: None }
 }
 
 fn say(id: &str, pair: &str) -> Op {
-    Op::Say { id: name(id), pair: PairId(number(pair)) }
+    Op::Say { id: name(id), pair: PairId(number(pair)), bytes: 10 }
 }
 
 fn name(id: &str) -> MessageId {
