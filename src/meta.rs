@@ -13,7 +13,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, ensure};
 use chat_sim::generate;
 use clap::Args;
-use racetrack_sim::determinism::TraceReport;
+use racetrack_sim::determinism::{TraceReport, uncontrolled};
 use serde_json::json;
 
 use crate::bar::Bar;
@@ -84,10 +84,13 @@ impl Meta {
             (_, Some((seed, escape))) => format!("seed {seed} proves nothing: {escape}"),
             (None, None) => self.describe_equal(equal),
             (Some((seed, None)), None) => {
-                format!("seed {seed} gave two traces, but not when they were written down")
+                format!(
+                    "seed {seed} gave two traces, but not when they were written down{}",
+                    suspect()
+                )
             }
             (Some((seed, Some(parting))), None) => {
-                format!("seed {seed} gives two traces: they part at {parting}")
+                format!("seed {seed} gives two traces: they part at {parting}{}", suspect())
             }
         };
         output.result(&text, || {
@@ -151,6 +154,11 @@ impl Meta {
         let other = other.with_context(|| format!("{program} is no racetrack of this kind"))?;
         Ok((one?, other))
     }
+}
+
+/// What this build does not control, behind a semicolon.
+fn suspect() -> String {
+    uncontrolled().map(|what| format!("; {what}")).unwrap_or_default()
 }
 
 /// What a process prints until it ends, a line a seed.

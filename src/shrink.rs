@@ -23,8 +23,8 @@ use crate::sim::threads;
 use crate::world::World;
 
 /// Why a run that stands still is left as it is.
-const CANNOT_SHRINK: &str = "its run never ends, so each try would take half a minute; a debugger shows \
-                             where it goes round";
+const CANNOT_SHRINK: &str = "its run never ends, so each try would take seconds and keep a core; its failure \
+                             names the place where it stands still";
 /// Kinds of failures that a sweep shrinks one of.
 const KINDS_MAX: usize = 3;
 

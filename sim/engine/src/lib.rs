@@ -13,12 +13,6 @@
 //! [`history`] is what happened and [`violation`] what is wrong with it; [`sweep`](mod@sweep) runs many seeds, [`shrink`] makes a failing plan small,
 //! [`diff`] tells where two runs diverge, and [`diagram`], [`transcript`] and [`summary`] show runs and plans.
 
-#[cfg(not(tokio_unstable))]
-compile_error!(
-    "the simulation needs `--cfg tokio_unstable`: without it the order of `select!` follows no \
-     seed, and a panic in a spawned task passes unseen"
-);
-
 mod kinds;
 
 pub mod determinism;

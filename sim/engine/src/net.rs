@@ -30,15 +30,22 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 use turmoil::net::{TcpListener, TcpStream};
 
+use crate::determinism;
 use crate::determinism::trace::PacketEvent;
 pub use faults::{Breakage, Cut, Trap};
 pub use hosts::Hosts;
 pub use stream::SimStream;
 pub use wire::Side;
 use wire::Wire;
+
+/// Keeps what is drawn here apart from what else is drawn from a seed.
+const YIELD_STREAM: u64 = u64::from_be_bytes(*b"yields\0\0");
 
 /// How much of what was written may be unread, and in what pieces it travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +59,11 @@ pub struct Limits {
     /// `turmoil::Builder::tcp_capacity`, or else a FIN behind as many segments
     /// as that is never delivered.
     pub window_segments: usize,
+    /// How many in a hundred reads, writes and accepted connections let the tasks go first that are
+    /// ready at the same time, at most [`Limits::YIELD_PERCENT_MAX`]. Tokio runs tasks in the order
+    /// in which they became ready, and a read or a write that need not wait does not end a turn; with
+    /// this the seed decides.
+    pub yield_percent: u8,
 }
 
 /// All connections of one simulation. Clones share them.
@@ -104,7 +116,28 @@ pub struct SimConnector {
 impl Default for Limits {
     /// Roughly Linux on a local network.
     fn default() -> Self {
-        Self { segment_bytes_max: 16 << 10, window_bytes: 64 << 10, window_segments: 48 }
+        Self {
+            segment_bytes_max: 16 << 10,
+            window_bytes: 64 << 10,
+            window_segments: 48,
+            yield_percent: 0,
+        }
+    }
+}
+
+impl Limits {
+    /// Above it, tasks would hardly get on.
+    pub const YIELD_PERCENT_MAX: u8 = 90;
+    /// What seeds draw from, as often as it is drawn: half of them leave tasks in tokio's order.
+    pub const YIELD_PERCENTS: [u8; 6] = [0, 0, 0, 10, 30, 60];
+
+    /// The same, with the order of tasks that a seed draws.
+    #[must_use]
+    pub fn ordered_by(self, seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(YIELD_STREAM);
+        let place = rng.random_range(0..Self::YIELD_PERCENTS.len());
+        Self { yield_percent: Self::YIELD_PERCENTS[place], ..self }
     }
 }
 
@@ -121,11 +154,12 @@ impl Network {
     ///
     /// # Panics
     ///
-    /// If a limit is zero: nothing could ever be written.
+    /// If a limit is zero: nothing could ever be written; if tasks yield too often.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let Limits { segment_bytes_max, window_bytes, window_segments } = limits;
+        let Limits { segment_bytes_max, window_bytes, window_segments, yield_percent } = limits;
         assert!(segment_bytes_max > 0 && window_bytes > 0 && window_segments > 0, "{limits:?}");
+        assert!(yield_percent <= Limits::YIELD_PERCENT_MAX, "{limits:?}");
         Self { limits, ..Self::default() }
     }
 
@@ -144,6 +178,13 @@ impl Network {
                 Ok(())
             }
             None => Err(inner),
+        }
+    }
+
+    /// Ends the turn of the calling task as often as the limits say.
+    async fn let_others_first(&self) {
+        while determinism::lets_others_first(self.limits.yield_percent) {
+            yield_now().await;
         }
     }
 
@@ -290,6 +331,7 @@ impl axum::serve::Listener for SimListener {
         let stream = stream.expect("an accepted connection has addresses");
         let address = stream.local_addr().ip();
         self.network.weather(|weather| !weather.frozen.contains(&address)).await;
+        self.network.let_others_first().await;
         (stream, peer)
     }
 

@@ -64,6 +64,9 @@ pub struct Settings {
     pub segment_bytes_max: usize,
     /// The most bytes that one end of a connection has sent and the other has not read.
     pub window_bytes: usize,
+    /// How many in a hundred reads and writes let the tasks go first that are ready at the same time.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub yield_percent: u8,
 }
 
 /// One client.
@@ -120,7 +123,7 @@ impl Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let Limits { segment_bytes_max, window_bytes, .. } = Limits::default();
+        let Limits { segment_bytes_max, window_bytes, yield_percent, .. } = Limits::default();
         Self {
             tick_ms: 5,
             latency_ms_min: 1,
@@ -132,8 +135,14 @@ impl Default for Settings {
             forget_ms: 3_500,
             segment_bytes_max,
             window_bytes,
+            yield_percent,
         }
     }
+}
+
+/// A plan that says nothing of the order of tasks leaves it to tokio.
+fn is_zero(percent: &u8) -> bool {
+    *percent == 0
 }
 
 /// The name of a client host.

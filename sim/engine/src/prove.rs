@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::determinism::TraceReport;
+use crate::determinism::{TraceReport, uncontrolled};
 use crate::error::Error;
 use crate::model::Model;
 use crate::options::Options;
@@ -63,11 +63,12 @@ fn compare(seed: u64, first: &TraceReport, second: &TraceReport) -> Result<u64, 
     }
     let Some(divergence) = first.first_divergence(second) else { return Ok(first.hash) };
     let entry = divergence.ours.or(divergence.theirs);
+    let cause = uncontrolled().map(|what| format!("; {what}")).unwrap_or_default();
     let what = entry.map_or_else(String::new, |entry| {
         let (kind, at_us) = (entry.kind, entry.at_us);
         format!(
             "two runs differ from entry {} of the trace on, a {kind:?} at {at_us} us: something that the seed does not decide, \
-             as the order of a hash map that is shared by runs, decided it",
+             as the order of a hash map that is shared by runs, decided it{cause}",
             divergence.index
         )
     });

@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use tokio::runtime::{Handle, RuntimeMetrics};
 
-use crate::determinism::{clock, trace};
+use crate::determinism::{self, clock, trace};
 
 /// The runtimes of all hosts; clones share them.
 #[derive(Clone, Default)]
@@ -30,6 +30,7 @@ impl Pulses {
     /// Feels the runtime of the caller's host, which is `host`, from now on: the one that it had
     /// before is gone.
     pub fn feel(&self, host: &str) {
+        determinism::set_host(host);
         let runtime = Handle::current().metrics();
         let pulse = Pulse { runtime, total: [0; 3], beats: [0; 3] };
         self.0.borrow_mut().insert(host.to_owned(), pulse);
@@ -53,6 +54,17 @@ impl Pulse {
     /// A simulated host has one thread, hence one worker.
     fn total(&self) -> [u64; 3] {
         let tasks = self.runtime.num_alive_tasks() as u64;
-        [self.runtime.worker_park_count(0), self.runtime.worker_poll_count(0), tasks]
+        [self.runtime.worker_park_count(0), self.polls(), tasks]
+    }
+
+    #[cfg(tokio_unstable)]
+    fn polls(&self) -> u64 {
+        self.runtime.worker_poll_count(0)
+    }
+
+    /// Without `--cfg tokio_unstable`, tokio does not say how often it polled tasks.
+    #[cfg(not(tokio_unstable))]
+    fn polls(&self) -> u64 {
+        0
     }
 }

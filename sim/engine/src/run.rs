@@ -123,12 +123,11 @@ pub(crate) fn judge<M: Model>(
     if trace.stands_still {
         return vec![Violation::new(STANDSTILL, error.unwrap_or_default(), &[])];
     }
-    match (error, trace.panics.first()) {
+    // An error that follows from a panic names a task by a number, if at all.
+    match (trace.panics.first(), error) {
+        (Some(panic), _) => vec![Violation::new(PANIC, panic, &[])],
+        (None, Some(error)) => vec![Violation::new(CLIENT, error, &[])],
         (None, None) => check(model, plan, history),
-        (Some(error), None) => vec![Violation::new(CLIENT, error, &[])],
-        (error, Some(panic)) => {
-            vec![Violation::new(PANIC, error.unwrap_or_else(|| panic.clone()), &[])]
-        }
     }
 }
 
@@ -245,8 +244,8 @@ impl<M: Model> Run<M> {
             }
             self.probe(now_ms);
             let all_returned = self.sim.step()?;
-            if determinism::has_escaped() {
-                return Err("the run has left the simulation".into());
+            if determinism::has_failed() {
+                return Err("the run has failed, for the reason that its trace names".into());
             }
             if all_returned && self.nemesis.model.ends_with_clients() {
                 clock::set_now(self.sim.elapsed());
@@ -293,6 +292,7 @@ fn network<M: Model>(model: &M, plan: &Plan<M>) -> Network {
     let network = Network::new(Limits {
         segment_bytes_max: settings.segment_bytes_max,
         window_bytes: settings.window_bytes,
+        yield_percent: settings.yield_percent,
         ..Limits::default()
     });
     let hosts = model.hosts(plan);

@@ -57,13 +57,15 @@ fn words(entry: &Value) -> String {
 pub fn summary<M: Model>(model: &M, plan: &Plan<M>) -> String {
     let settings = &plan.settings;
     let network = format!(
-        "tick {} ms, latency {} to {} ms, {} client hosts, segments of {} bytes, windows of {} bytes",
+        "tick {} ms, latency {} to {} ms, {} client hosts, segments of {} bytes, windows of {} bytes, {} % of \
+         reads and writes yield",
         settings.tick_ms,
         settings.latency_ms_min,
         settings.latency_ms_max,
         settings.client_hosts,
         settings.segment_bytes_max,
         settings.window_bytes,
+        settings.yield_percent,
     );
     let phases = format!(
         "{} ms of disturbance, {} ms to settle, {} ms to forget",

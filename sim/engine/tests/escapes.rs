@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use axum::routing::get;
-use racetrack_sim::{Sim, scenario};
+use racetrack_sim::{FaultKind, Sim, scenario};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The error of a run whose one handler is `handle`.
@@ -39,8 +39,8 @@ fn handler_that_leaves_the_simulation_is_named_with_its_line() {
         error_of(move || async move { drop(std::net::TcpStream::connect(address)) }),
         error_of(|| async { drop(std::fs::write("/tmp/racetrack-escaped", "out")) }),
         error_of(|| async { std::thread::sleep(Duration::from_secs(3_600)) }),
-        error_of(|| async { drop(tokio::task::spawn_blocking(|| ()).await) }),
-        error_of(|| async { drop(tokio::fs::read("/etc/hostname").await) }),
+        error_of(|| async { drop(std::thread::Builder::new().spawn(|| ())) }),
+        error_of(|| async { drop(tokio::fs::write("/tmp/racetrack-escaped", "out").await) }),
         error_of(|| async { drop(tokio::signal::ctrl_c().await) }),
         error_of(|| async { drop(tokio::net::lookup_host("shop:80").await) }),
         error_of(|| async { drop(tokio::net::TcpStream::connect("shop:80").await) }),
@@ -48,15 +48,15 @@ fn handler_that_leaves_the_simulation_is_named_with_its_line() {
         error_of(|| async { drop(std::process::Command::new("/bin/true").status()) }),
         error_of(|| async { drop(std::process::Command::new("/bin/true").output()) }),
         error_of(|| async { drop(tokio::process::Command::new("/bin/true").output().await) }),
-        error_of(|| async { drop(tokio::io::stdout().write_all(b"out").await) }),
+        error_of(|| async { drop(tokio::io::stdin().read(&mut [0]).await) }),
         error_of(|| async { drop(tokio::runtime::Runtime::new()) }),
     ];
     for (told, remedy) in told.iter().zip([
         "serve the listener",
         "keep what changes in memory",
         "use tokio::time",
-        "do the work in the task itself",
-        "read files with std::fs",
+        "use tokio::spawn",
+        "files are read in a simulation, and not changed",
         "pass in what ends the service",
         "connect by the host's name",
         "connect by the host's name",
@@ -64,7 +64,7 @@ fn handler_that_leaves_the_simulation_is_named_with_its_line() {
         "pass in what starts processes",
         "pass in what starts processes",
         "pass in what starts processes",
-        "use std's println!",
+        "pass in what is read",
         "use the runtime that runs the service",
     ]) {
         assert!(told.starts_with("simulated code reached past its seed: "), "{remedy}: {told}");
@@ -74,4 +74,46 @@ fn handler_that_leaves_the_simulation_is_named_with_its_line() {
     listener.set_nonblocking(true).expect("it is a socket");
     assert!(listener.accept().is_err(), "no connection came out of the simulation");
     assert!(!std::path::Path::new("/tmp/racetrack-escaped").exists());
+}
+
+fn blocking_shop(sim: &mut Sim<String>) {
+    sim.host("shop", |listener| {
+        let handle = || async {
+            let drawn = tokio::task::spawn_blocking(rand::random::<u64>).await;
+            let system = tokio::fs::read_to_string("/proc/sys/kernel/ostype").await;
+            format!("{drawn:?} {system:?}")
+        };
+        axum::serve(listener, axum::Router::new().route("/", get(handle)))
+    });
+    sim.client("ann", |ann| async move {
+        for _ in 0..3 {
+            // The shop is down in between.
+            if let Ok(mut stream) = ann.connect("shop").await {
+                stream.write_all(b"GET / HTTP/1.0\r\n\r\n").await?;
+                let mut answer = String::new();
+                drop(stream.read_to_string(&mut answer).await);
+                ann.record(answer);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn handler_that_spawns_blocking_work_gives_one_trace_a_seed() {
+    let run = |seed| {
+        let crash = FaultKind::Crash.on("shop").for_ms(20);
+        let report = scenario(blocking_shop).seed(seed).at_ms(70, crash).run();
+        let report = report.expect("blocking work is served");
+        let answers: Vec<_> = report.history().iter().map(|event| event.what.clone()).collect();
+        (answers, report.trace.hash)
+    };
+    let beside: Vec<_> = (0..8).map(|n| std::thread::spawn(move || run(n / 2))).collect();
+    let runs: Vec<_> = beside.into_iter().map(|run| run.join().expect("joins")).collect();
+    for pair in runs.chunks(2) {
+        assert_eq!(pair[0], pair[1]);
+        assert!(pair[0].0[0].contains(r#"Ok("Linux\n")"#), "{:?}", pair[0]);
+    }
+    assert_ne!(runs[0].1, runs[2].1);
 }

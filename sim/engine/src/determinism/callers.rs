@@ -81,6 +81,16 @@ impl fmt::Display for Callers {
 }
 
 impl Callers {
+    /// The nearest caller that is known: the user's own, or else a library's, or else what was called.
+    pub(super) fn nearest(&self) -> Option<&str> {
+        let function = self.functions.last();
+        self.user.as_ref().or(self.library.as_ref()).or(function).map(String::as_str)
+    }
+
+    pub(super) fn names_the_user(&self) -> bool {
+        self.user.is_some()
+    }
+
     /// Reads the text of a backtrace: a number, a colon and a name a line, with the place on the
     /// line below where it is known. `way` is no caller.
     pub(super) fn of(calls: &str, way: &str) -> Self {

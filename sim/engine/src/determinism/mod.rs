@@ -35,8 +35,12 @@ mod trap;
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 mod tripwire;
 
+#[cfg_attr(not(all(target_os = "linux", target_env = "gnu")), path = "no_turns.rs")]
+mod turns;
+
 mod callers;
 mod escape;
+mod interrupt;
 mod outside;
 
 #[cfg(test)]
@@ -50,8 +54,11 @@ use std::sync::{Arc, Once, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::runtime::Handle;
+
 use escape::Escape;
-use standstill::{LOOKS_MAX, Watched};
+pub use standstill::Patience;
+use standstill::Watched;
 use state::Progress;
 pub use trace::{Counts, Divergence, Entry, Kind, TraceReport};
 
@@ -71,8 +78,8 @@ const STACK_BYTES: usize = 8 << 20;
 /// # Errors
 ///
 /// The text of every panic on the thread, one a line with its place, if `body`
-/// panicked. Panics that `body` caught are in [`TraceReport::panics`]. Or that simulated time stands still,
-/// which is said by [`TraceReport::stands_still`]; the thread is left behind.
+/// panicked. Panics that `body` caught are in [`TraceReport::panics`]. Or how simulated time stands still, as
+/// [`TraceReport::stands_still`] says; the thread is left behind.
 ///
 /// # Panics
 ///
@@ -91,49 +98,78 @@ where
     READY.call_once(|| {
         panics::install_hook();
         assert_effective();
+        warn_of_uncontrolled();
     });
-    run(seed, epoch_ms, record_entries, LOOKS_MAX, body)
+    run(seed, epoch_ms, record_entries, Patience::default(), body)
 }
 
 fn run<T, F>(
     seed: u64,
     epoch_ms: u64,
     record_entries: bool,
-    looks_max: u32,
+    patience: Patience,
     body: F,
 ) -> (Result<T, String>, TraceReport)
 where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let (progress, (running, over)) = (Arc::<Progress>::default(), mpsc::channel());
+    let (progress, (asks, requests)) = (Arc::<Progress>::default(), mpsc::channel());
     let shown = Arc::clone(&progress);
     let thread = thread::Builder::new()
         .name(format!("seed-{seed}"))
         .stack_size(STACK_BYTES)
         .spawn(move || {
             set_traps(true);
-            state::begin(seed, epoch_ms, record_entries, shown);
+            state::begin(seed, epoch_ms, record_entries, shown, asks);
             let outcome = catch_unwind(AssertUnwindSafe(body));
             let report = state::end();
             set_traps(false);
             let outcome = outcome.map_err(|payload| panics::describe(&report.panics, &*payload));
-            drop(running);
             (outcome, report)
         })
         .expect("the system can start one more thread");
-    let ended = Watched { thread, progress: Arc::clone(&progress), over }.wait(looks_max);
-    let (outcome, mut report) = ended.unwrap_or_else(|| {
-        (Err(standstill::STANDS_STILL.to_owned()), TraceReport::of_a_standstill())
-    });
+    let ended = Watched { thread, progress: Arc::clone(&progress), requests }.wait(patience);
+    let (outcome, mut report) =
+        ended.unwrap_or_else(|how| (Err(how), TraceReport::of_a_standstill()));
     report.escape = progress.escape.get().map(Escape::describe);
     (outcome, report)
 }
 
-/// True on a simulated thread whose run has left the simulation, and so has failed: there is no use
-/// in going on.
-pub fn has_escaped() -> bool {
-    state::has_escaped()
+/// Lets the threads that tokio has started for blocking work run, before the runtimes that wait for them
+/// are dropped.
+pub(crate) fn finish_blocking() {
+    turns::take();
+}
+
+/// Whether a task lets those go first that are ready too, so often in a hundred. The seed draws it in a
+/// stream of its own, so that entropy is what it would be without.
+pub(crate) fn lets_others_first(percent: u8) -> bool {
+    percent > 0 && state::with(|state| state.draw_order(percent)).unwrap_or(false)
+}
+
+/// Notes that the runtime that polls the caller is `host`'s from now on.
+pub(crate) fn set_host(host: &str) {
+    let runtime = Handle::current().id();
+    state::with(|state| state.set_host(host, runtime));
+}
+
+/// True on a simulated thread whose run has left the simulation or on which anything has panicked: the
+/// run has failed, and its loop stops after the present step.
+pub fn has_failed() -> bool {
+    state::has_escaped() || state::with(|state| !state.panics.is_empty()).unwrap_or(false)
+}
+
+/// What of a run does not follow from its seed because of how this program was built, in one line;
+/// `None` if everything does.
+///
+/// Without `--cfg tokio_unstable`, tokio draws the order in which an unbiased `select!` polls its
+/// branches from a hash of a counter of the whole process.
+#[must_use]
+pub fn uncontrolled() -> Option<&'static str> {
+    const SELECT: &str = "built without `--cfg tokio_unstable`, so the order of an unbiased `select!` does not \
+                          follow the seed: set the flag, or write `biased;` in each `select!`";
+    (!cfg!(tokio_unstable)).then_some(SELECT)
 }
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -159,6 +195,14 @@ pub fn watches_system_calls() -> bool {
     TRAPS_ARE_SET.load(Ordering::Relaxed)
 }
 
+/// Says once a process what does not follow from the seed.
+#[allow(clippy::print_stderr, reason = "the one place that every user of the library sees")]
+fn warn_of_uncontrolled() {
+    if let Some(what) = uncontrolled() {
+        eprintln!("simulation: {what}");
+    }
+}
+
 /// Proves once a process that std and the crates around it reach the
 /// interposed functions: a run that only seems deterministic is worse than none.
 fn assert_effective() {
@@ -168,7 +212,7 @@ fn assert_effective() {
         "the simulation's `getrandom` is not in the dynamic symbol table of this executable, so \
          crates that look it up with `dlsym` miss it: the linker was told to hide it"
     );
-    let (probe, report) = run(0, EPOCH_MS, false, LOOKS_MAX, || {
+    let (probe, report) = run(0, EPOCH_MS, false, Patience::default(), || {
         let hash = RandomState::new().hash_one(0);
         #[allow(clippy::disallowed_methods, reason = "asks whether the clock is simulated")]
         let now = SystemTime::now();
@@ -190,8 +234,9 @@ fn assert_effective() {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 fn assert_watched(epoch_ms: u64) {
     assert!(tripwire::count() > 0, "the watched functions are a part of this program");
-    let (is_refused, report) =
-        run(0, epoch_ms, false, LOOKS_MAX, || thread::Builder::new().spawn(|| ()).is_err());
+    let (is_refused, report) = run(0, epoch_ms, false, Patience::default(), || {
+        thread::Builder::new().spawn(|| ()).is_err()
+    });
     assert!(
         is_refused == Ok(true) && report.escape.is_some(),
         "std starts threads in a way that the simulation does not see"

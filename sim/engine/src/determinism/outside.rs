@@ -30,11 +30,8 @@ pub(super) enum Outside {
 /// Functions whose remedy is another one than that of what they reached for, by a part of their
 /// path.
 const FUNCTIONS: [(&str, &str); 10] = [
-    ("::spawn_blocking", "do the work in the task itself: spawn_blocking starts threads"),
-    (
-        "tokio::fs",
-        "read files with std::fs and keep what changes in memory: tokio::fs starts threads",
-    ),
+    ("::spawn_blocking", "do the work in the task itself: no thread may be started here"),
+    ("tokio::fs", "keep what changes in memory: files are read in a simulation, and not changed"),
     ("lookup_host", LOOKUP),
     ("ToSocketAddrs", LOOKUP),
     ("tokio::signal", "pass in what ends the service, as a channel: no signal arrives here"),
@@ -65,7 +62,7 @@ pub(super) fn remedy(outside: Outside, functions: &[String]) -> &'static str {
     }
     // What was called is a function of a trait then, that any stream has.
     let moves = |path: &String| path.contains(STANDARD_STREAM) || path.contains(BLOCKING);
-    if functions.iter().any(moves) {
+    if outside != Outside::Input && functions.iter().any(moves) {
         return PRINT;
     }
     match outside {

@@ -3,22 +3,31 @@
 //! Reached from inside the C library's functions, so it never blocks, never
 //! panics, and allocates only while the entries of a trace are listed and when the run has failed.
 
+use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use tokio::runtime;
 
 use super::clock::Clock;
 use super::escape::Escape;
+use super::interrupt;
 use super::outside::Outside;
 use super::trace::{self, Kind, Trace, TraceReport};
+use super::turns::{self, Request, Waiting};
 
 /// Keeps what the simulated programs draw apart from what a plan draws when
 /// both start from the same number.
 const ENTROPY_STREAM: u64 = u64::from_be_bytes(*b"entropy\0");
+
+/// Keeps what the order of tasks draws apart from both.
+const ORDER_STREAM: u64 = u64::from_be_bytes(*b"order\0\0\0");
 
 thread_local! {
     // This one has no destructor, so asking it is one load on every thread of the process, at any
@@ -34,18 +43,46 @@ thread_local! {
 pub(super) struct Progress {
     /// How often simulated time was moved.
     pub(super) steps: AtomicU64,
+    /// The thread that simulates, by the system's number; 0 before it begins.
+    pub(super) thread: AtomicI32,
+    /// It is one of tokio's pool.
+    pub(super) is_lent: AtomicBool,
+    /// The simulated hosts and their present runtimes.
+    hosts: Mutex<Vec<(runtime::Id, String)>>,
     /// The first call of the run that the simulation does not serve.
     pub(super) escape: OnceLock<Escape>,
+}
+
+impl Progress {
+    /// Notes that `host` has this runtime from now on.
+    fn set_host(&self, host: &str, runtime: runtime::Id) {
+        let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        hosts.retain(|(_, known)| known != host);
+        hosts.push((runtime, host.to_owned()));
+    }
+
+    /// The host that has this runtime, the last one that is known to have had it.
+    pub(super) fn host_of(&self, runtime: runtime::Id) -> Option<String> {
+        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, host) = hosts.iter().rev().find(|(known, _)| *known == runtime)?;
+        Some(host.clone())
+    }
 }
 
 /// Everything that is simulated on this thread.
 pub(super) struct State {
     entropy: ChaCha8Rng,
+    order: ChaCha8Rng,
     clock: Clock,
     trace: Trace,
     /// Readings that are not in the trace yet.
     reading: Option<Reading>,
     pub(super) panics: Vec<String>,
+    /// Threads of tokio's pool whose turn is yet to come.
+    pub(super) waiting: VecDeque<Waiting>,
+    /// On such a thread, the calls under way where it was asked for.
+    pub(super) asked_for_by: Option<Arc<Backtrace>>,
+    requests: Sender<Request>,
     progress: Arc<Progress>,
 }
 
@@ -57,31 +94,60 @@ struct Reading {
     count: u64,
 }
 
-/// Makes the calling thread a simulated one, which shows its `progress` to others.
-pub(super) fn begin(seed: u64, epoch_ms: u64, record_entries: bool, progress: Arc<Progress>) {
+/// Makes the calling thread a simulated one, which shows its `progress` to others and sends its
+/// `requests` for threads to one of them.
+pub(super) fn begin(
+    seed: u64,
+    epoch_ms: u64,
+    record_entries: bool,
+    progress: Arc<Progress>,
+    requests: Sender<Request>,
+) {
     let mut entropy = ChaCha8Rng::seed_from_u64(seed);
     entropy.set_stream(ENTROPY_STREAM);
+    let mut order = ChaCha8Rng::seed_from_u64(seed);
+    order.set_stream(ORDER_STREAM);
     let state = State {
         entropy,
+        order,
         clock: Clock::starting_at(epoch_ms),
         trace: Trace::new(record_entries),
         reading: None,
         panics: Vec::new(),
+        waiting: VecDeque::new(),
+        asked_for_by: None,
+        requests,
         progress,
     };
-    STATE.with_borrow_mut(|slot| *slot = Some(Box::new(state)));
+    take_over(Box::new(state));
+}
+
+/// Makes the calling thread the simulated one.
+pub(super) fn take_over(state: Box<State>) {
+    state.progress.thread.store(interrupt::this_thread(), Ordering::Relaxed);
+    state.progress.is_lent.store(turns::is_lent_to(), Ordering::Relaxed);
+    STATE.with_borrow_mut(|slot| *slot = Some(state));
     TRAPPED.set(None);
     IS_SIMULATED.set(true);
 }
 
-/// Makes the calling thread an ordinary one again.
-pub(super) fn end() -> TraceReport {
+/// Makes the calling thread an ordinary one; nothing if it is one already.
+pub(super) fn lend() -> Option<Box<State>> {
+    if !is_simulated() {
+        return None;
+    }
     IS_SIMULATED.set(false);
-    let mut state = STATE.take().expect("`begin` came before `end` on this thread");
-    state.note_reading();
+    let state = STATE.take()?;
     if let Some((way, outside)) = TRAPPED.take() {
         state.note_escape(Escape::past(way, outside));
     }
+    Some(state)
+}
+
+/// Makes the calling thread an ordinary one again.
+pub(super) fn end() -> TraceReport {
+    let mut state = lend().expect("`begin` came before `end` on this thread");
+    state.note_reading();
     state.trace.into_report(state.panics)
 }
 
@@ -139,6 +205,11 @@ impl State {
         self.record(Kind::Entropy, self.clock.elapsed_us(), trace::digest(&[bytes]));
     }
 
+    /// True so often in a hundred. Not in the trace, which shows what comes of it.
+    pub(super) fn draw_order(&mut self, percent: u8) -> bool {
+        self.order.next_u32() % 100 < u32::from(percent)
+    }
+
     /// Reads `clock` in (seconds, nanoseconds), or `None` for a clock that is
     /// not simulated.
     pub(super) fn read_clock(&mut self, clock: libc::clockid_t) -> Option<(i64, i64)> {
@@ -164,13 +235,24 @@ impl State {
         change(&mut self.clock)
     }
 
-    fn note_escape(&self, escape: Escape) {
+    fn note_escape(&self, mut escape: Escape) {
+        escape.asked_for_by.clone_from(&self.asked_for_by);
         // Only the first one is told.
         let _other_than_the_first = self.progress.escape.set(escape);
     }
 
     fn has_escaped(&self) -> bool {
         self.progress.escape.get().is_some()
+    }
+
+    /// Where to ask for threads.
+    pub(super) fn requests(&self) -> Sender<Request> {
+        self.requests.clone()
+    }
+
+    /// Notes that `host` has this runtime from now on.
+    pub(super) fn set_host(&self, host: &str, runtime: runtime::Id) {
+        self.progress.set_host(host, runtime);
     }
 
     /// The time since the start of the simulation.

@@ -5,9 +5,11 @@
 
 mod escapes;
 mod outside;
+mod standstill;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+mod turns;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -16,7 +18,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 
 use super::trace::PacketEvent;
-use super::{Kind, TraceReport, clock, run, simulated, trace};
+use super::{Kind, TraceReport, clock, simulated, trace};
 
 const EPOCH_MS: u64 = 1_800_000_000_123;
 
@@ -53,34 +55,6 @@ fn the_same_seed_gives_the_same_run_whatever_ran_before() {
         drawing(other);
     }
     assert_eq!(first, drawing(7));
-}
-
-#[test]
-fn a_run_that_goes_round_in_circles_is_given_up_and_one_that_moves_on_is_not() {
-    static IS_TOLD: AtomicBool = AtomicBool::new(false);
-    let circles = || {
-        while !IS_TOLD.load(Ordering::Relaxed) {
-            std::hint::spin_loop();
-        }
-    };
-    let (outcome, report) = run(0, EPOCH_MS, false, 2, circles);
-    IS_TOLD.store(true, Ordering::Relaxed);
-    assert!(report.stands_still && outcome.is_err(), "{report:?}");
-    let (beat, beats) = mpsc::channel();
-    thread::spawn(move || {
-        while beat.send(()).is_ok() {
-            thread::sleep(Duration::from_millis(900));
-        }
-    });
-    let moves_on = move || {
-        // Longer than the other one was given.
-        for step in 0..4 {
-            beats.recv().expect("it goes on for as long as somebody listens");
-            clock::set_now(Duration::from_millis(step));
-        }
-    };
-    let (outcome, report) = run(0, EPOCH_MS, false, 2, moves_on);
-    assert!(!report.stands_still && outcome.is_ok(), "{report:?}");
 }
 
 #[test]

@@ -20,6 +20,7 @@ use libc::{
 use super::interpose::Real;
 use super::outside::Outside;
 use super::state;
+use super::turns;
 
 /// Files that are nothing but entropy.
 const ENTROPY_FILES: [&[u8]; 3] = [b"/dev/urandom", b"/dev/random", b"/dev/hwrng"];
@@ -103,7 +104,8 @@ type PthreadCreate = unsafe extern "C" fn(
     *mut c_void,
 ) -> c_int;
 
-/// pthread_create(3): on a simulated thread there are never enough resources for another one.
+/// pthread_create(3): on a simulated thread there are never enough resources for another one, unless
+/// tokio's pool asks for it.
 ///
 /// # Safety
 ///
@@ -116,7 +118,12 @@ unsafe extern "C" fn pthread_create(
     argument: *mut c_void,
 ) -> c_int {
     static REAL: Real = Real::named(c"pthread_create");
-    if state::trip("pthread_create", Outside::Thread) {
+    if state::is_simulated() {
+        // SAFETY: the caller's promise is passed on.
+        if unsafe { turns::start(thread, attributes, start, argument) } {
+            return 0;
+        }
+        let _is_simulated = state::trip("pthread_create", Outside::Thread);
         return libc::EAGAIN;
     }
     // SAFETY: the C library's function of this name has this type.

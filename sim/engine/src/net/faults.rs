@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::wire::{Fate, Wire};
 use super::{Network, Side, Weather, lock};
+use crate::determinism;
 
 /// How a connection ends before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,6 +102,7 @@ impl Network {
 
     /// Runs `act`; streams that it drops send nothing and leave no trace.
     fn bury(&self, act: impl FnOnce()) {
+        determinism::finish_blocking();
         *lock(&self.crashed) = Some(Vec::new());
         act();
         // Outside of a host, where turmoil sends nothing on behalf of a dropped stream.

@@ -18,8 +18,8 @@ use turmoil::net::TcpStream;
 use super::faults::Trap;
 use super::wire::{Order, Side, Unsent, Wire};
 use super::{Network, lock};
-use crate::determinism::clock;
 use crate::determinism::trace::{self, PacketEvent};
+use crate::determinism::{self, clock};
 
 /// One end of a connection of a [`Network`]; to be dropped by the host that
 /// opened or accepted it.
@@ -107,6 +107,15 @@ impl SimStream {
 
     fn is_stalled(&self) -> bool {
         self.side == Side::Client && lock(&self.wire).is_stalled
+    }
+
+    /// Ends the turn of the calling task as often as the limits say.
+    fn lets_others_first(&self, cx: &Context<'_>) -> bool {
+        let yields = determinism::lets_others_first(self.network.limits.yield_percent);
+        if yields {
+            cx.waker().wake_by_ref();
+        }
+        yields
     }
 
     fn wait_to_read(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
@@ -198,6 +207,9 @@ impl AsyncRead for SimStream {
         if this.is_frozen() {
             return this.wait_to_read(cx);
         }
+        if this.lets_others_first(cx) {
+            return Poll::Pending;
+        }
         this.obey(cx)?;
         if this.is_stalled() {
             return this.wait_to_read(cx);
@@ -227,6 +239,9 @@ impl AsyncWrite for SimStream {
         let this = self.get_mut();
         if this.is_frozen() {
             return this.wait_to_write(cx);
+        }
+        if this.lets_others_first(cx) {
+            return Poll::Pending;
         }
         this.obey(cx)?;
         if this.fin_sent {

@@ -256,18 +256,38 @@ fn slow_reader(limits: Limits, cut: bool) -> (usize, Vec<u8>, Vec<ErrorKind>) {
 #[test]
 fn a_writer_waits_for_a_slow_reader_and_nothing_is_lost() {
     let expected: Vec<u8> = (0..4000_u32).map(|n| n as u8).collect();
-    let small = Limits { segment_bytes_max: 7, window_bytes: 100, window_segments: 48 };
+    let small = Limits {
+        segment_bytes_max: 7,
+        window_bytes: 100,
+        window_segments: 48,
+        ..Limits::default()
+    };
     assert_eq!(slow_reader(small, false), (100, expected.clone(), vec![]));
-    let few = Limits { segment_bytes_max: 10, window_bytes: 1 << 20, window_segments: 5 };
+    let few = Limits {
+        segment_bytes_max: 10,
+        window_bytes: 1 << 20,
+        window_segments: 5,
+        ..Limits::default()
+    };
     assert_eq!(slow_reader(few, false), (50, expected.clone(), vec![]));
     // As many segments as turmoil queues, and a FIN behind them.
-    let all = Limits { segment_bytes_max: 84, window_bytes: 1 << 20, window_segments: 63 };
+    let all = Limits {
+        segment_bytes_max: 84,
+        window_bytes: 1 << 20,
+        window_segments: 63,
+        ..Limits::default()
+    };
     assert_eq!(slow_reader(all, false), (4000, expected, vec![]));
 }
 
 #[test]
 fn a_reset_wakes_a_writer_that_waits_for_its_reader() {
-    let small = Limits { segment_bytes_max: 7, window_bytes: 100, window_segments: 48 };
+    let small = Limits {
+        segment_bytes_max: 7,
+        window_bytes: 100,
+        window_segments: 48,
+        ..Limits::default()
+    };
     assert_eq!(slow_reader(small, true), (100, vec![], vec![ErrorKind::ConnectionReset]));
 }
 

@@ -7,6 +7,7 @@ use super::{Plan, PlanError, Settings, Step, client_host};
 use crate::fault::{Fault, Scope};
 use crate::model::Model;
 use crate::names::{listed, unknown};
+use crate::net::Limits;
 
 /// The longest run, and the latest moment in one: a day, in milliseconds.
 pub const RUN_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
@@ -127,6 +128,7 @@ impl Settings {
         within("client_hosts", self.client_hosts as u64, 1..=CLIENTS_MAX as u64)?;
         within("segment_bytes_max", self.segment_bytes_max as u64, 1..=u64::MAX)?;
         within("window_bytes", self.window_bytes as u64, 1..=u64::MAX)?;
+        within("yield_percent", self.yield_percent.into(), 0..=Limits::YIELD_PERCENT_MAX.into())?;
         within("disturb_ms", self.disturb_ms, 0..=RUN_MS_MAX)?;
         within("settle_ms", self.settle_ms, 0..=RUN_MS_MAX)?;
         within("forget_ms", self.forget_ms, probe_ms..=RUN_MS_MAX)?;

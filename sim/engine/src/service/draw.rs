@@ -11,6 +11,7 @@ use rand_chacha::ChaCha8Rng;
 use super::{Note, Service};
 use crate::fault::{AnyFault, Fault, NoFault, Scope};
 use crate::model::Model;
+use crate::net::Limits;
 use crate::options::Options;
 use crate::plan::{ClientSpec, Plan, Settings};
 
@@ -34,7 +35,8 @@ pub(super) fn plan<E: Note>(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let horizon_ms = (service.calm_ms() * 2).clamp(*HORIZON_MS.start(), *HORIZON_MS.end());
     let calm = service.calm(seed);
-    let settings = settings(&mut rng, calm.settings, horizon_ms);
+    let Limits { yield_percent, .. } = Limits::default().ordered_by(seed);
+    let settings = settings(&mut rng, Settings { yield_percent, ..calm.settings }, horizon_ms);
     let clients = clients(&mut rng, calm.clients, horizon_ms);
     let mut plan = Plan { settings, clients, ..Plan::new(service, seed) };
     plan.faults = faults(&mut rng, service, options, &plan, horizon_ms);

@@ -39,7 +39,7 @@ pub(super) fn network<M: Model>(
     if let Some((_, found)) = trials.first(rest(model, &plan)) {
         plan = found;
     }
-    for simpler in [latency, hosts] {
+    for simpler in [order, latency, hosts] {
         if let Some((_, found)) = trials.first(simpler(&plan)) {
             plan = found;
         }
@@ -96,6 +96,11 @@ fn rest<M: Model>(model: &M, plan: &Plan<M>) -> Vec<Plan<M>> {
     let settle_ms = plan.settings.settle_ms.min(usual.settle_ms);
     let forget_ms = plan.settings.forget_ms.min(usual.forget_ms);
     changed(plan, Settings { settle_ms, forget_ms, ..plan.settings }).into_iter().collect()
+}
+
+/// Tasks run in tokio's order.
+fn order<M: Model>(plan: &Plan<M>) -> Vec<Plan<M>> {
+    changed(plan, Settings { yield_percent: 0, ..plan.settings }).into_iter().collect()
 }
 
 /// Every packet takes equally long: nothing, a round figure, or what it took before.

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::ptr;
 use std::thread;
 
-use super::super::{run, simulated, watches_system_calls};
+use super::super::{Patience, run, simulated, watches_system_calls};
 
 /// How the run of `body` reached past its seed.
 pub(super) fn escape(body: impl FnOnce() + Send + 'static) -> Option<String> {
@@ -74,12 +74,6 @@ fn no_thread_is_started_and_no_process() {
     escapes_by("pthread_create", || {
         assert!(thread::Builder::new().spawn(|| ()).is_err());
     });
-    let (outcome, report) = simulated(0, 0, false, || {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it is plain");
-        runtime.block_on(async { tokio::task::spawn_blocking(|| ()).await })
-    });
-    assert!(outcome.is_err(), "tokio needs a thread for that");
-    assert!(report.escape.is_some_and(|told| told.contains("pthread_create")));
     escapes_by("posix_spawn", || {
         let status = std::process::Command::new("/bin/true").status();
         assert!(status.is_err() || !watches_system_calls(), "{status:?}");
@@ -171,7 +165,7 @@ fn a_stack_that_is_full_is_still_told_as_that() {
             let page = std::hint::black_box([depth; 512]);
             if depth == u64::MAX { 0 } else { fill(depth + 1) + page[0] }
         }
-        let _dies = run(0, 0, false, u32::MAX, || fill(0));
+        let _dies = run(0, 0, false, Patience::default(), || fill(0));
     }
     let program = std::env::current_exe().expect("a test has a path");
     let mut child = std::process::Command::new(program);

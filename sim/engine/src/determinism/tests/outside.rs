@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use super::super::{run, simulated, watches_system_calls};
 use super::escapes::escape;
+use super::standstill::IMPATIENT;
 
 /// Fails unless the run of `attempt` ends with a line that names all of `parts` and this file;
 /// `attempt` says whether it was refused.
@@ -247,8 +248,7 @@ fn of_task<F: Future>(task: impl FnOnce() -> F + Send + 'static) -> String {
 #[test]
 fn tokio_functions_are_named_with_the_users_line_and_the_remedy() {
     let told = [
-        of_task(|| tokio::task::spawn_blocking(|| ())),
-        of_task(|| tokio::fs::read("/etc/hostname")),
+        of_task(|| tokio::fs::remove_file("/nowhere/at/all")),
         of_task(|| tokio::net::lookup_host(("localhost", 80))),
         of_task(|| async { tokio::signal::ctrl_c().await }),
         of_task(|| async { tokio::net::TcpStream::connect("127.0.0.1:1").await }),
@@ -257,13 +257,12 @@ fn tokio_functions_are_named_with_the_users_line_and_the_remedy() {
         of_task(|| async { tokio::process::Command::new("/bin/true").status().await }),
         of_task(|| async { tokio::process::Command::new("/bin/true").output().await }),
         of_task(|| async {
-            let mut stdout = tokio::io::stdout();
-            tokio::io::AsyncWriteExt::write_all(&mut stdout, b"out").await
+            let mut stdin = tokio::io::stdin();
+            tokio::io::AsyncReadExt::read(&mut stdin, &mut [0]).await
         }),
     ];
     let expected = [
-        ("tokio::task::blocking::spawn_blocking", "do the work in the task itself"),
-        ("tokio::fs::read", "read files with std::fs"),
+        ("tokio::fs::remove_file", "not changed"),
         ("tokio::net::lookup_host", "connect by the host's name"),
         ("tokio::signal::", "pass in what ends the service"),
         ("tokio::net::tcp::stream", "serve the listener that the simulation passes in"),
@@ -271,7 +270,7 @@ fn tokio_functions_are_named_with_the_users_line_and_the_remedy() {
         ("tokio::net::unix::stream", "serve the listener that"),
         ("tokio::process::", "pass in what starts processes"),
         ("tokio::process::", "pass in what starts processes"),
-        ("tokio::io::", "use std's println!"),
+        ("tokio::io::", "pass in what is read"),
     ];
     for (told, (function, remedy)) in told.iter().zip(expected) {
         assert!(told.contains(function) && told.contains(remedy), "{function}: {told}");
@@ -318,7 +317,7 @@ fn a_thread_that_ends_after_its_run_may_do_all_of_it() {
 #[test]
 fn code_that_tries_for_ever_is_given_up_with_the_reason() {
     static IS_TOLD: AtomicBool = AtomicBool::new(false);
-    let (outcome, report) = run(0, 0, false, 1, || {
+    let (outcome, report) = run(0, 0, false, IMPATIENT, || {
         while !IS_TOLD.load(Ordering::Relaxed) {
             let _refused = File::create("/nowhere/at/all");
         }
