@@ -27,7 +27,7 @@ use crate::answers::Answers;
 use crate::config::Config;
 use crate::connection::{Connection, Peer};
 use crate::forwarded;
-use crate::front::{Front, House};
+use crate::gate::{Gate, GateService};
 use crate::hub::Hub;
 use crate::metrics::ReadProcess;
 use crate::refusal;
@@ -56,10 +56,10 @@ pub async fn serve<L: Listener<Addr = SocketAddr>>(
     Ok(())
 }
 
-/// One hub and everything in front of it, for as many listeners as there are threads to serve.
+/// One hub and the services in front of it, for as many listeners as there are threads to serve.
 pub(crate) struct Server {
     hub: Arc<Hub>,
-    house: Arc<House>,
+    gate: Arc<Gate>,
     sockets: Sockets,
     classic: Arc<Classic>,
     http: http1::Builder,
@@ -89,7 +89,7 @@ impl Server {
             .max_buf_size(config.header_bytes_max);
         let connections = Arc::new(Semaphore::new(config.connections_max));
         Ok(Self {
-            house: Arc::new(House { hub: Arc::clone(&hub), addresses, answers, router }),
+            gate: Arc::new(Gate { hub: Arc::clone(&hub), addresses, answers, router }),
             hub,
             sockets,
             classic,
@@ -188,9 +188,9 @@ impl Server {
             self.spawn(io, Peer::proxy(Arc::clone(&self.hub), address, permit));
             return;
         }
-        match self.house.addresses.enter(address) {
-            Some(place) => {
-                self.spawn(io, Peer::person(Arc::clone(&self.hub), address, permit, place))
+        match self.gate.addresses.enter(address) {
+            Some(address_permit) => {
+                self.spawn(io, Peer::person(Arc::clone(&self.hub), address, permit, address_permit))
             }
             None => self.refuse(io, address),
         }
@@ -201,11 +201,11 @@ impl Server {
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let peer = Arc::new(peer);
-        let front = Front { house: Arc::clone(&self.house), peer: Arc::clone(&peer) };
+        let service = GateService { gate: Arc::clone(&self.gate), peer: Arc::clone(&peer) };
         let connection = TokioIo::new(Connection::new(io, Arc::clone(&peer)));
         let mut http = self.http.clone();
         http.timer(RequestTimer::new(Arc::clone(&peer)));
-        let mut served = http.serve_connection(connection, front).with_upgrades();
+        let mut served = http.serve_connection(connection, service).with_upgrades();
         let mut closing = self.closing.subscribe();
         tokio::spawn(async move {
             // What is only borrowed is held once; this is most of what a connection costs.
@@ -228,11 +228,11 @@ impl Server {
     where
         Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        debug!(%address, answer = %refusal::why(&self.house), "connection");
+        debug!(%address, answer = %refusal::why(&self.gate), "connection");
         trace!(name: "too many connections", %address);
         self.hub.telemetry().rejected("too-many-connections");
         let Ok(permit) = Arc::clone(&self.refused).try_acquire_owned() else { return };
-        let told = refusal::tell(io, Arc::clone(&self.house));
+        let told = refusal::tell(io, Arc::clone(&self.gate));
         tokio::spawn(async move {
             told.await;
             drop(permit);
@@ -249,7 +249,7 @@ impl Server {
 
 /// Serves until the peer has enough, or the server closes and the request at hand is answered.
 async fn serve_until_closing<Io>(
-    served: &mut UpgradeableConnection<TokioIo<Connection<Io>>, Front>,
+    served: &mut UpgradeableConnection<TokioIo<Connection<Io>>, GateService>,
     closing: &mut watch::Receiver<bool>,
 ) -> hyper::Result<()>
 where

@@ -1,7 +1,7 @@
 //! How many connections each address has open; an address over its cap has to wait.
 //!
-//! Proxies that are trusted stand for many people and are not counted; the people behind them are,
-//! by request and by socket.
+//! Connections of a trusted proxy are not counted; the clients behind it are, by request and by
+//! socket.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,17 +9,17 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use crate::error::HttpError;
 
-/// Everybody who has something open, by address.
+/// Open connections by address.
 #[derive(Debug)]
 pub(crate) struct Addresses {
-    /// How many each may have; 0 is no limit.
+    /// Most open connections of one address; 0 is no limit.
     each_max: usize,
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One of the connections of an address, until it is dropped.
+/// Permit for one connection of an address; dropping it returns it.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct AddressPermit {
     addresses: Arc<Addresses>,
     address: IpAddr,
 }
@@ -29,8 +29,8 @@ impl Addresses {
         Arc::new(Self { each_max, open: Mutex::default() })
     }
 
-    /// A place for one more connection of this address; none when it has too many.
-    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
+    /// Takes a permit for one more connection of this address; `None` when the address is at its limit.
+    pub(crate) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<AddressPermit> {
         let address = subscriber(address);
         if self.each_max > 0 {
             let mut open = self.lock();
@@ -40,10 +40,10 @@ impl Addresses {
             }
             *count += 1;
         }
-        Some(Place { addresses: Arc::clone(self), address })
+        Some(AddressPermit { addresses: Arc::clone(self), address })
     }
 
-    /// What somebody is told who has too many.
+    /// The error for a client whose address is at its limit.
     pub(crate) fn refusal(&self, retry_after_ms: u64) -> HttpError {
         HttpError::TooManyConnections { each_max: self.each_max, retry_after_ms }
     }
@@ -53,13 +53,13 @@ impl Addresses {
     }
 }
 
-impl Drop for Place {
+impl Drop for AddressPermit {
     fn drop(&mut self) {
         if self.addresses.each_max == 0 {
             return;
         }
         let mut open = self.addresses.lock();
-        let count = open.get_mut(&self.address).expect("an address with a place is counted");
+        let count = open.get_mut(&self.address).expect("an address with a permit is counted");
         *count -= 1;
         if *count == 0 {
             open.remove(&self.address);
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn all_addresses_of_one_ipv6_subscriber_are_one() {
         let addresses = Addresses::new(1);
-        let _place = addresses.enter(ip("2001:db8:0:1::1")).expect("the first");
+        let _permit = addresses.enter(ip("2001:db8:0:1::1")).expect("the first");
         assert!(addresses.enter(ip("2001:db8:0:1:ffff::9")).is_none());
         assert!(addresses.enter(ip("2001:db8:0:2::1")).is_some());
     }
@@ -110,8 +110,8 @@ mod tests {
     #[test]
     fn without_a_cap_nobody_is_counted() {
         let addresses = Addresses::new(0);
-        let places: Vec<_> = (0..10).map(|_| addresses.enter(ip("192.0.2.1"))).collect();
-        assert!(places.iter().all(Option::is_some));
+        let permits: Vec<_> = (0..10).map(|_| addresses.enter(ip("192.0.2.1"))).collect();
+        assert!(permits.iter().all(Option::is_some));
         assert_eq!(addresses.lock().len(), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! One connection: it gives back its place when it is dropped, whoever holds it by then, and it is
-//! cut when its peer takes nothing of what is written to it.
+//! One connection. It returns its permits when it is dropped, and it is closed when the peer accepts
+//! no bytes of a write for `write_ms_max`.
 //!
 //! It lives as long as the socket: first under HTTP, then, after an upgrade, under a WebSocket. So
 //! what it holds is small, and a timer exists only while a write is stuck. It never looks at what
@@ -19,11 +19,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tracing::trace;
 
-use crate::addresses::Place;
+use crate::addresses::AddressPermit;
 use crate::error::HttpError;
 use crate::hub::Hub;
 
-/// What a connection and those who serve its requests share.
+/// State that a connection shares with the services of its requests.
 pub(crate) struct Peer {
     pub(crate) address: IpAddr,
     /// The peer is a proxy that is believed.
@@ -33,43 +33,43 @@ pub(crate) struct Peer {
     is_asking: AtomicBool,
     /// The header of a request took too long.
     is_late: AtomicBool,
-    /// The place of whoever this socket was upgraded for.
-    upgraded_for: Mutex<Option<Place>>,
-    _place: Option<Place>,
+    /// Permit of the client that a proxied socket was upgraded for.
+    upgraded_for: Mutex<Option<AddressPermit>>,
+    _address_permit: Option<AddressPermit>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Peer {
-    /// A proxy that is believed; the people behind it have places of their own.
+    /// A trusted proxy; each client behind it takes a permit of its own.
     pub(crate) fn proxy(hub: Arc<Hub>, address: IpAddr, permit: OwnedSemaphorePermit) -> Self {
         Self::new(hub, address, permit, None)
     }
 
-    /// Anybody else.
+    /// Any other peer.
     pub(crate) fn person(
         hub: Arc<Hub>,
         address: IpAddr,
         permit: OwnedSemaphorePermit,
-        place: Place,
+        address_permit: AddressPermit,
     ) -> Self {
-        Self::new(hub, address, permit, Some(place))
+        Self::new(hub, address, permit, Some(address_permit))
     }
 
     fn new(
         hub: Arc<Hub>,
         address: IpAddr,
         permit: OwnedSemaphorePermit,
-        place: Option<Place>,
+        address_permit: Option<AddressPermit>,
     ) -> Self {
         hub.telemetry().connected();
         Self {
             address,
-            is_proxy: place.is_none(),
+            is_proxy: address_permit.is_none(),
             hub,
             is_asking: AtomicBool::new(false),
             is_late: AtomicBool::new(false),
             upgraded_for: Mutex::new(None),
-            _place: place,
+            _address_permit: address_permit,
             _permit: permit,
         }
     }
@@ -94,9 +94,9 @@ impl Peer {
         self.is_late.store(true, Ordering::Relaxed);
     }
 
-    /// Holds somebody's place for as long as the connection lives, which is one socket from now on.
-    pub(crate) fn upgraded_for(&self, place: Place) {
-        *self.upgraded_for.lock().expect("nothing panics under this lock") = Some(place);
+    /// Keeps a client's permit until this connection, now one socket, closes.
+    pub(crate) fn upgraded_for(&self, address_permit: AddressPermit) {
+        *self.upgraded_for.lock().expect("nothing panics under this lock") = Some(address_permit);
     }
 }
 

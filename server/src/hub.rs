@@ -68,7 +68,7 @@ pub struct Hub {
 
 struct HubState {
     core: Core,
-    /// By the place that a session has in the core.
+    /// By [`Handle::index`].
     seats: Vec<Option<Seat>>,
     /// The seat of the session that is being opened.
     newcomer: Option<Seat>,
@@ -80,7 +80,7 @@ struct HubState {
 
 impl HubState {
     fn seat(&self, session: Handle) -> Option<&Seat> {
-        self.seats.get(session.place())?.as_ref()
+        self.seats.get(session.index())?.as_ref()
     }
 
     /// The cursor that a reader begins with.
@@ -94,10 +94,10 @@ impl HubState {
     }
 
     fn seat_newcomer(&mut self, session: Handle) {
-        if self.seats.len() <= session.place() {
-            self.seats.resize_with(session.place() + 1, || None);
+        if self.seats.len() <= session.index() {
+            self.seats.resize_with(session.index() + 1, || None);
         }
-        self.seats[session.place()] = self.newcomer.take();
+        self.seats[session.index()] = self.newcomer.take();
     }
 }
 
@@ -432,7 +432,7 @@ impl Hub {
                     }
                 }
                 Output::Removed(session) => {
-                    let seat = state.seats[session.place()].take().expect(SEATED);
+                    let seat = state.seats[session.index()].take().expect(SEATED);
                     state.count(seat.reading, None);
                     wakes.0.extend(seat.signal.end());
                 }

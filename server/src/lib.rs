@@ -39,7 +39,7 @@ mod connection;
 mod deadline;
 mod fields;
 mod forwarded;
-mod front;
+mod gate;
 mod host;
 mod media;
 mod openings;

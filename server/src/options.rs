@@ -165,13 +165,13 @@ fn read(path: &Path) -> anyhow::Result<Config> {
     let text = fs::read_to_string(path)
         .with_context(|| format!("cannot read {shown}; name another file with --config FILE"))?;
     toml::from_str(&text).map_err(|error| {
-        let (number, line) = place(&text, error.span().map_or(0, |span| span.start));
+        let (number, line) = line_at(&text, error.span().map_or(0, |span| span.start));
         anyhow!("{shown}, line {number}, `{line}`: {}", in_one_line(error.message()))
     })
 }
 
 /// The number of the line at this byte, and the line.
-fn place(text: &str, at: usize) -> (usize, &str) {
+fn line_at(text: &str, at: usize) -> (usize, &str) {
     let before = text.get(..at).unwrap_or_default();
     let number = before.matches('\n').count();
     (number + 1, text.lines().nth(number).unwrap_or_default())

@@ -19,7 +19,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::error::HttpError;
-use crate::front::House;
+use crate::gate::Gate;
 
 /// What a refused connection may have sent before it reads why, in bytes.
 const BYTES_MAX: usize = 16_384;
@@ -29,14 +29,14 @@ const HEAD_MAX: Duration = Duration::from_millis(500);
 const REFUSAL_MAX: Duration = Duration::from_secs(1);
 
 /// Tells a connection that its address has too many.
-pub(crate) async fn tell<Io>(io: Io, house: Arc<House>)
+pub(crate) async fn tell<Io>(io: Io, gate: Arc<Gate>)
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let _gone = tokio::time::timeout(REFUSAL_MAX, answer(io, house)).await;
+    let _gone = tokio::time::timeout(REFUSAL_MAX, answer(io, gate)).await;
 }
 
-async fn answer<Io>(io: Io, house: Arc<House>) -> io::Result<u64>
+async fn answer<Io>(io: Io, gate: Arc<Gate>) -> io::Result<u64>
 where
     Io: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -45,11 +45,11 @@ where
         .header_read_timeout(HEAD_MAX)
         .max_buf_size(BYTES_MAX)
         .keep_alive(false);
-    let mut served = http.serve_connection(TokioIo::new(io), Refusing(Arc::clone(&house)));
+    let mut served = http.serve_connection(TokioIo::new(io), Refusing(Arc::clone(&gate)));
     let ended = poll_fn(|cx| served.poll_without_shutdown(cx)).await;
     let mut io = served.into_parts().io.into_inner();
     if ended.is_err_and(|error| error.is_timeout()) {
-        io.write_all(&why(&house).to_wire()).await?;
+        io.write_all(&why(&gate).to_wire()).await?;
     }
     io.shutdown().await?;
     // What the peer has sent is read, or else the system resets the connection and the peer may
@@ -57,12 +57,12 @@ where
     tokio::io::copy(&mut io.take(BYTES_MAX as u64), &mut tokio::io::sink()).await
 }
 
-pub(crate) fn why(house: &House) -> HttpError {
-    house.addresses.refusal(house.hub.config().retry_after_ms)
+pub(crate) fn why(gate: &Gate) -> HttpError {
+    gate.addresses.refusal(gate.hub.config().retry_after_ms)
 }
 
 /// The service of a refused connection.
-struct Refusing(Arc<House>);
+struct Refusing(Arc<Gate>);
 
 impl hyper::service::Service<Request<Incoming>> for Refusing {
     type Response = Response;
@@ -70,12 +70,12 @@ impl hyper::service::Service<Request<Incoming>> for Refusing {
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let house = Arc::clone(&self.0);
-        let page = house.answers.page(&request);
+        let gate = Arc::clone(&self.0);
+        let page = gate.answers.page(&request);
         let is_preflight = page.as_ref().is_some_and(|page| page.is_preflight());
         Box::pin(async move {
-            let refusal = (!is_preflight).then(|| why(&house).into_response());
-            Ok(house.answers.finish(page, refusal).await)
+            let refusal = (!is_preflight).then(|| why(&gate).into_response());
+            Ok(gate.answers.finish(page, refusal).await)
         })
     }
 }

@@ -52,8 +52,8 @@ impl Telemetry {
     #[inline]
     pub(crate) fn event(&self, kind: &'static str) {
         match EVENT_TYPES.iter().position(|known| *known == kind) {
-            Some(place) => {
-                self.events[place].fetch_add(1, Ordering::Relaxed);
+            Some(index) => {
+                self.events[index].fetch_add(1, Ordering::Relaxed);
             }
             None => warn!(kind, "an event of a type that is not counted"),
         }
@@ -62,7 +62,7 @@ impl Telemetry {
     /// A message was accepted, whose sender's mailbox is read over this transport, or was last.
     #[inline]
     pub(crate) fn message(&self, over: Option<Transport>) {
-        self.messages[place(over)].fetch_add(1, Ordering::Relaxed);
+        self.messages[index_of(over)].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Something was refused; the reason is the last part of the problem's type.
@@ -73,7 +73,7 @@ impl Telemetry {
     /// A request was answered, which belongs to this transport if it belongs to one.
     pub(crate) fn answered(&self, over: Option<Transport>, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(1, CLASSES.len()) - 1;
-        self.answered[place(over)][class].fetch_add(1, Ordering::Relaxed);
+        self.answered[index_of(over)][class].fetch_add(1, Ordering::Relaxed);
     }
 
     /// An event was handed out this long after it went into the mailbox.
@@ -165,8 +165,8 @@ fn transports() -> impl Iterator<Item = Option<Transport>> {
     Transport::ALL.into_iter().map(Some).chain([None])
 }
 
-/// The place of a transport among [`transports`].
-fn place(over: Option<Transport>) -> usize {
+/// Index of a transport in [`transports`].
+fn index_of(over: Option<Transport>) -> usize {
     over.map_or(Transport::ALL.len(), |over| over as usize)
 }
 

@@ -15,7 +15,7 @@ use super::*;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A server with somebody who came by Socket.IO, and what tells it to stop.
-struct House {
+struct TestServer {
     runtime: Runtime,
     serving: tokio::task::JoinHandle<()>,
     stop: oneshot::Sender<()>,
@@ -23,7 +23,7 @@ struct House {
     _guest: TcpStream,
 }
 
-fn house() -> House {
+fn test_server() -> TestServer {
     let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     let server = Server::new(Config::default(), None).expect("the defaults are meant");
     let hub = Arc::downgrade(&server.hub);
@@ -45,7 +45,7 @@ fn house() -> House {
         assert!(greeting.contains("40/chat"), "{greeting}");
         guest
     });
-    House { runtime, serving, stop, hub, _guest: guest }
+    TestServer { runtime, serving, stop, hub, _guest: guest }
 }
 
 /// What Engine.IO answers.
@@ -65,7 +65,7 @@ async fn ask(guest: &mut TcpStream, method: &str, query: &str, body: &str) -> St
 
 #[test]
 fn a_server_that_has_closed_leaves_nothing_behind() {
-    let House { runtime, serving, stop, hub, _guest } = house();
+    let TestServer { runtime, serving, stop, hub, _guest } = test_server();
     stop.send(()).expect("it serves");
     let closed = async { tokio::time::timeout(PATIENCE, serving).await };
     runtime.block_on(closed).expect("it closes in time").expect("it closes");
@@ -75,7 +75,7 @@ fn a_server_that_has_closed_leaves_nothing_behind() {
 
 #[test]
 fn a_server_that_is_dropped_leaves_nothing_behind() {
-    let House { runtime, hub, .. } = house();
+    let TestServer { runtime, hub, .. } = test_server();
     drop(runtime);
     assert_eq!(hub.strong_count(), 0);
 }

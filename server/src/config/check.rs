@@ -85,11 +85,11 @@ impl Config {
         let small =
             small.map(|(name, _, size_min)| Nonsense::new(name, format!("at least {size_min}")));
         let places_max = Semaphore::MAX_PERMITS.min(u32::MAX as usize);
-        let places = [("connections_max", self.connections_max), ("parked_max", self.parked_max)];
-        let places = places.into_iter().filter(move |(_, places)| *places > places_max);
-        let places =
-            places.map(move |(name, _)| Nonsense::new(name, format!("at most {places_max}")));
-        too_long.into_iter().chain(small).chain(places)
+        let permits = [("connections_max", self.connections_max), ("parked_max", self.parked_max)];
+        let permits = permits.into_iter().filter(move |(_, permits)| *permits > places_max);
+        let permits =
+            permits.map(move |(name, _)| Nonsense::new(name, format!("at most {places_max}")));
+        too_long.into_iter().chain(small).chain(permits)
     }
 
     fn lists(&self) -> Option<Nonsense> {

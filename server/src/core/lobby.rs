@@ -12,34 +12,34 @@ use protocol::SessionId;
 /// parted from the first before the input and one because of it.
 const CANDIDATES_MAX: usize = 3;
 
-/// A place in the line; who comes later has a higher one.
+/// Position in the queue; a session that enters later has a higher one.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place(u64);
+struct Position(u64);
 
 #[derive(Debug, Default)]
 pub(super) struct Lobby {
-    line: BTreeMap<Place, SessionId>,
-    places: BTreeMap<SessionId, Place>,
-    next: Place,
+    line: BTreeMap<Position, SessionId>,
+    positions: BTreeMap<SessionId, Position>,
+    next: Position,
     /// Who came in since the last matching, and has not been told to wait.
-    untold: Vec<Place>,
+    unannounced: Vec<Position>,
 }
 
 impl Lobby {
     /// Takes a newcomer, who will have to be told.
     pub(super) fn enter(&mut self, session: SessionId) {
-        let place = self.take_place(session);
-        self.untold.push(place);
+        let position = self.take_position(session);
+        self.unannounced.push(position);
     }
 
     /// Takes somebody who knows already.
     pub(super) fn enter_again(&mut self, session: SessionId) {
-        self.take_place(session);
+        self.take_position(session);
     }
 
     pub(super) fn leave(&mut self, session: SessionId) {
-        if let Some(place) = self.places.remove(&session) {
-            self.line.remove(&place);
+        if let Some(position) = self.positions.remove(&session) {
+            self.line.remove(&position);
         }
     }
 
@@ -61,16 +61,16 @@ impl Lobby {
 
     /// Those who were not matched and must be told to wait.
     pub(super) fn take_untold(&mut self) -> Vec<SessionId> {
-        let untold = std::mem::take(&mut self.untold);
-        untold.iter().filter_map(|place| self.line.get(place).copied()).collect()
+        let unannounced = std::mem::take(&mut self.unannounced);
+        unannounced.iter().filter_map(|position| self.line.get(position).copied()).collect()
     }
 
-    fn take_place(&mut self, session: SessionId) -> Place {
-        let place = self.next;
-        self.next = Place(place.0 + 1);
-        let before = self.places.insert(session, place);
+    fn take_position(&mut self, session: SessionId) -> Position {
+        let position = self.next;
+        self.next = Position(position.0 + 1);
+        let before = self.positions.insert(session, position);
         assert!(before.is_none(), "{session} waits twice");
-        self.line.insert(place, session);
-        place
+        self.line.insert(position, session);
+        position
     }
 }

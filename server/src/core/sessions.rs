@@ -35,15 +35,15 @@ impl Handle {
         self.id
     }
 
-    /// A small number that no other session has for as long as this one is known.
+    /// Index of the session's slot: small, and unique while the session is known.
     #[must_use]
-    pub fn place(self) -> usize {
+    pub fn index(self) -> usize {
         self.slot.0 as usize
     }
 }
 
 impl Slot {
-    fn place(self) -> (usize, usize) {
+    fn location(self) -> (usize, usize) {
         let slot = self.0 as usize;
         (slot / CHUNK, slot % CHUNK)
     }
@@ -67,8 +67,8 @@ impl Sessions {
         let id = session.id;
         let previous = self.slots.insert(id, slot);
         assert!(previous.is_none(), "{id} was opened twice");
-        let (chunk, place) = slot.place();
-        self.chunks[chunk][place] = Some(session);
+        let (chunk, index) = slot.location();
+        self.chunks[chunk][index] = Some(session);
         Handle { id, slot }
     }
 
@@ -89,8 +89,8 @@ impl Sessions {
     pub(super) fn remove(&mut self, id: SessionId) -> Option<Session> {
         let slot = self.slots.remove(&id)?;
         self.free.push(slot);
-        let (chunk, place) = slot.place();
-        self.chunks[chunk][place].take()
+        let (chunk, index) = slot.location();
+        self.chunks[chunk][index].take()
     }
 
     pub(super) fn find(&self, id: SessionId) -> Option<Handle> {
@@ -102,14 +102,14 @@ impl Sessions {
     }
 
     pub(super) fn get(&self, handle: Handle) -> Option<&Session> {
-        let (chunk, place) = handle.slot.place();
-        let session = self.chunks.get(chunk)?.get(place)?.as_ref();
+        let (chunk, index) = handle.slot.location();
+        let session = self.chunks.get(chunk)?.get(index)?.as_ref();
         session.filter(|session| session.id == handle.id)
     }
 
     pub(super) fn get_mut(&mut self, handle: Handle) -> Option<&mut Session> {
-        let (chunk, place) = handle.slot.place();
-        let session = self.chunks.get_mut(chunk)?.get_mut(place)?.as_mut();
+        let (chunk, index) = handle.slot.location();
+        let session = self.chunks.get_mut(chunk)?.get_mut(index)?.as_mut();
         session.filter(|session| session.id == handle.id)
     }
 
@@ -136,15 +136,15 @@ impl Index<Slot> for Sessions {
     type Output = Session;
 
     fn index(&self, slot: Slot) -> &Session {
-        let (chunk, place) = slot.place();
-        self.chunks[chunk][place].as_ref().expect(GONE)
+        let (chunk, index) = slot.location();
+        self.chunks[chunk][index].as_ref().expect(GONE)
     }
 }
 
 impl IndexMut<Slot> for Sessions {
     fn index_mut(&mut self, slot: Slot) -> &mut Session {
-        let (chunk, place) = slot.place();
-        self.chunks[chunk][place].as_mut().expect(GONE)
+        let (chunk, index) = slot.location();
+        self.chunks[chunk][index].as_mut().expect(GONE)
     }
 }
 

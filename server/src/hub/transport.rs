@@ -49,7 +49,7 @@ impl Transport {
 impl HubState {
     /// The mailbox is read like this from now on; none is not at all.
     pub(super) fn read_over(&mut self, session: Handle, reading: Option<(ReaderId, Transport)>) {
-        let seat = self.seats.get_mut(session.place()).and_then(Option::as_mut).expect(SEATED);
+        let seat = self.seats.get_mut(session.index()).and_then(Option::as_mut).expect(SEATED);
         let before = std::mem::replace(&mut seat.reading, reading);
         seat.read_over = reading.map(|(_, over)| over).or(seat.read_over);
         self.count(before, reading);

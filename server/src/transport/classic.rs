@@ -43,13 +43,13 @@ const END: &str = "End/\n";
 pub(crate) struct Classic {
     hub: Arc<Hub>,
     news: watch::Sender<News>,
-    /// Requests that may still be parked.
-    places: Semaphore,
+    /// Permits for parked requests, `parked_max` in all.
+    permits: Semaphore,
     allowance: Mutex<Allowance>,
 }
 
-/// A place to be parked at, until it is dropped.
-struct Place<'a> {
+/// Permit for one parked request; dropping it returns it.
+struct ParkPermit<'a> {
     classic: &'a Classic,
     _permit: SemaphorePermit<'a>,
 }
@@ -66,7 +66,7 @@ impl Classic {
     pub(crate) fn new(hub: Arc<Hub>) -> Arc<Self> {
         Arc::new(Self {
             news: watch::Sender::new(News::None),
-            places: Semaphore::new(hub.config().parked_max),
+            permits: Semaphore::new(hub.config().parked_max),
             allowance: Mutex::new(Allowance::new(hub.config())),
             hub,
         })
@@ -102,15 +102,15 @@ impl Classic {
     }
 }
 
-impl<'a> Place<'a> {
+impl<'a> ParkPermit<'a> {
     fn take(classic: &'a Classic) -> Result<Self, TryAcquireError> {
-        let permit = classic.places.try_acquire()?;
+        let permit = classic.permits.try_acquire()?;
         classic.hub.telemetry().parked();
         Ok(Self { classic, _permit: permit })
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for ParkPermit<'_> {
     fn drop(&mut self) {
         self.classic.hub.telemetry().unparked();
     }
@@ -126,7 +126,7 @@ async fn park(State(classic): State<Arc<Classic>>, method: Method) -> Result<Res
     if let News::Over = *news.borrow_and_update() {
         return Ok(answer(END.to_owned()));
     }
-    let Ok(_place) = Place::take(&classic) else {
+    let Ok(_parked) = ParkPermit::take(&classic) else {
         return Err(HttpError::TooManyParked { retry_after_ms: config.retry_after_ms });
     };
     let told = tokio::time::timeout(config.poll_wait_max(), news.changed()).await;

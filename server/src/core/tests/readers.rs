@@ -44,7 +44,7 @@ fn a_handle_names_nobody_once_its_session_is_forgotten() {
     room.command(ANN, ClientEvent::Leave).expect("she is known");
     room.pass(Config::default().resume_window_ms);
     room.open(SessionId(3)).expect("there is room");
-    assert_eq!(room.handle(SessionId(3)).place(), ann.place(), "the place has been given away");
+    assert_eq!(room.handle(SessionId(3)).index(), ann.index(), "the slot is in use again");
     assert_eq!(room.core.read(ann, Seq(0), Portion::ALL), Err(Rejected::UnknownSession));
     let leave = Input::Command { session: ann, event: ClientEvent::Leave, by: None };
     assert_eq!(room.input(leave), Err(Rejected::UnknownSession));

@@ -14,7 +14,7 @@ use socketioxide::ProtocolVersion;
 use tokio::time::Instant;
 use tracing::trace;
 
-use super::polling::{Door, Presence};
+use super::polling::{EngineGate, Presence};
 use super::upgrade::Progress;
 use crate::config::Config;
 use crate::error::HttpError;
@@ -70,23 +70,23 @@ impl Admission {
 
 /// Ends a connection whose client has not polled when it is time, and is not on a WebSocket either.
 pub(super) async fn expect_polls(
-    door: Weak<Door>,
+    gate: Weak<EngineGate>,
     presence: Weak<Presence>,
     protocol: ProtocolVersion,
 ) {
-    let Some(first_poll_max) = door.upgrade().map(|door| door.admission.first_poll_max) else {
+    let Some(first_poll_max) = gate.upgrade().map(|gate| gate.admission.first_poll_max) else {
         return;
     };
     let mut until = Instant::now() + first_poll_max;
     loop {
         tokio::time::sleep_until(until).await;
-        let (Some(door), Some(presence)) = (door.upgrade(), presence.upgrade()) else { return };
-        match door.admission.expect(&presence, Instant::now()) {
+        let (Some(gate), Some(presence)) = (gate.upgrade(), presence.upgrade()) else { return };
+        match gate.admission.expect(&presence, Instant::now()) {
             Expected::Nothing => return,
             Expected::PollUntil(later) => until = later,
             Expected::PollBefore => {
                 let Some(sid) = presence.sid() else { return };
-                door.close(sid, protocol).await;
+                gate.close(sid, protocol).await;
                 return;
             }
         }
@@ -151,8 +151,8 @@ mod tests {
         let config = Config { heartbeat_interval_ms: 25_000, ..Config::default() };
         let admission = Admission::new(&config);
         let interval = Duration::from_millis(25_000);
-        let place = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("there is one");
-        let presence = Arc::new(Presence::new(place, None));
+        let permit = Arc::new(Semaphore::new(1)).try_acquire_owned().expect("there is one");
+        let presence = Arc::new(Presence::new(permit, None));
         let now = Instant::now();
         assert!(matches!(admission.expect(&presence, now), Expected::PollBefore), "never polled");
         let poll = Watched::begin(Arc::clone(&presence));

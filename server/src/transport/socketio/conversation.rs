@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::commands::{AckId, Incoming, Line, Wish};
 use super::outbox::{Outbox, Outcome, Outgoing};
-use super::polling::{Cut, Door, Polls, Presence};
+use super::polling::{Cut, EngineGate, Polls, Presence};
 use super::transport;
 use super::words::Language;
 use crate::error::HttpError;
@@ -30,7 +30,7 @@ const COMMANDS_IN_A_ROW_MAX: usize = 16;
 /// One socket and the session that it speaks for.
 pub(super) struct Conversation {
     hub: Arc<Hub>,
-    door: Arc<Door>,
+    gate: Arc<EngineGate>,
     socket: Arc<Socket>,
     session: SessionId,
     reader: Reader,
@@ -61,14 +61,14 @@ pub(super) struct Beginning {
 }
 
 impl Conversation {
-    pub(super) fn new(hub: Arc<Hub>, door: Arc<Door>, beginning: Beginning) -> Self {
+    pub(super) fn new(hub: Arc<Hub>, gate: Arc<EngineGate>, beginning: Beginning) -> Self {
         let Beginning { socket, line, presence, opened, reader, language, resumable } = beginning;
         let (session, cursor) = (opened.session, opened.next);
         let mut outbox = Outbox::new(hub.config().body_bytes_max);
         outbox.push(Outgoing::Session(opened));
         Self {
             hub,
-            door,
+            gate,
             socket,
             session,
             reader,
@@ -241,7 +241,7 @@ impl Conversation {
     /// Nobody is there any more, though nothing has said so.
     async fn give_up(&mut self) -> Detach {
         if self.is_polling() {
-            self.door.close(self.socket.id, self.socket.protocol()).await;
+            self.gate.close(self.socket.id, self.socket.protocol()).await;
         } else {
             let _already_gone = Arc::clone(&self.socket).disconnect();
         }

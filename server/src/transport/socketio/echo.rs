@@ -100,7 +100,7 @@ struct Line {
     gone: oneshot::Receiver<()>,
 }
 
-/// When an answer is due; it holds its place among those that are waited for.
+/// When an answer is due; it holds a permit of the pending answers.
 type Due = (Instant, OwnedSemaphorePermit);
 
 fn listen(socket: &SocketRef, room: Arc<Room>) -> Line {
@@ -109,7 +109,7 @@ fn listen(socket: &SocketRef, room: Arc<Room>) -> Line {
     // A handler is cloned in principle, though never called twice.
     let leave = Arc::new(leave);
     socket.on_disconnect(async move |_: DisconnectReason| drop(leave));
-    socket.on("msg", OnTime { room, line, places: Arc::new(Semaphore::new(PENDING_MAX)) });
+    socket.on("msg", OnTime { room, line, permits: Arc::new(Semaphore::new(PENDING_MAX)) });
     Line { due, gone }
 }
 
@@ -117,16 +117,16 @@ fn listen(socket: &SocketRef, room: Arc<Room>) -> Line {
 async fn echo(room: &Room, socket: &SocketRef, Line { mut due, mut gone }: Line) {
     loop {
         let answer = async {
-            let (at, place) = due.recv().await?;
+            let (at, permit) = due.recv().await?;
             tokio::time::sleep_until(at).await;
-            Some((room.hub.upgrade()?.wall_clock(), place))
+            Some((room.hub.upgrade()?.wall_clock(), permit))
         };
         let answer = tokio::select! {
             biased;
             _ = &mut gone => return,
             answer = answer => answer,
         };
-        let Some((at, _place)) = answer else { return };
+        let Some((at, _permit)) = answer else { return };
         // Who has no room for an echo misses it.
         let _missed = socket.emit("msg", &format!("Send from Server1{at}"));
         let to_all = format!("Send from Server2{at}");
@@ -139,7 +139,7 @@ async fn echo(room: &Room, socket: &SocketRef, Line { mut due, mut gone }: Line)
 struct OnTime {
     room: Arc<Room>,
     line: mpsc::Sender<Due>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl<A: Adapter> MessageHandler<A, OnTime> for OnTime {
@@ -155,11 +155,11 @@ impl<A: Adapter> MessageHandler<A, OnTime> for OnTime {
 impl OnTime {
     fn accept(&self) -> Result<(), HttpError> {
         let flood = || HttpError::Flood { commands_max: PENDING_MAX };
-        let place = Arc::clone(&self.places).try_acquire_owned().map_err(|_| flood())?;
+        let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| flood())?;
         let now = Instant::now();
         self.room.pay(now)?;
-        // There is as much room as there are places, unless the socket has just gone.
-        self.line.try_send((now + DELAY, place)).map_err(|_| flood())
+        // The channel has room for as many as there are permits, unless the socket has just gone.
+        self.line.try_send((now + DELAY, permit)).map_err(|_| flood())
     }
 }
 

@@ -64,7 +64,7 @@ use self::auth::{Auth, TryAuth};
 use self::commands::{Line, listen};
 use self::conversation::{Beginning, Conversation};
 use self::outbox::Outgoing;
-use self::polling::{Door, Presence};
+use self::polling::{EngineGate, Presence};
 use crate::error::HttpError;
 use crate::hub::{Hub, Reader, Rejected, Start, Transport};
 use crate::router::not_allowed;
@@ -80,7 +80,7 @@ const PATH: &str = "/socket.io/";
 /// Every Socket.IO connection.
 pub(crate) struct Sockets {
     io: SocketIo,
-    door: Arc<Door>,
+    gate: Arc<EngineGate>,
     conversations: watch::Sender<usize>,
     grace: Duration,
 }
@@ -88,7 +88,7 @@ pub(crate) struct Sockets {
 impl Sockets {
     /// Ends all upgrades that are under way; their connections are told by polls.
     pub(crate) fn drain(&self) {
-        self.door.upgrades.drain();
+        self.gate.upgrades.drain();
     }
 
     /// Closes all connections, once those who were told that their session is over had time to
@@ -141,15 +141,16 @@ pub(crate) fn mount(router: Router, hub: Arc<Hub>) -> (Router, Sockets) {
         // Nobody here sends anything binary.
         .with_parser(ParserConfig::common().max_incoming_binaries(0))
         .build_with_inner_svc(NotSocketIo);
-    let door = Arc::new(Door::new(engine, config));
+    let gate = Arc::new(EngineGate::new(engine, config));
     let conversations = watch::Sender::new(0);
     let grace = Duration::from_millis(config.poll_grace_ms);
     io.ns("/", root.with(old_clients_only));
     echo::mount(&io, &hub);
-    chat(&io, &hub, &door, &conversations);
-    let enter = get(Door::enter).post(Door::enter).head(polling::head).fallback(not_allowed);
-    let enter = enter.with_state(Arc::clone(&door));
-    (router.route_service(PATH, enter), Sockets { io, door, conversations, grace })
+    chat(&io, &hub, &gate, &conversations);
+    let enter =
+        get(EngineGate::enter).post(EngineGate::enter).head(polling::head).fallback(not_allowed);
+    let enter = enter.with_state(Arc::clone(&gate));
+    (router.route_service(PATH, enter), Sockets { io, gate, conversations, grace })
 }
 
 /// Clients of Socket.IO 2 are connected to `/` before anything else; nothing happens there.
@@ -164,7 +165,12 @@ async fn old_clients_only(protocol: ProtocolVersion) -> Result<(), &'static str>
 }
 
 /// What handlers hold on to is weak: they belong to a namespace, which the server belongs to.
-fn chat(io: &SocketIo, hub: &Arc<Hub>, door: &Arc<Door>, conversations: &watch::Sender<usize>) {
+fn chat(
+    io: &SocketIo,
+    hub: &Arc<Hub>,
+    gate: &Arc<EngineGate>,
+    conversations: &watch::Sender<usize>,
+) {
     let listener = {
         let hub = Arc::downgrade(hub);
         async move |socket: SocketRef| {
@@ -173,14 +179,14 @@ fn chat(io: &SocketIo, hub: &Arc<Hub>, door: &Arc<Door>, conversations: &watch::
             Ok::<_, &'static str>(())
         }
     };
-    let (hub, door) = (Arc::downgrade(hub), Arc::downgrade(door));
+    let (hub, gate) = (Arc::downgrade(hub), Arc::downgrade(gate));
     let conversations = conversations.clone();
     let connected = async move |Whole(socket): Whole, auth: TryAuth| {
-        let (Some(hub), Some(door)) = (hub.upgrade(), door.upgrade()) else { return };
+        let (Some(hub), Some(gate)) = (hub.upgrade(), gate.upgrade()) else { return };
         let line = Handover::take(&socket);
         conversations.send_modify(|conversations| *conversations += 1);
         // Most of a conversation is waiting, and what waits should be small.
-        Box::pin(converse(hub, door, socket, auth, line)).await;
+        Box::pin(converse(hub, gate, socket, auth, line)).await;
         conversations.send_modify(|conversations| *conversations -= 1);
     };
     io.ns(NAMESPACE, connected.with(listener));
@@ -189,7 +195,7 @@ fn chat(io: &SocketIo, hub: &Arc<Hub>, door: &Arc<Door>, conversations: &watch::
 /// One connection to `/chat`, from beginning to end.
 async fn converse(
     hub: Arc<Hub>,
-    door: Arc<Door>,
+    gate: Arc<EngineGate>,
     socket: Arc<Socket>,
     TryAuth(auth): TryAuth,
     line: Arc<Line>,
@@ -205,7 +211,7 @@ async fn converse(
         Ok((opened, reader)) => {
             let beginning =
                 Beginning { socket, line, presence, opened, reader, language, resumable };
-            Conversation::new(hub, door, beginning).run().await;
+            Conversation::new(hub, gate, beginning).run().await;
         }
         Err(rejected) => turn_away(&socket, rejected.into()),
     }

@@ -1,10 +1,10 @@
 //! What Engine.IO does not tell: whether a client that polls is there.
 //!
 //! A client that polls is either asking or about to ask. socketioxide notices that it is gone when
-//! a heartbeat is missed, 45 s later. This door stands in front of it and sees each request:
+//! a heartbeat is missed, 45 s later. This gate stands in front of it and sees each request:
 //!
 //! ```text
-//!   GET ?transport=polling          a place is taken for the connection, or 503; one of the address, or
+//!   GET ?transport=polling          takes a permit for the connection, or 503; one of the address, or
 //!                                   429. Who never polls after that, or once, is gone after a while
 //!   GET ?transport=polling&sid=S    answered: nothing happens      cut while it waits: Cut::Waiting
 //!                                   cut while the answer is written, which is lost: Cut::Answer
@@ -15,7 +15,7 @@
 //! time is closed by Engine.IO. Who was answered and never asks again is noticed by the heartbeat, as
 //! there is nothing that could be cut, or by `admission` where that was the first answer.
 //!
-//! The door never reads a packet, and keeps of a request only what Engine.IO needs.
+//! The gate never reads a packet, and keeps of a request only what Engine.IO needs.
 
 mod watched;
 
@@ -66,10 +66,10 @@ const NOOP_BYTES_MAX: u64 = NOOP_3.len() as u64;
 /// More than an OPEN packet has.
 const OPEN_BYTES_MAX: usize = 1_024;
 
-/// The way into Engine.IO.
-pub(super) struct Door {
+/// The admission gate in front of Engine.IO: every request for `/socket.io/` passes it.
+pub(super) struct EngineGate {
     engine: SocketIoService<NotSocketIo>,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     pub(super) admission: Admission,
     present: Arc<Present>,
     pub(super) upgrades: Upgrades,
@@ -92,7 +92,7 @@ pub(super) struct Presence {
     departures: Departures,
     /// None where the client does not poll, so that nobody looks for it.
     name: OnceLock<(Sid, Weak<Present>)>,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
     /// None where the client does not poll.
     _opening: Option<Opening>,
 }
@@ -122,11 +122,11 @@ pub(super) enum Cut {
     Answer,
 }
 
-impl Door {
+impl EngineGate {
     pub(super) fn new(engine: SocketIoService<NotSocketIo>, config: &Config) -> Self {
         Self {
             engine,
-            places: Arc::new(Semaphore::new(config.connections_max)),
+            permits: Arc::new(Semaphore::new(config.connections_max)),
             admission: Admission::new(config),
             present: Arc::default(),
             upgrades: Upgrades::new(config),
@@ -136,36 +136,36 @@ impl Door {
     }
 
     /// Any request for Socket.IO.
-    pub(super) async fn enter(State(door): State<Arc<Self>>, request: Request) -> Response {
+    pub(super) async fn enter(State(gate): State<Arc<Self>>, request: Request) -> Response {
         let query = request.uri().query().unwrap_or_default();
         let is_get = request.method() == Method::GET;
         let transport = field(query, "transport").filter(|_| is_get);
         let is_poll = transport == Some("polling");
         if let (Some("websocket"), Some(sid)) = (transport, field(query, "sid")) {
-            let presence = door.present.named(sid);
-            return door.upgrades.begin(&door.engine, presence, request).into_response();
+            let presence = gate.present.named(sid);
+            return gate.upgrades.begin(&gate.engine, presence, request).into_response();
         }
-        let request = door.strip(request);
+        let request = gate.strip(request);
         let query = request.uri().query().unwrap_or_default();
         match field(query, "sid") {
-            None if is_get => door.open(request, is_poll).await,
+            None if is_get => gate.open(request, is_poll).await,
             Some(sid) if is_poll => {
-                let presence = door.present.named(sid);
+                let presence = gate.present.named(sid);
                 let is_4 = field(query, "EIO") == Some(VERSION_4);
-                door.poll(request, presence, if is_4 { NOOP } else { NOOP_3 }).await
+                gate.poll(request, presence, if is_4 { NOOP } else { NOOP_3 }).await
             }
             Some(_)
                 if request.method() == Method::POST && field(query, "EIO") != Some(VERSION_4) =>
             {
-                door.call(version3::readable(request, door.payload_bytes_max).await).await
+                gate.call(version3::readable(request, gate.payload_bytes_max).await).await
             }
-            _ => door.call(request).await,
+            _ => gate.call(request).await,
         }
     }
 
     /// The first request of a connection.
     async fn open(self: &Arc<Self>, mut request: Request, is_poll: bool) -> Response {
-        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
             let retry_after_ms = self.retry_after_ms;
             return refuse(Rejected::Full { retry_after_ms }.into());
         };
@@ -173,7 +173,7 @@ impl Door {
             Ok(opening) => opening,
             Err(refused) => return refuse(refused),
         };
-        let presence = Arc::new(Presence::new(place, opening));
+        let presence = Arc::new(Presence::new(permit, opening));
         request.extensions_mut().insert(Arc::clone(&presence));
         if !is_poll {
             return socket::open(&self.engine, presence, request).await;
@@ -322,7 +322,7 @@ impl Present {
 }
 
 impl Presence {
-    pub(super) fn new(place: OwnedSemaphorePermit, opening: Option<Opening>) -> Self {
+    pub(super) fn new(permit: OwnedSemaphorePermit, opening: Option<Opening>) -> Self {
         Self {
             polls: Mutex::default(),
             changed: Notify::new(),
@@ -330,7 +330,7 @@ impl Presence {
             answer_poll: Notify::new(),
             upgrade: Mutex::default(),
             name: OnceLock::new(),
-            _place: place,
+            _permit: permit,
             _opening: opening,
         }
     }
@@ -338,7 +338,7 @@ impl Presence {
     /// That of the connection which a socket belongs to.
     pub(super) fn of<A: Adapter>(socket: &Socket<A>) -> &Arc<Self> {
         let presence = socket.req_parts().extensions.get();
-        presence.expect("every connection came through the door")
+        presence.expect("every connection came through the gate")
     }
 
     /// The packets of its conversation.

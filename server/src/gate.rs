@@ -1,12 +1,12 @@
-//! What every request passes before it reaches a transport, Socket.IO included.
+//! The admission gate: the checks that every request passes before the router, Socket.IO included.
 //!
 //! ```text
-//!   connection ──> for whom?  ──> Host   ──> Origin ──> place of the address ──> router
+//!   connection ──> for whom?  ──> Host   ──> Origin ──> permit of the address ──> router
 //!                 `forwarded`    `host`     `origin`    `addresses`
 //! ```
 //!
-//! These rules know no transport; what they refuse never reaches one. The same place counts what
-//! was refused anywhere behind it, and adds what every answer has, `answers` says what.
+//! The checks know no transport; a request that they refuse never reaches one. The gate also counts
+//! every answer and refusal, and passes each answer through `answers`, which adds the common headers.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -24,7 +24,7 @@ use hyper::body::{Frame, Incoming, SizeHint};
 use tower::Service;
 use tracing::{Level, debug, enabled};
 
-use crate::addresses::{Addresses, Place};
+use crate::addresses::{AddressPermit, Addresses};
 use crate::answers::Answers;
 use crate::connection::Peer;
 use crate::deadline::Deadline;
@@ -34,57 +34,57 @@ use crate::hub::{Hub, Transport};
 use crate::source::{self, Source};
 use crate::{fields, host, origin, problem_page, router};
 
-/// The rules and what stands behind them; the same for all connections.
-pub(crate) struct House {
+/// The checks and the router behind them; shared by all connections.
+pub(crate) struct Gate {
     pub(crate) hub: Arc<Hub>,
     pub(crate) addresses: Arc<Addresses>,
     pub(crate) answers: Answers,
     pub(crate) router: Router,
 }
 
-/// The service of one connection.
-pub(crate) struct Front {
-    pub(crate) house: Arc<House>,
+/// The hyper service of one connection.
+pub(crate) struct GateService {
+    pub(crate) gate: Arc<Gate>,
     pub(crate) peer: Arc<Peer>,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Front {
+impl hyper::service::Service<Request<Incoming>> for GateService {
     type Response = Response;
     type Error = Infallible;
     type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
-        let (house, peer) = (Arc::clone(&self.house), Arc::clone(&self.peer));
-        let page = house.answers.page(&request);
+        let (gate, peer) = (Arc::clone(&self.gate), Arc::clone(&self.peer));
+        let page = gate.answers.page(&request);
         if let Some(page) = page.as_ref().filter(|page| page.is_preflight()).cloned() {
-            return Box::pin(async move { Ok(house.answers.finish(Some(page), None).await) });
+            return Box::pin(async move { Ok(gate.answers.finish(Some(page), None).await) });
         }
         let (mut parts, body) = request.into_parts();
-        let client = house.client(&peer, &parts.headers);
+        let client = gate.client(&peer, &parts.headers);
         let asked = Asked::of(&parts, &client);
         let over = router::transport(&parts.uri);
         let wants_page = problem_page::is_wanted(&parts.headers);
-        let admitted = house.admit(&peer, &parts, &client).map(|(place, source)| {
+        let admitted = gate.admit(&peer, &parts, &client).map(|(permit, source)| {
             parts.extensions.insert(source);
-            let request = Request::from_parts(parts, house.in_time(body));
-            (place, house.router.clone().call(request))
+            let request = Request::from_parts(parts, gate.in_time(body));
+            (permit, gate.router.clone().call(request))
         });
         Box::pin(async move {
-            let (place, response) = match admitted {
+            let (permit, response) = match admitted {
                 Err(refused) => (None, refused.into_response()),
-                Ok((place, answer)) => (place, answer.await?),
+                Ok((permit, answer)) => (permit, answer.await?),
             };
-            let response = problem_page::present(house.noted(asked, over, response), wants_page);
-            let response = match place {
-                Some(place) => hold(place, &peer, response),
+            let response = problem_page::present(gate.noted(asked, over, response), wants_page);
+            let response = match permit {
+                Some(permit) => hold(permit, &peer, response),
                 None => response,
             };
-            Ok(house.answers.finish(page, Some(response)).await)
+            Ok(gate.answers.finish(page, Some(response)).await)
         })
     }
 }
 
-impl House {
+impl Gate {
     fn client(&self, peer: &Peer, headers: &HeaderMap) -> Client {
         let config = self.hub.config();
         if peer.is_proxy {
@@ -94,13 +94,13 @@ impl House {
         }
     }
 
-    /// Lets a request in, with a place where its connection has none of its own.
+    /// Admits a request; with a permit of its client's address where the connection comes from a proxy.
     fn admit(
         &self,
         peer: &Peer,
         parts: &Parts,
         client: &Client,
-    ) -> Result<(Option<Place>, Source), HttpError> {
+    ) -> Result<(Option<AddressPermit>, Source), HttpError> {
         let config = self.hub.config();
         let host = host::of(parts)?;
         let host = client.host.as_deref().unwrap_or(host);
@@ -116,12 +116,12 @@ impl House {
         if !peer.is_proxy {
             return Ok((None, source));
         }
-        let place = self.addresses.enter(client.address);
-        let place = place.ok_or_else(|| self.addresses.refusal(config.retry_after_ms))?;
-        Ok((Some(place), source))
+        let permit = self.addresses.enter(client.address);
+        let permit = permit.ok_or_else(|| self.addresses.refusal(config.retry_after_ms))?;
+        Ok((Some(permit), source))
     }
 
-    /// Most requests have no body; those who have one get only so much time for it.
+    /// Wraps the body in a deadline of `body_read_ms_max`; an empty body has none.
     fn in_time(&self, body: Incoming) -> Body {
         if body.is_end_stream() {
             return Body::empty();
@@ -167,18 +167,18 @@ impl Asked {
     }
 }
 
-/// Holds the place for as long as the answer takes, or as long as the socket lives.
-fn hold(place: Place, peer: &Peer, response: Response) -> Response {
+/// Keeps the permit until the answer has been written, or until the upgraded socket closes.
+fn hold(permit: AddressPermit, peer: &Peer, response: Response) -> Response {
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        peer.upgraded_for(place);
+        peer.upgraded_for(permit);
         return response;
     }
-    response.map(|body| Body::new(Held { body, _place: place }))
+    response.map(|body| Body::new(Held { body, _permit: permit }))
 }
 
 struct Held {
     body: Body,
-    _place: Place,
+    _permit: AddressPermit,
 }
 
 impl HttpBody for Held {
