@@ -1,17 +1,16 @@
 //! The one way from a transport to the core.
 //!
-//! A transport says what a person does with [`Hub::send`] and reads what a person is told through
-//! a [`Reader`]. The hub brings the time, the ids and the secrets, drains the core after every
-//! input, and wakes whoever reads. Its methods are async and speak of no core type, so that a hub
-//! whose mailboxes live elsewhere can stand beside it. It never frames anything.
+//! A transport passes commands to [`Hub::send`] and reads events through a [`Reader`]. The hub
+//! provides time, ids and secrets, drains the core's outputs after every input, and wakes readers.
+//! Its methods are async and mention no core type, so that a hub whose mailboxes live elsewhere can
+//! replace it. It never frames anything.
 //!
 //! Wake-ups are level-triggered: a reader waits until the head of its mailbox is past its cursor,
 //! not for a signal, so that a wake-up cannot be lost between looking and waiting.
 //!
-//! One lock guards the core. A message takes it once to be said and once for each mailbox to be
-//! read; whoever is to be woken is woken, and times are put into words, after it was given back.
-//! A connection that speaks and reads says what it has to say through its [`Reader`], which is not
-//! woken by what it is about to look at anyway.
+//! One lock guards the core. A message takes it once to be accepted and once for each mailbox to be
+//! read; wakers run and timestamps are formatted after the lock is released. A connection that sends
+//! and reads sends through its [`Reader`], which is not woken by its own commands.
 
 mod clock;
 mod reader;
@@ -38,7 +37,7 @@ use tracing::trace;
 
 use self::clock::Clock;
 pub use self::reader::Reader;
-pub(crate) use self::reader::Voice;
+pub(crate) use self::reader::ReaderHandle;
 use self::signal::Signal;
 use self::token::{Secret, Token};
 pub use self::transport::Transport;
@@ -52,9 +51,9 @@ use protocol::{Batch, ClientEvent, Event, Opened, PairId, Seq, SessionId};
 /// How often a drain looks whether everybody has read everything.
 const DRAIN_PAUSE: Duration = Duration::from_millis(10);
 
-const SEATED: &str = "the core names only sessions that have a seat";
+const ENTRY: &str = "every session that the core names has an entry";
 
-/// Everybody who is connected to this process.
+/// All sessions of this process.
 pub struct Hub {
     config: Config,
     telemetry: Telemetry,
@@ -69,9 +68,9 @@ pub struct Hub {
 struct HubState {
     core: Core,
     /// By [`Handle::index`].
-    seats: Vec<Option<Seat>>,
-    /// The seat of the session that is being opened.
-    newcomer: Option<Seat>,
+    entries: Vec<Option<SessionEntry>>,
+    /// Entry of the session that is being opened.
+    opening_entry: Option<SessionEntry>,
     next_session: SessionId,
     next_reader: u64,
     /// How many mailboxes are read over each [`Transport`].
@@ -79,8 +78,8 @@ struct HubState {
 }
 
 impl HubState {
-    fn seat(&self, session: Handle) -> Option<&Seat> {
-        self.seats.get(session.index())?.as_ref()
+    fn entry(&self, session: Handle) -> Option<&SessionEntry> {
+        self.entries.get(session.index())?.as_ref()
     }
 
     /// The cursor that a reader begins with.
@@ -93,11 +92,11 @@ impl HubState {
         }
     }
 
-    fn seat_newcomer(&mut self, session: Handle) {
-        if self.seats.len() <= session.index() {
-            self.seats.resize_with(session.index() + 1, || None);
+    fn add_entry(&mut self, session: Handle) {
+        if self.entries.len() <= session.index() {
+            self.entries.resize_with(session.index() + 1, || None);
         }
-        self.seats[session.index()] = self.newcomer.take();
+        self.entries[session.index()] = self.opening_entry.take();
     }
 }
 
@@ -121,11 +120,11 @@ impl Start {
     }
 }
 
-/// What the hub knows of a session beside the core.
-struct Seat {
+/// What the hub keeps for a session: secret, wake-up signal, current transport.
+struct SessionEntry {
     secret: Secret,
     signal: Arc<Signal>,
-    /// None where nobody counts.
+    /// `None` where openings of the address are not counted.
     _opening: Option<Opening>,
     /// The latest reader, as long as it reads, and what over.
     reading: Option<(ReaderId, Transport)>,
@@ -146,8 +145,8 @@ impl Hub {
             openings: Openings::new(config.sessions_per_address_max, &config),
             state: Mutex::new(HubState {
                 core: Core::new(config.clone(), PairId(first_id)),
-                seats: Vec::new(),
-                newcomer: None,
+                entries: Vec::new(),
+                opening_entry: None,
                 next_session: SessionId(first_id),
                 next_reader: 0,
                 readers: [0; Transport::ALL.len()],
@@ -185,12 +184,13 @@ impl Hub {
         let opening = counted.map(|address| self.count(address)).transpose()?;
         let signal = Arc::default();
         let (reading, read_over) = (None, None);
-        state.newcomer = Some(Seat { secret, signal, reading, read_over, _opening: opening });
+        state.opening_entry =
+            Some(SessionEntry { secret, signal, reading, read_over, _opening: opening });
         let (opened, wakes) = self.input(&mut state, Input::Open { session }, None);
         if opened.is_ok() {
             state.next_session = SessionId(session.0 + 1);
         }
-        let refused = state.newcomer.take();
+        let refused = state.opening_entry.take();
         drop(state);
         drop(refused);
         wakes.wake();
@@ -219,8 +219,8 @@ impl Hub {
     pub fn authenticate(&self, token: &str) -> Option<SessionId> {
         let token = Token::from_str(token).ok()?;
         let state = self.lock();
-        let seat = state.seat(state.core.find(token.session).ok()?)?;
-        seat.secret.is(token.secret).then_some(token.session)
+        let entry = state.entry(state.core.find(token.session).ok()?)?;
+        entry.secret.is(token.secret).then_some(token.session)
     }
 
     /// Does what a person asks for.
@@ -232,17 +232,17 @@ impl Hub {
         self.command(|core| core.find(from), event, None, None)
     }
 
-    /// [`Reader::send`], where nobody can wait and where the reader is not at hand, which is woken
-    /// by what follows.
-    ///
-    /// # Errors
-    ///
-    /// As [`Reader::send`].
-    pub(crate) fn send_at_once(&self, voice: Voice, event: ClientEvent) -> Result<(), Rejected> {
-        self.command(|_| Ok(voice.session), event, Some(voice.reader), None)
+    /// As [`Reader::send`], for code that has no async context and only the reader's handle. The reader
+    /// is woken by the events that follow.
+    pub(crate) fn send_at_once(
+        &self,
+        handle: ReaderHandle,
+        event: ClientEvent,
+    ) -> Result<(), Rejected> {
+        self.command(|_| Ok(handle.session), event, Some(handle.reader), None)
     }
 
-    /// The reader `quiet` looks by itself.
+    /// The reader `quiet` is not woken.
     fn command(
         &self,
         from: impl FnOnce(&Core) -> Result<Handle, Rejected>,
@@ -272,20 +272,20 @@ impl Hub {
         Err(rejected)
     }
 
-    /// Begins to read a mailbox where it begins. Whoever read it before is superseded.
+    /// Attaches a reader at the beginning of a mailbox; the previous reader is superseded.
     ///
     /// # Errors
     ///
     /// [`Rejected::UnknownSession`].
     pub async fn attach(
         self: &Arc<Self>,
-        who: SessionId,
+        id: SessionId,
         over: Transport,
     ) -> Result<Reader, Rejected> {
-        self.attach_at(who, Start::Pushed(None), over).await.map(|(reader, _)| reader)
+        self.attach_at(id, Start::Pushed(None), over).await.map(|(reader, _)| reader)
     }
 
-    /// Begins to read a mailbox, and gives the cursor to read from. Whoever read it before is
+    /// Attaches a reader to a mailbox and returns the cursor to read from. The previous reader is
     /// superseded, unless the cursor is refused, which changes nothing.
     ///
     /// # Errors
@@ -293,12 +293,12 @@ impl Hub {
     /// [`Rejected::UnknownSession`] or [`Rejected::Cursor`].
     pub async fn attach_at(
         self: &Arc<Self>,
-        who: SessionId,
+        id: SessionId,
         start: Start,
         over: Transport,
     ) -> Result<(Reader, Seq), Rejected> {
         let mut state = self.lock();
-        let found = state.core.find(who).and_then(|session| {
+        let found = state.core.find(id).and_then(|session| {
             let cursor = state.start(session, start)?;
             match start {
                 Start::Polled(_) => state.core.acknowledge(session, cursor)?,
@@ -314,13 +314,13 @@ impl Hub {
         let (attached, mut wakes) = self.input(&mut state, attach, None);
         attached.expect("a session that was just found can be attached to");
         state.read_over(session, Some((reader, over)));
-        let seat = state.seat(session).expect(SEATED);
-        let signal = Arc::clone(&seat.signal);
+        let entry = state.entry(session).expect(ENTRY);
+        let signal = Arc::clone(&entry.signal);
         wakes.0.extend(signal.hand_over(reader));
         drop(state);
         wakes.wake();
-        let voice = Voice { session, reader };
-        Ok((Reader::new(Arc::clone(self), voice, signal, over, start.portion()), cursor))
+        let handle = ReaderHandle { session, reader };
+        Ok((Reader::new(Arc::clone(self), handle, signal, over, start.portion()), cursor))
     }
 
     /// Says whether [`Hub::attach_at`] would read, and changes nothing.
@@ -328,9 +328,9 @@ impl Hub {
     /// # Errors
     ///
     /// As [`Hub::attach_at`].
-    pub async fn check_start(&self, who: SessionId, start: Start) -> Result<Seq, Rejected> {
+    pub async fn check_start(&self, id: SessionId, start: Start) -> Result<Seq, Rejected> {
         let state = self.lock();
-        let cursor = state.core.find(who).and_then(|session| state.start(session, start));
+        let cursor = state.core.find(id).and_then(|session| state.start(session, start));
         cursor.inspect_err(|rejected| self.telemetry.rejected(rejected.reason()))
     }
 
@@ -415,16 +415,16 @@ impl Hub {
         while let Some(output) = state.core.poll_output() {
             trace!(?output, "output");
             match output {
-                Output::Opened(session) => state.seat_newcomer(session),
+                Output::Opened(session) => state.add_entry(session),
                 Output::Told { session, head, kind, held } => {
                     self.telemetry.event(kind);
                     self.telemetry.depth(held);
-                    let Seat { signal, read_over, .. } = state.seat(session).expect(SEATED);
-                    // Both are told of a message, and it is counted once.
+                    let SessionEntry { signal, read_over, .. } = state.entry(session).expect(ENTRY);
+                    // Both members receive a message; it is counted once.
                     if sender == Some(session) && kind == MESSAGE {
                         self.telemetry.message(*read_over);
                     }
-                    // Who superseded that reader must be woken all the same.
+                    // A reader that has superseded `quiet` is woken.
                     if quiet.is_some_and(|reader| signal.is_read_by(reader)) {
                         signal.raise_quietly(head);
                     } else {
@@ -432,9 +432,9 @@ impl Hub {
                     }
                 }
                 Output::Removed(session) => {
-                    let seat = state.seats[session.index()].take().expect(SEATED);
-                    state.count(seat.reading, None);
-                    wakes.0.extend(seat.signal.end());
+                    let entry = state.entries[session.index()].take().expect(ENTRY);
+                    state.count(entry.reading, None);
+                    wakes.0.extend(entry.signal.end());
                 }
             }
         }
@@ -482,9 +482,9 @@ impl Hub {
     }
 }
 
-/// Who is to look at the level of a mailbox: most of the time the two who talk.
+/// Wakers of the readers whose mailboxes grew: in most cases those of the two members of a pair.
 #[derive(Default)]
-#[must_use = "somebody waits"]
+#[must_use = "readers wait for these"]
 struct Wakes(SmallVec<[Waker; 2]>);
 
 impl Wakes {

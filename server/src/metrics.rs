@@ -47,7 +47,7 @@ pub(crate) async fn metrics(
     process: Option<ReadProcess>,
 ) -> impl IntoResponse {
     let mut registry = Registry::default();
-    registry.sub_registry_with_prefix("racetrack").register_collector(Box::new(Figures(hub)));
+    registry.sub_registry_with_prefix("racetrack").register_collector(Box::new(HubMetrics(hub)));
     if let Some(process) = in_use(process).await {
         registry.register_collector(Box::new(process));
     }
@@ -65,15 +65,15 @@ async fn in_use(read: Option<ReadProcess>) -> Option<Process> {
 }
 
 /// Reads a hub whenever it is scraped.
-struct Figures(Arc<Hub>);
+struct HubMetrics(Arc<Hub>);
 
-impl fmt::Debug for Figures {
+impl fmt::Debug for HubMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Figures")
+        f.write_str("HubMetrics")
     }
 }
 
-impl Collector for Figures {
+impl Collector for HubMetrics {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let telemetry = self.0.telemetry();
         build(&mut encoder)?;

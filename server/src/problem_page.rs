@@ -50,7 +50,7 @@ fn quality(headers: &HeaderMap, media_types: &[&str]) -> f32 {
 }
 
 fn page(status: StatusCode, title: &str) -> String {
-    let (english, korean) = words(status);
+    let (english, korean) = describe(status);
     TEMPLATE
         .replace("{status}", status.as_str())
         .replace("{title}", title)
@@ -58,7 +58,7 @@ fn page(status: StatusCode, title: &str) -> String {
         .replace("{korean}", korean)
 }
 
-fn words(status: StatusCode) -> (&'static str, &'static str) {
+fn describe(status: StatusCode) -> (&'static str, &'static str) {
     match status {
         StatusCode::NOT_FOUND => {
             ("There is nothing at this address.", "이 주소에는 아무것도 없습니다.")

@@ -8,7 +8,7 @@ use tracing::trace;
 
 use super::mailbox::{Bounds, Entry};
 use super::rate::Rated;
-use super::said::Hashed;
+use super::recent_ids::IdHash;
 use super::session::{State, Told};
 use super::sessions::Slot;
 use super::{Core, Instant, Rejected};
@@ -73,8 +73,8 @@ impl Core {
         let partner = self.sessions.partner(from);
         let (speaker, listener) = (&self.sessions[from], &self.sessions[partner]);
         let is_mutual = listener.state.partner() == Some(speaker.id);
-        let said = Hashed::new(&id);
-        if speaker.said.contains(said) {
+        let id_hash = IdHash::new(&id);
+        if speaker.recent_ids.contains(id_hash) {
             // Without an effect, and without a limit: a refusal would call it a message that was
             // never accepted.
             trace!(name: "said again", session = speaker.id.0);
@@ -105,7 +105,7 @@ impl Core {
             is_reading = self.sessions[from].reader.is_some(),
         );
         self.put(partner, told, bounds);
-        self.sessions[from].said.remember(said, self.config.message_ids_max);
+        self.sessions[from].recent_ids.remember(id_hash, self.config.message_ids_max);
         Ok(())
     }
 

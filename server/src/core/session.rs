@@ -14,7 +14,7 @@ use tracing::trace;
 
 use super::mailbox::{Bounds, Entry, Mailbox};
 use super::rate::{Rated, Rates};
-use super::said::Said;
+use super::recent_ids::RecentIds;
 use super::sessions::{Handle, Slot};
 use super::{Core, Detach, Instant, KNOWN, Output, ReaderId, Rejected};
 use protocol::{ClientEvent, CloseReason, LeftReason, PairId, Seq, ServerEvent, SessionId};
@@ -61,7 +61,7 @@ pub(super) struct Session {
     /// When the head count is told next; none once the session is closed.
     pub(super) notice_at: Option<Instant>,
     pub(super) parted_from: Option<SessionId>,
-    pub(super) said: Said,
+    pub(super) recent_ids: RecentIds,
 }
 
 impl Session {
@@ -80,7 +80,7 @@ impl Session {
             is_kept_back: false,
             is_expected: true,
             parted_from: None,
-            said: Said::default(),
+            recent_ids: RecentIds::default(),
             rates: Rates::default(),
         }
     }

@@ -1,7 +1,7 @@
-//! One connection's end of the hub: the right to read a mailbox, and to speak for its session, for
-//! as long as nobody else reads it.
+//! One connection's end of the hub: reads a mailbox and sends commands for its session, until another
+//! reader supersedes it.
 //!
-//! A reader that goes away says so, whatever ends it.
+//! A reader detaches however it ends, also by a panic or when its future is dropped.
 
 use std::sync::Arc;
 
@@ -17,14 +17,14 @@ pub(super) const POLLED: Portion = Portion { events_max: 64, json_bytes_max: 262
 /// One batch for a connection that is pushed to, which gets the next one as soon as it took this.
 pub(super) const PUSHED: Portion = Portion { events_max: 64, json_bytes_max: 16_384 };
 
-/// The right to speak at the connection of one reader, until somebody else reads the mailbox.
+/// Handle of a reader: sends commands for its connection while the reader itself is borrowed.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Voice {
+pub(crate) struct ReaderHandle {
     pub(super) session: Handle,
     pub(super) reader: ReaderId,
 }
 
-/// The right to read one mailbox, until somebody else reads it.
+/// Reads one mailbox until another reader supersedes it.
 ///
 /// Dropped without [`Reader::finish`], it counts as a lost connection.
 pub struct Reader {
@@ -41,12 +41,12 @@ impl Reader {
     /// The reader that the core knows since a moment ago.
     pub(super) fn new(
         hub: Arc<Hub>,
-        voice: Voice,
+        handle: ReaderHandle,
         signal: Arc<Signal>,
         over: Transport,
         portion: Portion,
     ) -> Self {
-        let Voice { session, reader } = voice;
+        let ReaderHandle { session, reader } = handle;
         Self { hub, session, reader, signal, over, portion, attached: true }
     }
 
@@ -122,20 +122,20 @@ impl Reader {
         !self.signal.is_read_by(self.reader)
     }
 
-    /// What to speak with where this reader is not at hand.
-    pub(crate) fn voice(&self) -> Voice {
-        Voice { session: self.session, reader: self.reader }
+    /// The handle for [`Hub::send_at_once`].
+    pub(crate) fn handle(&self) -> ReaderHandle {
+        ReaderHandle { session: self.session, reader: self.reader }
     }
 
-    /// Does what the person at this connection asks for. This reader is not woken by what follows,
-    /// and must look for it with [`Reader::receive`].
+    /// Executes a command of this connection's user. This reader is not woken by the events that follow,
+    /// and must look for them with [`Reader::receive`].
     ///
     /// # Errors
     ///
     /// As [`Hub::send`]; and [`Rejected::Superseded`] from the moment when another reader takes over,
     /// so that what a person says on two connections keeps its order.
     pub async fn send(&self, event: ClientEvent) -> Result<(), Rejected> {
-        let Voice { session, reader } = self.voice();
+        let ReaderHandle { session, reader } = self.handle();
         self.hub.command(|_| Ok(session), event, Some(reader), Some(reader))
     }
 

@@ -62,7 +62,7 @@ impl Hub {
 
     fn secret(&self, session: SessionId) -> Option<Secret> {
         let state = self.lock();
-        Some(state.seat(state.core.find(session).ok()?)?.secret)
+        Some(state.entry(state.core.find(session).ok()?)?.secret)
     }
 }
 

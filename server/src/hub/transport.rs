@@ -1,6 +1,6 @@
 //! Ways in which mailboxes are read, as figures name them, and how many are read in each.
 
-use super::{HubState, SEATED};
+use super::{ENTRY, HubState};
 use crate::core::{Handle, Input, ReaderId};
 use protocol::ClientEvent;
 
@@ -49,9 +49,9 @@ impl Transport {
 impl HubState {
     /// The mailbox is read like this from now on; none is not at all.
     pub(super) fn read_over(&mut self, session: Handle, reading: Option<(ReaderId, Transport)>) {
-        let seat = self.seats.get_mut(session.index()).and_then(Option::as_mut).expect(SEATED);
-        let before = std::mem::replace(&mut seat.reading, reading);
-        seat.read_over = reading.map(|(_, over)| over).or(seat.read_over);
+        let entry = self.entries.get_mut(session.index()).and_then(Option::as_mut).expect(ENTRY);
+        let before = std::mem::replace(&mut entry.reading, reading);
+        entry.read_over = reading.map(|(_, over)| over).or(entry.read_over);
         self.count(before, reading);
     }
 
@@ -70,7 +70,7 @@ impl HubState {
 
     /// True while this reader is the latest of the mailbox and has not ended.
     pub(super) fn is_read_by(&self, session: Handle, reader: ReaderId) -> bool {
-        let reading = self.seat(session).and_then(|seat| seat.reading);
+        let reading = self.entry(session).and_then(|entry| entry.reading);
         reading.is_some_and(|(latest, _)| latest == reader)
     }
 }

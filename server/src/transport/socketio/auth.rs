@@ -18,7 +18,7 @@ use socketioxide::socket::Socket;
 use socketioxide_core::Value;
 use socketioxide_core::parser::ParserError;
 
-use super::words::Language;
+use super::describe::Language;
 use protocol::Seq;
 
 /// Who connects, and how far the events were read.

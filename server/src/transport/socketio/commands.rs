@@ -1,9 +1,9 @@
 //! What comes in from one socket, in order.
 //!
 //! socketioxide runs each event handler as a task of its own, which gives up the order of a
-//! person's messages. The handler here runs where the packet was read. While a conversation is under
-//! way and nothing waits in front of it, a command is obeyed there and then, so that the task of the
-//! conversation is woken only once, by what comes of all that was said. Everything else goes into a
+//! user's messages. The handler here runs where the packet was read. While a conversation is under
+//! way and nothing waits in front of it, a command is executed there and then, so that the task of the
+//! conversation is woken only once, by the events that follow. Everything else goes into a
 //! short line that this task takes it from: what comes before the session is open, what wants an
 //! answer, and what was refused. Where the line is full, in commands or in bytes, the command is refused.
 
@@ -24,10 +24,10 @@ use socketioxide_core::Value;
 
 use super::outbox::{Outcome, Outgoing};
 use crate::error::HttpError;
-use crate::hub::{Hub, Rejected, Voice};
+use crate::hub::{Hub, ReaderHandle, Rejected};
 use protocol::{ClientEvent, MessageId, PairId, Refusal, Seq};
 
-/// Commands that may wait beside those that the allowance of a session covers.
+/// Commands that may wait beyond the burst that the rate limit of a session admits.
 const COMMANDS_SPARE: usize = 64;
 
 /// How much of a complaint is kept, in bytes: it may quote what was sent.
@@ -39,7 +39,7 @@ pub(super) type AckId = i64;
 /// One thing that happened to a socket.
 #[derive(Debug)]
 pub(super) enum Incoming {
-    Command(Wish, Option<AckId>),
+    Command(Command, Option<AckId>),
     /// The event was not understood.
     Malformed(String, Option<AckId>),
     /// The event was refused before it came here.
@@ -47,12 +47,12 @@ pub(super) enum Incoming {
     Disconnected(DisconnectReason),
 }
 
-/// What a person asks for.
+/// A command of the user.
 #[derive(Debug)]
-pub(super) enum Wish {
+pub(super) enum Command {
     Event(ClientEvent),
-    /// Words for the partner as the original random chat sends them: without an id.
-    Words(Arc<str>),
+    /// A message as the original random chat sends it: without an id.
+    Text(Arc<str>),
 }
 
 /// The line of one socket, between the handler that fills it and the task that empties it. A
@@ -75,8 +75,8 @@ struct LineState {
     bytes: usize,
     /// What was taken last may still be under way.
     is_busy: bool,
-    /// With what commands are obeyed at once.
-    voice: Option<Voice>,
+    /// The reader through which commands are executed at once; `None` makes them wait.
+    reader: Option<ReaderHandle>,
 }
 
 impl Line {
@@ -93,9 +93,9 @@ impl Line {
         .await
     }
 
-    /// From now on commands are obeyed with this voice, or for nobody.
-    pub(super) fn speak_with(&self, voice: Option<Voice>) {
-        self.lock().voice = voice;
+    /// Sets the reader through which commands are executed at once.
+    pub(super) fn set_reader(&self, reader: Option<ReaderHandle>) {
+        self.lock().reader = reader;
     }
 
     /// True when a command was given up without a word, because the client neither reads nor
@@ -115,16 +115,16 @@ impl Line {
         incoming
     }
 
-    /// Obeys the command or lets it wait for its turn; gives it back where there is no room.
+    /// Executes or queues the command; returns it where the queue is full.
     fn offer(&self, incoming: Incoming) -> Result<(), Incoming> {
         let mut state = self.lock();
-        let incoming = match (incoming, state.voice) {
-            (Incoming::Command(Wish::Event(event), None), Some(voice))
+        let incoming = match (incoming, state.reader) {
+            (Incoming::Command(Command::Event(event), None), Some(handle))
                 if state.waiting.is_empty() && !state.is_busy =>
             {
                 let id = event.message_id();
                 let Some(hub) = self.hub.upgrade() else { return Ok(()) };
-                let Err(rejected) = hub.send_at_once(voice, event) else { return Ok(()) };
+                let Err(rejected) = hub.send_at_once(handle, event) else { return Ok(()) };
                 Incoming::Refused(id, rejected)
             }
             (incoming, _) => incoming,
@@ -178,7 +178,7 @@ struct InOrder(Arc<Line>);
 impl<A: Adapter> MessageHandler<A, InOrder> for InOrder {
     fn call(&self, socket: Arc<Socket<A>>, mut value: Value, ack_id: Option<AckId>) {
         let incoming = match understand(&socket, &mut value, ack_id) {
-            Ok(wish) => Incoming::Command(wish, ack_id),
+            Ok(command) => Incoming::Command(command, ack_id),
             Err(why) => Incoming::Malformed(why, ack_id),
         };
         let Self(line) = self;
@@ -197,15 +197,15 @@ impl Incoming {
     /// The length of the text in it.
     fn bytes(&self) -> usize {
         match self {
-            Self::Command(Wish::Event(ClientEvent::Say(say)), _) => say.text.len(),
-            Self::Command(Wish::Words(text), _) => text.len(),
+            Self::Command(Command::Event(ClientEvent::Say(say)), _) => say.text.len(),
+            Self::Command(Command::Text(text), _) => text.len(),
             _ => 0,
         }
     }
 
     fn message_id(self) -> Option<MessageId> {
         match self {
-            Self::Command(Wish::Event(event), _) => event.message_id(),
+            Self::Command(Command::Event(event), _) => event.message_id(),
             Self::Refused(id, _) => id,
             _ => None,
         }
@@ -231,17 +231,17 @@ fn understand<A: Adapter>(
     socket: &Arc<Socket<A>>,
     value: &mut Value,
     ack_id: Option<AckId>,
-) -> Result<Wish, String> {
+) -> Result<Command, String> {
     let EventName(name) = EventName::from_message_parts(socket, value, &ack_id).map_err(say_why)?;
     let event = match name.as_str() {
         "say" => ClientEvent::Say(argument(socket, value)?),
-        "msg" => return argument(socket, value).map(Wish::Words),
+        "msg" => return argument(socket, value).map(Command::Text),
         "ack" => ClientEvent::Ack { seq: argument::<Ack, _>(socket, value)?.seq },
         "next" => ClientEvent::Next { pair: argument::<Next, _>(socket, value)?.0.pair },
         "leave" => ClientEvent::Leave,
         _ => return Err("the events are say, msg, next, leave and ack".to_owned()),
     };
-    Ok(Wish::Event(event))
+    Ok(Command::Event(event))
 }
 
 fn argument<T: DeserializeOwned, A: Adapter>(

@@ -1,7 +1,7 @@
 //! One socket at work: commands go to the hub, the mailbox goes to the socket.
 //!
-//! Everything waits in one place, in this order: what the person says, a full socket, a poll that
-//! was cut, new events. Events are read from the mailbox only when the socket has taken those
+//! One `select!` waits for everything, in this order: commands, a full socket, a poll that was cut,
+//! new events. Events are read from the mailbox only when the socket has taken those
 //! before, so that what cannot be sent stays where it is counted.
 
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use socketioxide::TransportType;
 use socketioxide::socket::{DisconnectReason, Socket};
 use tokio::time::Instant;
 
-use super::commands::{AckId, Incoming, Line, Wish};
+use super::commands::{AckId, Command, Incoming, Line};
+use super::describe::Language;
 use super::outbox::{Outbox, Outcome, Outgoing};
 use super::polling::{Cut, EngineGate, Polls, Presence};
 use super::transport;
-use super::words::Language;
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected, Transport};
 use protocol::{Batch, ClientEvent, MessageId, Opened, Refusal, Say, Seq, ServerEvent, SessionId};
@@ -24,7 +24,7 @@ use protocol::{Batch, ClientEvent, MessageId, Opened, Refusal, Say, Seq, ServerE
 const PACKETS_MAX: usize = 128;
 /// How soon a client that polls asks again when it has not seen the last packet.
 const ASKS_AGAIN_MAX: Duration = Duration::from_millis(500);
-/// Commands that are obeyed before the person is told what came of them.
+/// Commands that are executed in a row before events are read.
 const COMMANDS_IN_A_ROW_MAX: usize = 16;
 
 /// One socket and the session that it speaks for.
@@ -86,9 +86,9 @@ impl Conversation {
     }
 
     pub(super) async fn run(mut self) {
-        self.line.speak_with(Some(self.reader.voice()));
+        self.line.set_reader(Some(self.reader.handle()));
         let how = self.converse().await;
-        self.line.speak_with(None);
+        self.line.set_reader(None);
         self.reader.finish(how).await;
     }
 
@@ -124,7 +124,7 @@ impl Conversation {
                     commands_in_a_row += 1;
                     match incoming {
                         Incoming::Disconnected(reason) => return self.left(reason).await,
-                        Incoming::Command(wish, ack_id) => self.obey(wish, ack_id).await,
+                        Incoming::Command(command, ack_id) => self.execute(command, ack_id).await,
                         Incoming::Malformed(why, ack_id) => {
                             self.refuse(None, HttpError::Malformed(why), ack_id);
                         }
@@ -146,10 +146,12 @@ impl Conversation {
         }
     }
 
-    async fn obey(&mut self, wish: Wish, ack_id: Option<AckId>) {
-        let event = match wish {
-            Wish::Event(event) => event,
-            Wish::Words(text) => ClientEvent::Say(Say { id: self.names.next(), text, pair: None }),
+    async fn execute(&mut self, command: Command, ack_id: Option<AckId>) {
+        let event = match command {
+            Command::Event(event) => event,
+            Command::Text(text) => {
+                ClientEvent::Say(Say { id: self.names.next(), text, pair: None })
+            }
         };
         let id = event.message_id();
         match (self.reader.send(event).await, ack_id) {
@@ -230,7 +232,7 @@ impl Conversation {
         }
         match self.hub.attach(self.session, self.transport()).await {
             Ok(reader) => {
-                self.line.speak_with(Some(reader.voice()));
+                self.line.set_reader(Some(reader.handle()));
                 self.reader = reader;
                 None
             }
@@ -260,12 +262,12 @@ impl Conversation {
         self.socket.transport_type() == TransportType::Polling
     }
 
-    /// The socket is gone: obeys what came before, and learns how it went.
+    /// The socket is gone: executes the commands that came before, and finds out how it ended.
     async fn gone(&mut self) -> Detach {
         loop {
             match self.line.next().await {
                 // There is nobody whom the answer could reach.
-                Incoming::Command(wish, _) => self.obey(wish, None).await,
+                Incoming::Command(command, _) => self.execute(command, None).await,
                 Incoming::Malformed(..) | Incoming::Refused(..) => {}
                 Incoming::Disconnected(reason) => return self.left(reason).await,
             }

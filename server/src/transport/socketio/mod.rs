@@ -30,6 +30,7 @@ mod auth;
 mod commands;
 mod conversation;
 mod departures;
+mod describe;
 mod echo;
 mod namespace_query;
 mod outbox;
@@ -37,7 +38,6 @@ mod polling;
 mod socket;
 mod upgrade;
 mod version3;
-mod words;
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

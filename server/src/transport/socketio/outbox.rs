@@ -25,12 +25,12 @@ use socketioxide_core::Value;
 use super::NAMESPACE;
 use super::commands::AckId;
 use super::departures::Departures;
+use super::describe::Language;
 use super::polling::Presence;
-use super::words::Language;
 use crate::core::json_bytes;
 use protocol::{Event, Opened, Refusal};
 
-/// The first wait for a full socket that did not even clear when everybody else had a turn.
+/// The first sleep for a socket that is still full after yielding to other tasks.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// The longest wait for a full socket.
 const PAUSE_MAX: Duration = Duration::from_millis(500);
@@ -77,7 +77,7 @@ impl Outgoing {
     pub(super) fn send<A: Adapter>(&self, socket: &Arc<Socket<A>>) -> Outcome {
         let outcome = match self {
             Self::Session(opened) => socket.emit("session", opened),
-            Self::Event(event, language) => socket.emit("msg", &(language.words(event), event)),
+            Self::Event(event, language) => socket.emit("msg", &(language.describe(event), event)),
             Self::Refused(refusal) => socket.emit("refused", refusal),
             Self::Answered(ack_id, refusal) => answer(socket, *ack_id, refusal.as_deref()),
             Self::Disconnect => Arc::clone(socket).disconnect().map_err(SendError::Socket),
@@ -98,7 +98,7 @@ impl Outgoing {
     fn bytes(&self) -> usize {
         let arguments = match self {
             Self::Session(opened) => serde_json::to_vec(opened),
-            // The words hold the text once more.
+            // The description repeats the text.
             Self::Event(event, _) => return EVENT_BYTES + 2 * json_bytes(&event.body),
             Self::Refused(refusal) => serde_json::to_vec(refusal),
             Self::Answered(_, refusal) => serde_json::to_vec(refusal),
@@ -166,8 +166,8 @@ impl UnderWay {
 /// How long to leave a full socket alone.
 #[derive(Clone, Copy)]
 enum Pause {
-    /// Until everybody else had a turn, the socket's own writer among them.
-    Turn,
+    /// Until other tasks have run, the socket's own writer among them.
+    Yield,
     Sleep(Duration),
 }
 
@@ -176,7 +176,7 @@ impl Outbox {
     pub(super) fn new(answer_bytes_max: usize) -> Self {
         let bytes_max = answer_bytes_max.saturating_sub(RESERVED_BYTES);
         let under_way = UnderWay { packets: VecDeque::new(), bytes: 0, bytes_max, left: 0 };
-        Self { waiting: VecDeque::new(), under_way, pause: Pause::Turn }
+        Self { waiting: VecDeque::new(), under_way, pause: Pause::Yield }
     }
 
     pub(super) fn push(&mut self, packet: Outgoing) {
@@ -202,7 +202,7 @@ impl Outbox {
                 Outcome::Sent => {
                     self.under_way.add(departures, bytes);
                     self.waiting.pop_front();
-                    self.pause = Pause::Turn;
+                    self.pause = Pause::Yield;
                 }
                 Outcome::Full => return Outcome::Full,
                 Outcome::Gone => return Outcome::Gone,
@@ -217,7 +217,7 @@ impl Outbox {
     pub(super) async fn pause(&mut self, departures: &Departures) {
         let left = departures.leaves(self.under_way.left);
         match self.pause {
-            Pause::Turn => {
+            Pause::Yield => {
                 tokio::task::yield_now().await;
                 self.pause = Pause::Sleep(PAUSE_MIN);
             }

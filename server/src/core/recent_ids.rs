@@ -1,8 +1,9 @@
-//! What a session has said lately, so that a repeated message is not said twice.
+//! The dedup window of a session: the ids of its recent messages, so that a retry is accepted without
+//! being delivered twice.
 //!
 //! Only a hash of 64 bits is kept of each id, eight bytes instead of a text of sixty-four characters: two ids of
-//! one session are taken for the same once in 2^64 / `ids_max` messages, and whoever makes ids that
-//! collide on purpose silences nobody else.
+//! one session collide once in 2^64 / `ids_max` messages, and a client that makes ids collide on purpose
+//! suppresses only its own messages.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -15,11 +16,11 @@ const TAGS: usize = 128;
 /// which are few bytes and near, and but for one in hundreds at nothing else.
 #[derive(Debug)]
 #[repr(C)]
-pub(super) struct Said {
+pub(super) struct RecentIds {
     rests: Vec<[u16; 3]>,
     oldest: usize,
-    /// The tags of those who are configured to remember more; a vector in a box is a third as large
-    /// for all the others.
+    /// Tags past the first [`TAGS`], where the configuration asks for a longer window; a boxed vector is
+    /// a third as large for all other sessions.
     #[expect(clippy::box_collection, reason = "most of the time there is none")]
     more_tags: Option<Box<Vec<u16>>>,
     tags: [u16; TAGS],
@@ -27,12 +28,12 @@ pub(super) struct Said {
 
 /// What is remembered of an id: a hash of 64 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Hashed {
+pub(super) struct IdHash {
     tag: u16,
     rest: [u16; 3],
 }
 
-impl Hashed {
+impl IdHash {
     /// The hasher's keys are fixed, so that a run can be repeated.
     pub(super) fn new(id: &MessageId) -> Self {
         let mut hasher = DefaultHasher::new();
@@ -43,14 +44,14 @@ impl Hashed {
     }
 }
 
-impl Default for Said {
+impl Default for RecentIds {
     fn default() -> Self {
         Self { rests: Vec::new(), oldest: 0, more_tags: None, tags: [0; TAGS] }
     }
 }
 
-impl Said {
-    pub(super) fn contains(&self, id: Hashed) -> bool {
+impl RecentIds {
+    pub(super) fn contains(&self, id: IdHash) -> bool {
         // Without a way out in the middle, so that many are compared at once.
         let has = |tags: &[u16]| tags.iter().fold(false, |found, tag| found | (*tag == id.tag));
         if !has(&self.tags) && !has(self.more_tags()) {
@@ -61,7 +62,7 @@ impl Said {
     }
 
     /// Remembers an id, and forgets the oldest where there are `ids_max` already.
-    pub(super) fn remember(&mut self, id: Hashed, ids_max: usize) {
+    pub(super) fn remember(&mut self, id: IdHash, ids_max: usize) {
         let known = self.rests.len();
         if known < ids_max {
             self.rests.push(id.rest);
@@ -87,20 +88,20 @@ impl Said {
 mod tests {
     use super::*;
 
-    fn hashed(number: usize) -> Hashed {
-        Hashed::new(&number.to_string().parse().expect("a number is a short id"))
+    fn id_hash(number: usize) -> IdHash {
+        IdHash::new(&number.to_string().parse().expect("a number is a short id"))
     }
 
     #[test]
     fn exactly_the_latest_ids_are_remembered_however_many() {
         for ids_max in [1, 2, TAGS - 1, TAGS, TAGS + 1, 3 * TAGS] {
-            let mut said = Said::default();
+            let mut ids = RecentIds::default();
             for number in 0..4 * ids_max {
-                assert!(!said.contains(hashed(number)), "{number} was not said yet");
-                said.remember(hashed(number), ids_max);
+                assert!(!ids.contains(id_hash(number)), "{number} is new");
+                ids.remember(id_hash(number), ids_max);
                 let oldest = (number + 1).saturating_sub(ids_max);
-                assert!((oldest..=number).all(|number| said.contains(hashed(number))));
-                assert!(!(0..oldest).any(|number| said.contains(hashed(number))));
+                assert!((oldest..=number).all(|number| ids.contains(id_hash(number))));
+                assert!(!(0..oldest).any(|number| ids.contains(id_hash(number))));
             }
         }
     }

@@ -1,7 +1,7 @@
-//! The events in the words of the original random chat.
+//! Describes events in the sentences of the original random chat, in Korean or English.
 //!
-//! They are the first argument of `msg`, for people; the event itself is the second, for programs.
-//! Nothing reads these words back.
+//! The description is the first argument of `msg`, for people; the event itself is the second, for
+//! programs. No code parses a description.
 
 use serde::Deserialize;
 
@@ -26,7 +26,7 @@ impl<'de> Deserialize<'de> for Language {
 }
 
 impl Language {
-    pub(super) fn words(self, event: &Event) -> String {
+    pub(super) fn describe(self, event: &Event) -> String {
         match self {
             Self::Korean => korean(event),
             Self::English => english(event),
