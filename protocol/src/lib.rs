@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub mod whole;
+pub mod safe_integer;
 
-pub use whole::WHOLE_MAX;
+pub use safe_integer::SAFE_INTEGER_MAX;
 
 /// The place of an event in one session's mailbox; the first event is 1, and 0 means "nothing yet".
 #[derive(
@@ -21,7 +21,7 @@ pub use whole::WHOLE_MAX;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 #[cfg_attr(feature = "openapi", schema(maximum = 9_007_199_254_740_991_u64))]
-pub struct Seq(#[serde(deserialize_with = "whole::in_json")] pub u64);
+pub struct Seq(#[serde(deserialize_with = "safe_integer::in_json")] pub u64);
 
 impl Seq {
     /// The next place in the log.
@@ -36,14 +36,14 @@ impl Seq {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 #[cfg_attr(feature = "openapi", schema(maximum = 9_007_199_254_740_991_u64))]
-pub struct SessionId(#[serde(deserialize_with = "whole::in_json")] pub u64);
+pub struct SessionId(#[serde(deserialize_with = "safe_integer::in_json")] pub u64);
 
 /// One conversation of two sessions; never used a second time, not even after a restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 #[cfg_attr(feature = "openapi", schema(maximum = 9_007_199_254_740_991_u64))]
-pub struct PairId(#[serde(deserialize_with = "whole::in_json")] pub u64);
+pub struct PairId(#[serde(deserialize_with = "safe_integer::in_json")] pub u64);
 
 macro_rules! number {
     ($($name:ident $prefix:literal),*) => {$(

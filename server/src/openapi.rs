@@ -19,7 +19,7 @@ use utoipa::openapi::{
 use utoipa::{Modify, OpenApi as Description};
 
 use crate::router::api;
-use crate::transport::who::COOKIE_NAME;
+use crate::transport::credentials::COOKIE_NAME;
 use protocol::{ClientEvent, Problem, ServerFrame};
 
 /// What is true of the whole interface. The types of the WebSocket stand here because its route

@@ -93,7 +93,7 @@ impl Core {
             .map(|(from, id, text)| Entry::new(now, ServerEvent::Message { from, id, text }));
         self.has_room(now, from, &heard)?;
         self.has_room(now, partner, &told)?;
-        self.pay(now, from, Rated::Messages)?;
+        self.rate_limit(now, from, Rated::Messages)?;
         let bounds = Bounds::of_messages(&self.config);
         self.put(from, heard, bounds);
         trace!(

@@ -1,17 +1,19 @@
-//! How often a session may do something: so many times at once, and then so many a second.
+//! Rate limits of a session: a burst, and then a number per second.
 //!
-//! A generic cell rate algorithm (GCRA, ITU-T I.371), of which one moment is kept: the one up to which
-//! everything so far is paid for. Eight bytes each, because every session has three.
+//! A generic cell rate algorithm (GCRA, ITU-T I.371): each limit keeps its theoretical arrival time (TAT),
+//! eight bytes, because every session has three limits. The emission interval is the time between two
+//! events at the full rate. An event is refused where it would put the TAT ahead of now by more than the
+//! burst, which is the tolerance tau and one emission interval.
 
 use super::{Instant, Rejected};
 use crate::config::Config;
 
 const NS_A_SECOND: u64 = 1_000_000_000;
 
-/// What is limited by a rate, in the words of the refusal.
+/// What a rate limits; displayed in the refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rated {
-    /// Messages that were not said before.
+    /// Messages that are no repetition.
     Messages,
     /// Requests for another partner.
     Nexts,
@@ -30,7 +32,7 @@ impl std::fmt::Display for Rated {
 }
 
 impl Rated {
-    /// How many a second, and how many at once.
+    /// The rate per second and the burst.
     fn limit(self, config: &Config) -> (u32, u32) {
         match self {
             Self::Messages => (config.messages_per_s_max, config.messages_burst_max),
@@ -40,7 +42,7 @@ impl Rated {
     }
 }
 
-/// The moments up to which everything is paid for, in nanoseconds since the core was made.
+/// The theoretical arrival times, in nanoseconds since the core was made.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     messages_ns: u64,
@@ -49,29 +51,29 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    /// Takes one out of the session's allowance.
-    pub(super) fn pay(
+    /// Counts one event, or refuses it and says when to retry.
+    pub(super) fn take(
         &mut self,
         now: Instant,
         what: Rated,
         config: &Config,
     ) -> Result<(), Rejected> {
         let (per_s_max, burst_max) = what.limit(config);
-        let price_ns = NS_A_SECOND / u64::from(per_s_max.max(1));
-        let credit_ns = price_ns * u64::from(burst_max.max(1));
+        let emission_interval_ns = NS_A_SECOND / u64::from(per_s_max.max(1));
+        let ahead_max_ns = emission_interval_ns * u64::from(burst_max.max(1));
         let now_ns = now.0.as_nanos() as u64;
-        let paid_ns = match what {
+        let tat_ns = match what {
             Rated::Messages => &mut self.messages_ns,
             Rated::Nexts => &mut self.nexts_ns,
             Rated::Commands => &mut self.commands_ns,
         };
-        let after_ns = (*paid_ns).max(now_ns) + price_ns;
-        let owed_ns = after_ns - now_ns;
-        if owed_ns > credit_ns {
-            let retry_after_ms = (owed_ns - credit_ns) / 1_000_000 + 1;
+        let next_tat_ns = (*tat_ns).max(now_ns) + emission_interval_ns;
+        let ahead_ns = next_tat_ns - now_ns;
+        if ahead_ns > ahead_max_ns {
+            let retry_after_ms = (ahead_ns - ahead_max_ns) / 1_000_000 + 1;
             return Err(Rejected::TooFast { what, retry_after_ms });
         }
-        *paid_ns = after_ns;
+        *tat_ns = next_tat_ns;
         Ok(())
     }
 }

@@ -130,7 +130,7 @@ impl Core {
         if state == State::Closed {
             return match event {
                 ClientEvent::Ack { seq } => {
-                    self.pay(now, slot, Rated::Commands)?;
+                    self.rate_limit(now, slot, Rated::Commands)?;
                     self.acknowledge_again(handle, seq)
                 }
                 ClientEvent::Leave => {
@@ -147,22 +147,27 @@ impl Core {
         match event {
             ClientEvent::Say(say) => self.say(now, slot, say)?,
             ClientEvent::Next { pair } => {
-                self.pay(now, slot, Rated::Nexts)?;
+                self.rate_limit(now, slot, Rated::Nexts)?;
                 self.skip(now, session, pair);
             }
             // No command follows it.
             ClientEvent::Leave => self.close(now, session, CloseReason::Left),
             ClientEvent::Ack { seq } => {
-                self.pay(now, slot, Rated::Commands)?;
+                self.rate_limit(now, slot, Rated::Commands)?;
                 self.acknowledge_again(handle, seq)?;
             }
         }
         Ok(())
     }
 
-    /// Takes one command out of what the session may do.
-    pub(super) fn pay(&mut self, now: Instant, slot: Slot, what: Rated) -> Result<(), Rejected> {
-        self.sessions[slot].rates.pay(now, what, &self.config)
+    /// Counts a command against its rate limit.
+    pub(super) fn rate_limit(
+        &mut self,
+        now: Instant,
+        slot: Slot,
+        what: Rated,
+    ) -> Result<(), Rejected> {
+        self.sessions[slot].rates.take(now, what, &self.config)
     }
 
     /// An acknowledgement that comes late says nothing new, and is no error.

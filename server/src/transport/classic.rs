@@ -11,7 +11,7 @@
 //!
 //! Every request waits for its own time, and a request whose connection is closed is forgotten.
 
-mod allowance;
+mod rate;
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ use axum::routing::{get, post};
 use tokio::sync::{Semaphore, SemaphorePermit, TryAcquireError, watch};
 use tokio::time::Instant;
 
-use self::allowance::{Allowance, TooFast};
+use self::rate::{AnnounceRate, TooFast};
 use super::no_body;
 use crate::error::HttpError;
 use crate::hub::{Hub, Rated, Rejected};
@@ -45,7 +45,7 @@ pub(crate) struct Classic {
     news: watch::Sender<News>,
     /// Permits for parked requests, `parked_max` in all.
     permits: Semaphore,
-    allowance: Mutex<Allowance>,
+    rate: Mutex<AnnounceRate>,
 }
 
 /// Permit for one parked request; dropping it returns it.
@@ -67,7 +67,7 @@ impl Classic {
         Arc::new(Self {
             news: watch::Sender::new(News::None),
             permits: Semaphore::new(hub.config().parked_max),
-            allowance: Mutex::new(Allowance::new(hub.config())),
+            rate: Mutex::new(AnnounceRate::new(hub.config())),
             hub,
         })
     }
@@ -91,10 +91,10 @@ impl Classic {
         if bytes > bytes_max { Err(Rejected::TooLong { bytes, bytes_max }) } else { Ok(()) }
     }
 
-    /// Takes one announcement of this address out of the allowance.
-    fn pay(&self, address: Option<IpAddr>) -> Result<(), Rejected> {
-        let mut allowance = self.allowance.lock().expect("nothing panics under this lock");
-        let taken = allowance.take(Instant::now(), address);
+    /// Counts one announcement of this address against the rate limits.
+    fn rate_limit(&self, address: Option<IpAddr>) -> Result<(), Rejected> {
+        let mut rate = self.rate.lock().expect("nothing panics under this lock");
+        let taken = rate.take(Instant::now(), address);
         taken.map_err(|TooFast(wait)| Rejected::TooFast {
             what: Rated::Messages,
             retry_after_ms: wait.as_millis() as u64 + 1,
@@ -147,7 +147,7 @@ async fn announce(
     if text.is_empty() {
         return Err(HttpError::NothingAnnounced);
     }
-    let allowed = classic.check_length(&text).and_then(|()| classic.pay(source.address));
+    let allowed = classic.check_length(&text).and_then(|()| classic.rate_limit(source.address));
     allowed.inspect_err(|rejected| classic.hub.telemetry().rejected(rejected.reason()))?;
     classic.news.send_if_modified(|news| {
         let goes_on = !matches!(news, News::Over);

@@ -14,7 +14,7 @@
 //! | WebSocket | pushed | FIFO | nothing, within the resume window | close frame: at once; lost, or no heartbeat: the resume window |
 //! | Socket.IO | pushed | FIFO | what was in flight; nothing, within the resume window, with `after` or a token | disconnect: at once; lost, or no poll within the grace after a cut one, or no heartbeat: at once; the resume window with `after` or a token |
 
-pub(crate) mod who;
+pub(crate) mod credentials;
 
 mod handshake;
 
@@ -33,7 +33,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use protocol::{Seq, whole};
+use protocol::{Seq, safe_integer};
 
 /// The query of a transport that pushes.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -41,7 +41,7 @@ use protocol::{Seq, whole};
 pub(crate) struct Opening {
     /// The last event that the client has; without it, everything that the mailbox still has is
     /// sent.
-    #[serde(default, deserialize_with = "whole::seq_in_query")]
+    #[serde(default, deserialize_with = "safe_integer::seq_in_query")]
     after: Option<Seq>,
 }
 

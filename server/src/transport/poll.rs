@@ -27,22 +27,22 @@ use serde::Deserialize;
 use tokio::time::Instant;
 use utoipa::ToSchema;
 
+use super::credentials::{Authenticated, set_cookie};
 use super::no_body;
-use super::who::{Who, set_cookie};
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Start, Transport};
 use crate::source::Source;
-use protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq, whole};
+use protocol::{Batch, ClientEvent, Opened, PairId, Say, Seq, safe_integer};
 
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct Poll {
     /// The last event that arrived; the answer holds those behind it.
-    #[serde(default, deserialize_with = "whole::seq_in_query")]
+    #[serde(default, deserialize_with = "safe_integer::seq_in_query")]
     after: Seq,
     /// How long to wait for an event where there is none, in milliseconds; 0 is a short poll. The
     /// server may wait less.
-    #[serde(default, deserialize_with = "whole::in_query")]
+    #[serde(default, deserialize_with = "safe_integer::in_query")]
     #[param(maximum = 9_007_199_254_740_991_u64)]
     wait_ms: u64,
 }
@@ -90,7 +90,7 @@ pub(crate) async fn open(
 )]
 pub(crate) async fn events(
     State(hub): State<Arc<Hub>>,
-    Who(session): Who,
+    Authenticated(session): Authenticated,
     method: Method,
     poll: Result<Query<Poll>, QueryRejection>,
 ) -> Result<Response, HttpError> {
@@ -123,7 +123,7 @@ pub(crate) async fn events(
 )]
 pub(crate) async fn say(
     State(hub): State<Arc<Hub>>,
-    Who(session): Who,
+    Authenticated(session): Authenticated,
     say: Result<Json<Say>, JsonRejection>,
 ) -> Result<StatusCode, HttpError> {
     let Json(say) = say?;
@@ -145,7 +145,7 @@ pub(crate) async fn say(
 )]
 pub(crate) async fn next(
     State(hub): State<Arc<Hub>>,
-    Who(session): Who,
+    Authenticated(session): Authenticated,
     request: Request,
 ) -> Result<StatusCode, HttpError> {
     let next = match request.body().is_end_stream() {
@@ -166,7 +166,7 @@ pub(crate) async fn next(
 )]
 pub(crate) async fn leave(
     State(hub): State<Arc<Hub>>,
-    Who(session): Who,
+    Authenticated(session): Authenticated,
 ) -> Result<StatusCode, HttpError> {
     hub.send(session, ClientEvent::Leave).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -32,13 +32,13 @@ use axum::response::IntoResponse;
 use futures_util::stream;
 use tokio::time::Instant;
 
+use super::credentials::Authenticated;
 use super::ticket::{Reading, Ticket};
-use super::who::Who;
 use super::{Opening, no_body};
 use crate::error::HttpError;
 use crate::fields;
 use crate::hub::{Detach, Hub, Reader, Rejected, Start, Transport};
-use protocol::{Ack, ClientEvent, Event, Refusal, Seq, ServerEvent, ServerFrame, WHOLE_MAX};
+use protocol::{Ack, ClientEvent, Event, Refusal, SAFE_INTEGER_MAX, Seq, ServerEvent, ServerFrame};
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 /// nginx collects an answer before it passes it on, unless it is told not to.
@@ -100,7 +100,7 @@ pub(crate) async fn stream(
 )]
 pub(crate) async fn acknowledge(
     State(hub): State<Arc<Hub>>,
-    Who(session): Who,
+    Authenticated(session): Authenticated,
     ack: Result<Json<Ack>, JsonRejection>,
 ) -> Result<StatusCode, HttpError> {
     let Json(Ack { seq }) = ack?;
@@ -127,7 +127,7 @@ impl Resumed {
             return Ok(Self { last_event_id: None });
         }
         let digits = std::str::from_utf8(id).ok().filter(|_| id.iter().all(u8::is_ascii_digit));
-        let seq = digits.and_then(|id| id.parse().ok()).filter(|seq| *seq <= WHOLE_MAX);
+        let seq = digits.and_then(|id| id.parse().ok()).filter(|seq| *seq <= SAFE_INTEGER_MAX);
         Ok(Self { last_event_id: Some(Seq(seq.ok_or_else(wrong)?)) })
     }
 }

@@ -23,7 +23,7 @@ use axum::http::request::Parts;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::who::Who;
+use super::credentials::Authenticated;
 use crate::error::HttpError;
 use crate::fields;
 use crate::hub::Hub;
@@ -49,7 +49,7 @@ pub(crate) struct Issued {
 )]
 pub(crate) async fn issue(
     State(hub): State<Arc<Hub>>,
-    Who(session): Who,
+    Authenticated(session): Authenticated,
     source: Source,
     headers: HeaderMap,
 ) -> Result<Json<Issued>, HttpError> {
@@ -83,7 +83,7 @@ impl FromRequestParts<Arc<Hub>> for Reading {
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, HttpError> {
         let Query(Ticket { ticket }) = Query::try_from_uri(&parts.uri)?;
         let Some(ticket) = ticket else {
-            let Who(session) = Who::from_request_parts(parts, hub).await?;
+            let Authenticated(session) = Authenticated::from_request_parts(parts, hub).await?;
             return Ok(Self(session));
         };
         let origin = origin(&parts.headers, Source::of_request(parts));

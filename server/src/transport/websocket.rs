@@ -57,8 +57,8 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 use super::Opening;
+use super::credentials::{Credential, SUBPROTOCOL, offers_subprotocol, set_cookie};
 use super::handshake::handshake;
-use super::who::{Credential, SUBPROTOCOL, offers_subprotocol, set_cookie};
 use crate::config::Config;
 use crate::error::HttpError;
 use crate::hub::{Detach, Hub, Reader, Rejected, Start, Transport};

@@ -1,6 +1,6 @@
 //! What the description of `/api/` lets anybody send: numbers as JSON has them, names in characters.
 
-use protocol::{ClientEvent, Seq, WHOLE_MAX};
+use protocol::{ClientEvent, SAFE_INTEGER_MAX, Seq};
 use serde_json::{Value, json};
 use server::config::Config;
 
@@ -40,15 +40,15 @@ async fn what_is_not_a_whole_number_that_json_holds_everywhere_is_refused() {
         assert_eq!(acknowledged(&served, &token, other).await, 400, "{other}");
         ack_frame(other).expect_err(other);
     }
-    assert_eq!(acknowledged(&served, &token, &WHOLE_MAX.to_string()).await, 409);
+    assert_eq!(acknowledged(&served, &token, &SAFE_INTEGER_MAX.to_string()).await, 409);
 }
 
 #[tokio::test]
 async fn a_query_and_a_header_have_the_same_numbers_in_digits() {
     let served = serve(Config::default()).await;
     let token = served.token().await;
-    let past = WHOLE_MAX + 1;
-    for (after, status) in [("1".to_owned(), 200), (WHOLE_MAX.to_string(), 409)] {
+    let past = SAFE_INTEGER_MAX + 1;
+    for (after, status) in [("1".to_owned(), 200), (SAFE_INTEGER_MAX.to_string(), 409)] {
         let poll = format!("GET /api/events?wait_ms=0&after={after}");
         assert_eq!(ask(&poll).bearer(&token).of(served.addr).await.status, status, "{after}");
     }
@@ -77,9 +77,12 @@ async fn the_description_names_the_highest_number() {
     let document = ask("GET /api/openapi.json").of(served.addr).await.json();
     for name in ["Seq", "PairId", "SessionId"] {
         let schema = &document["components"]["schemas"][name];
-        assert_eq!((&schema["minimum"], &schema["maximum"]), (&json!(0), &json!(WHOLE_MAX)));
+        assert_eq!((&schema["minimum"], &schema["maximum"]), (&json!(0), &json!(SAFE_INTEGER_MAX)));
     }
     let parameters = document["paths"]["/api/events"]["get"]["parameters"].as_array();
     let wait = parameters.and_then(|list| list.iter().find(|one| one["name"] == "wait_ms"));
-    assert_eq!(wait.map_or(&Value::Null, |wait| &wait["schema"]["maximum"]), &json!(WHOLE_MAX));
+    assert_eq!(
+        wait.map_or(&Value::Null, |wait| &wait["schema"]["maximum"]),
+        &json!(SAFE_INTEGER_MAX)
+    );
 }

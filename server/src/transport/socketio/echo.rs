@@ -41,20 +41,20 @@ const PENDING_MAX: usize = 4;
 /// What all sockets of the namespace share.
 struct Room {
     hub: Weak<Hub>,
-    /// Packets a second for everybody together.
+    /// Packets per second to all sockets together.
     packets_per_s_max: u32,
     people: AtomicUsize,
-    allowance: Mutex<Allowance>,
+    rate: Mutex<EchoRate>,
 }
 
-/// Packets that may be sent to everybody together, refilled every second.
-struct Allowance {
+/// Packets left in this second, for all sockets together.
+struct EchoRate {
     second: Instant,
     packets: u32,
 }
 
-impl Allowance {
-    /// Takes `packets`, or nothing where there are not as many left; says how long to wait.
+impl EchoRate {
+    /// Counts `packets`, or returns how long to wait where fewer are left.
     fn take(&mut self, now: Instant, packets: u32, per_s_max: u32) -> Result<(), Duration> {
         if now >= self.second + Duration::from_secs(1) {
             *self = Self { second: now, packets: per_s_max };
@@ -71,12 +71,12 @@ impl Allowance {
 
 pub(super) fn mount(io: &SocketIo, hub: &Arc<Hub>) {
     let packets_per_s_max = hub.config().echoes_per_s_max;
-    let allowance = Allowance { second: Instant::now(), packets: packets_per_s_max };
+    let rate = EchoRate { second: Instant::now(), packets: packets_per_s_max };
     let room = Arc::new(Room {
         hub: Arc::downgrade(hub),
         packets_per_s_max,
         people: AtomicUsize::new(0),
-        allowance: Mutex::new(allowance),
+        rate: Mutex::new(rate),
     });
     let listener = {
         let room = Arc::clone(&room);
@@ -157,18 +157,18 @@ impl OnTime {
         let flood = || HttpError::Flood { commands_max: PENDING_MAX };
         let permit = Arc::clone(&self.permits).try_acquire_owned().map_err(|_| flood())?;
         let now = Instant::now();
-        self.room.pay(now)?;
+        self.room.rate_limit(now)?;
         // The channel has room for as many as there are permits, unless the socket has just gone.
         self.line.try_send((now + DELAY, permit)).map_err(|_| flood())
     }
 }
 
 impl Room {
-    fn pay(&self, now: Instant) -> Result<(), HttpError> {
+    fn rate_limit(&self, now: Instant) -> Result<(), HttpError> {
         let packets = self.people.load(Ordering::Relaxed) + 1;
         let packets = u32::try_from(packets).unwrap_or(u32::MAX);
-        let mut allowance = self.allowance.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = allowance.take(now, packets, self.packets_per_s_max);
+        let mut rate = self.rate.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = rate.take(now, packets, self.packets_per_s_max);
         taken.map_err(|wait| {
             let retry_after_ms = wait.as_millis() as u64 + 1;
             Rejected::TooFast { what: Rated::Messages, retry_after_ms }.into()

@@ -181,7 +181,7 @@ fn chat(
     };
     let (hub, gate) = (Arc::downgrade(hub), Arc::downgrade(gate));
     let conversations = conversations.clone();
-    let connected = async move |Whole(socket): Whole, auth: TryAuth| {
+    let connected = async move |InnerSocket(socket): InnerSocket, auth: TryAuth| {
         let (Some(hub), Some(gate)) = (hub.upgrade(), gate.upgrade()) else { return };
         let line = Handover::take(&socket);
         conversations.send_modify(|conversations| *conversations += 1);
@@ -248,10 +248,10 @@ async fn open_or_resume(
     Ok((Opened { session, token, next }, reader))
 }
 
-/// The socket itself, which `SocketRef` hides.
-struct Whole(Arc<Socket>);
+/// Extracts the `Arc<Socket>` that `SocketRef` wraps.
+struct InnerSocket(Arc<Socket>);
 
-impl FromConnectParts<LocalAdapter> for Whole {
+impl FromConnectParts<LocalAdapter> for InnerSocket {
     type Error = Infallible;
 
     fn from_connect_parts(socket: &Arc<Socket>, _: &Option<Value>) -> Result<Self, Infallible> {

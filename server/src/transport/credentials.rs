@@ -1,4 +1,4 @@
-//! Who speaks: the token that a request carries, and the session that it opens.
+//! Credentials: the token that a request carries, and the session that it authenticates.
 //!
 //! ```text
 //!   Authorization: Bearer TOKEN                          clients that can set headers
@@ -10,7 +10,7 @@
 //! or not the page thought of it. A cookie counts only where `source` has evidence of the page that it
 //! comes from. Where the client speaks TLS the cookie is `__Host-racetrack_session`, which no other host
 //! and no page without TLS can set, and no other name counts. A token is never logged, and never sent
-//! back but to the one who opens its session.
+//! back except to the client that opens its session.
 
 use std::sync::Arc;
 
@@ -36,8 +36,8 @@ const SECURE_COOKIE_NAME: &str = "__Host-racetrack_session";
 /// The scheme of `Authorization`; its case does not matter (RFC 9110, section 11.1).
 const BEARER: &[u8] = b"bearer";
 
-/// The session that a request speaks for.
-pub(crate) struct Who(pub(crate) SessionId);
+/// Extracts the session that a request is authenticated for; rejects a request without one.
+pub(crate) struct Authenticated(pub(crate) SessionId);
 
 /// The token that a request carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +77,7 @@ impl<'a> Credential<'a> {
     }
 }
 
-impl FromRequestParts<Arc<Hub>> for Who {
+impl FromRequestParts<Arc<Hub>> for Authenticated {
     type Rejection = HttpError;
 
     async fn from_request_parts(parts: &mut Parts, hub: &Arc<Hub>) -> Result<Self, HttpError> {
