@@ -8,6 +8,7 @@ mod echo;
 mod engine;
 mod fields;
 mod floods;
+mod framing;
 mod golden;
 mod idle;
 mod limits;
