@@ -65,6 +65,7 @@ pub use history::{Event, Kind, Mark, Noted, Phase, Record, Recorder};
 pub use life::{Dialer, Disk, Life};
 pub use model::{Model, Probe};
 pub use nemesis::QUIET_MIN;
+pub use net::{SimConnector, SimListener, SimStream};
 pub use options::Options;
 pub use plan::{ClientSpec, Plan, PlanError, Settings, Step};
 pub use prove::{Proof, prove};

@@ -318,6 +318,21 @@ impl SimListener {
         let inner = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
         Ok(Self { network, inner })
     }
+
+    /// Accepts one connection, as tokio's `TcpListener` does; waits while the server's process is frozen.
+    ///
+    /// # Errors
+    ///
+    /// None today.
+    pub async fn accept(&self) -> io::Result<(SimStream, SocketAddr)> {
+        let (inner, peer) = self.inner.accept().await?;
+        // The server's end is there before the client learns of it, however late its program does.
+        let stream = self.network.attach(inner, Side::Server, None)?;
+        let address = stream.local_addr().ip();
+        self.network.weather(|weather| !weather.frozen.contains(&address)).await;
+        self.network.let_others_first().await;
+        Ok((stream, peer))
+    }
 }
 
 impl axum::serve::Listener for SimListener {
@@ -325,14 +340,7 @@ impl axum::serve::Listener for SimListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (SimStream, SocketAddr) {
-        let (inner, peer) = self.inner.accept().await.expect("turmoil's accept has no errors");
-        // The server's end is there before the client learns of it, however late its program does.
-        let stream = self.network.attach(inner, Side::Server, None);
-        let stream = stream.expect("an accepted connection has addresses");
-        let address = stream.local_addr().ip();
-        self.network.weather(|weather| !weather.frozen.contains(&address)).await;
-        self.network.let_others_first().await;
-        (stream, peer)
+        Self::accept(self).await.expect("the simulated network accepts without errors")
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

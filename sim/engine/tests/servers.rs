@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use axum::serve::Listener;
 use racetrack_sim::net::SimListener;
 use racetrack_sim::{Client, FaultKind, Sim, scenario};
 use tokio::io::AsyncReadExt;
@@ -15,10 +14,10 @@ const REFUSED: &str = "Err(ConnectionRefused) at once";
 const TAKEN: &str = "Ok(()) at once";
 
 /// A server that takes connections and keeps them.
-async fn keeps(mut listener: SimListener) -> std::io::Result<()> {
+async fn keeps(listener: SimListener) -> std::io::Result<()> {
     let mut kept = Vec::new();
     loop {
-        kept.push(listener.accept().await);
+        kept.push(listener.accept().await?);
     }
 }
 
@@ -55,8 +54,8 @@ fn server_that_crashed_refuses_connections_until_it_is_back() -> Result<(), race
 fn server_that_returns_resets_its_connections_and_refuses_new_ones()
 -> Result<(), racetrack_sim::Error> {
     let shop = |sim: &mut Sim<String>| {
-        sim.host("shop", |mut listener: SimListener| async move {
-            let kept = (listener.accept().await, listener.accept().await);
+        sim.host("shop", |listener: SimListener| async move {
+            let kept = (listener.accept().await?, listener.accept().await?);
             sleep(Duration::from_millis(100)).await;
             drop(kept);
             Ok(())
@@ -104,17 +103,17 @@ fn disk_outlives_a_crash_and_servers_dial_each_other() -> Result<(), racetrack_s
     use tokio::io::AsyncWriteExt;
 
     let lives = |sim: &mut Sim<u64>| {
-        sim.server("store", |mut life| async move {
+        sim.server("store", |life| async move {
             let lives = life.disk.load::<AtomicU64>();
             lives.fetch_add(1, Ordering::Relaxed);
             loop {
-                let (mut stream, _) = life.listener.accept().await;
+                let (mut stream, _) = life.listener.accept().await?;
                 stream.write_u64(lives.load(Ordering::Relaxed)).await?;
             }
         });
-        sim.server("front", |mut life| async move {
+        sim.server("front", |life| async move {
             loop {
-                let (mut stream, _) = life.listener.accept().await;
+                let (mut stream, _) = life.listener.accept().await?;
                 let mut store = life.dialer.connector("store").connect().await?;
                 stream.write_u64(store.read_u64().await?).await?;
             }

@@ -11,7 +11,6 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use axum::extract::Json;
 use axum::routing::post;
-use axum::serve::Listener;
 use http_body_util::BodyExt;
 use hyper::Request;
 use hyper_util::rt::TokioIo;
@@ -65,9 +64,9 @@ fn serve<F>(
     sim.host("server", move || {
         let (network, serve) = (network.clone(), serve.clone());
         async move {
-            let mut listener = SimListener::bind(network, PORT).await?;
+            let listener = SimListener::bind(network, PORT).await?;
             loop {
-                tokio::task::spawn_local(serve(listener.accept().await.0));
+                tokio::task::spawn_local(serve(listener.accept().await?.0));
             }
         }
     });
