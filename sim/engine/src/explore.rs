@@ -14,7 +14,7 @@ use crate::regressions::Regressions;
 use crate::run::{self, Report, without_effect};
 use crate::service::IntoModel;
 use crate::shrink::{self, Limits};
-use crate::summary::planned;
+use crate::summary::{network, planned};
 use crate::sweep::{Failure, Sweep, sweep_to_first_failure};
 use crate::transcript::brief;
 use crate::violation::STANDSTILL;
@@ -204,6 +204,7 @@ impl<M: Model> Exploration<M> {
         for line in planned(&smallest.plan) {
             let _infallible = writeln!(text, "{line}");
         }
+        let _infallible = writeln!(text, "{:>9} {}", "", network(&smallest.plan.settings));
         let _infallible = writeln!(text, "\n{}", brief(&self.model, &smallest));
         let test = test_name();
         let again = format!("{SEED}={seed} cargo test {test}");

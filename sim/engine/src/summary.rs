@@ -6,7 +6,7 @@ use std::fmt::Display;
 use serde_json::Value;
 
 use crate::model::Model;
-use crate::plan::Plan;
+use crate::plan::{Plan, Settings};
 
 /// The clients of a plan, what they do and what goes wrong, a line each, in order of time.
 ///
@@ -56,17 +56,7 @@ fn words(entry: &Value) -> String {
 #[must_use]
 pub fn summary<M: Model>(model: &M, plan: &Plan<M>) -> String {
     let settings = &plan.settings;
-    let network = format!(
-        "tick {} ms, latency {} to {} ms, {} client hosts, segments of {} bytes, windows of {} bytes, {} % of \
-         reads and writes yield",
-        settings.tick_ms,
-        settings.latency_ms_min,
-        settings.latency_ms_max,
-        settings.client_hosts,
-        settings.segment_bytes_max,
-        settings.window_bytes,
-        settings.yield_percent,
-    );
+    let network = network(settings);
     let phases = format!(
         "{} ms of disturbance, {} ms to settle, {} ms to forget",
         settings.disturb_ms, settings.settle_ms, settings.forget_ms
@@ -87,6 +77,21 @@ pub fn summary<M: Model>(model: &M, plan: &Plan<M>) -> String {
         ("config", unusual(model, plan)),
     ];
     lines.map(|(name, text)| format!("{name:<12}{text}")).join("\n")
+}
+
+/// The network of a plan, in one line.
+pub(crate) fn network(settings: &Settings) -> String {
+    format!(
+        "tick {} ms, latency {} to {} ms, {} client hosts, segments of {} bytes, windows of {} bytes, {} % of \
+         reads and writes yield",
+        settings.tick_ms,
+        settings.latency_ms_min,
+        settings.latency_ms_max,
+        settings.client_hosts,
+        settings.segment_bytes_max,
+        settings.window_bytes,
+        settings.yield_percent,
+    )
 }
 
 /// Where the configuration is not as usual.

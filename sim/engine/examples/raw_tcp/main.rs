@@ -147,7 +147,7 @@ mod tests {
         let explored = explore(hasty).seeds(0..20).faults(faults()).try_run();
         let text = explored.map(|explored| explored.replayed).expect_err("it fails").to_string();
         assert!(text.contains(" failed: read-your-writes: "), "{text}");
-        assert!(text.contains("segment_bytes_max"), "{text}");
+        assert!(text.contains("segments of 16 bytes"), "{text}");
     }
 
     #[test]
