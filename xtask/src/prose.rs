@@ -69,7 +69,7 @@ impl Scanner<'_> {
                     self.literal();
                     continue;
                 }
-                _ => self.opaque_length().unwrap_or(letter.len_utf8()),
+                _ => self.opaque_length().unwrap_or_else(|| letter.len_utf8()),
             };
             self.copy(length);
         }

@@ -55,7 +55,7 @@ pub(crate) trait FaultOfChat {
     fn flood(self) -> Option<Flood>;
 
     /// True where the server is asked to terminate.
-    fn is_drain(self) -> bool;
+    fn drains(self) -> bool;
 
     /// True where another process of the server goes on after the fault.
     fn ends_servers(self) -> bool;
@@ -69,12 +69,12 @@ impl FaultOfChat for ChatFaultKind {
         }
     }
 
-    fn is_drain(self) -> bool {
+    fn drains(self) -> bool {
         self == FaultKind::Drain || self == FaultKind::RollingDrain
     }
 
     fn ends_servers(self) -> bool {
-        self.is_drain() || self == FaultKind::Crash || self == FaultKind::CrashBlackHole
+        self.drains() || self == FaultKind::Crash || self == FaultKind::CrashBlackHole
     }
 }
 

@@ -32,7 +32,7 @@ pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {
     for event in history {
         connections.take(event);
         let Op::Fault { fault, kind, .. } = event.op else { continue };
-        if event.kind != Kind::Invoke || !kind.is_drain() {
+        if event.kind != Kind::Invoke || !kind.drains() {
             continue;
         }
         let drain = Drain { plan, history, began: event, fault };

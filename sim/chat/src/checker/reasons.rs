@@ -83,7 +83,7 @@ fn superseded(plan: &Plan, history: &[Event]) -> Vec<Violation> {
 }
 
 fn draining(plan: &Plan, history: &[Event]) -> Vec<Violation> {
-    let is_drain = |fault: &Fault| fault.kind.is_drain();
+    let is_drain = |fault: &Fault| fault.kind.drains();
     if plan.faults.iter().any(is_drain) {
         return Vec::new();
     }

@@ -277,7 +277,7 @@ unsafe fn instead_of_waiting(word: *const u32, expected: u32, is_timed: bool) ->
         // A thread of the pool that runs nothing: its time is up.
         return (is_timed && tokio::task::try_id().is_none()).then_some(libc::ETIMEDOUT);
     }
-    if !is_timed && !(expected != CONTENDED && is_between_tasks()) {
+    if !is_timed && (expected == CONTENDED || !is_between_tasks()) {
         return None;
     }
     take();

@@ -40,7 +40,7 @@ pub(super) async fn over(kind: TransportKind) -> String {
     alice.until(|event| matches!(event, ServerEvent::Waiting)).await;
     let bob = served.token().await;
     let pair = alice.paired().await;
-    transcript.replace(&alice.sender.token().to_owned(), "TOKEN");
+    transcript.replace(alice.sender.token(), "TOKEN");
     transcript.replace_field("session", alice.sender.session().0, "SESSION");
     transcript.replace_field("pair", pair.0, "PAIR1");
 

@@ -117,8 +117,7 @@ fn closures_run_when_no_task_is_ready_and_take_no_simulated_time() {
         }
         closure.await.expect("it does not panic");
         assert_eq!(begun.elapsed(), Duration::ZERO);
-        let log = log.lock().expect("nobody panicked").clone();
-        log
+        log.lock().expect("nobody panicked").clone()
     });
     assert_eq!(log.expect("nothing goes wrong"), ["task", "task", "task", "closure"]);
 }
@@ -141,7 +140,7 @@ where
     F::Output: Send + 'static,
 {
     let (outcome, report) = simulated(0, task);
-    let told = report.escape.or(outcome.err()).expect("the run fails");
+    let told = report.escape.or_else(|| outcome.err()).expect("the run fails");
     assert_eq!(told.lines().count(), 1, "{told}");
     assert!(told.contains("tests/turns.rs:"), "{told}");
     told
