@@ -1,7 +1,7 @@
 //! Proves that a model's runs are functions of their seeds: each seed runs twice, and the traces must be equal.
 //!
 //! Runs of one process share what the process shares, for instance counters in libraries. Running the test in two processes with
-//! [`Proof::hash`] compared finds what differs between them.
+//! the hashes that [`Proof::run`] returns compared finds what differs between them.
 
 use std::ops::Range;
 
