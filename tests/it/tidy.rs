@@ -29,7 +29,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("racetrack-fuzz", &["fuzz-targets"]),
     (
         "racetrack-fuzz-targets",
-        &["chat-sim", "client", "loadtest", "protocol", "reports", "server"],
+        &["chat-sim", "client", "loadtest", "protocol", "reports", "server", "sim"],
     ),
     ("racetrack-loadtest", &["client", "protocol", "reports"]),
     ("racetrack-protocol", &[]),
