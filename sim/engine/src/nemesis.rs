@@ -36,6 +36,8 @@ pub(crate) struct Nemesis<M: Model> {
     pub(crate) on_clients: Agent,
     pub(crate) on_attacker: Agent,
     pub(crate) recorder: Recorder<M::Record>,
+    /// Whether actions of the plan may lose connections, at any time.
+    loses_connections: bool,
     /// The next fault that has not begun.
     next: usize,
     active: Vec<Active>,
@@ -63,8 +65,20 @@ impl<M: Model> Nemesis<M> {
         [on_clients, on_attacker]: [Agent; 2],
         recorder: Recorder<M::Record>,
     ) -> Self {
+        let loses_connections = model.loses_connections(&plan);
         let (next, active) = (0, Vec::new());
-        Self { model, plan, network, services, on_clients, on_attacker, recorder, next, active }
+        Self {
+            model,
+            plan,
+            network,
+            services,
+            on_clients,
+            on_attacker,
+            recorder,
+            loses_connections,
+            next,
+            active,
+        }
     }
 
     /// A client beside those of the plan.
@@ -186,7 +200,7 @@ impl<M: Model> Nemesis<M> {
     /// What a fault does all the time.
     fn go_on(&mut self) {
         let now = clock::elapsed();
-        let mut may_be_lost = self.model.loses_connections(&self.plan);
+        let mut may_be_lost = self.loses_connections;
         for place in 0..self.active.len() {
             let index = self.active[place].fault;
             let fault = &self.plan.faults[index];
