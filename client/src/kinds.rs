@@ -5,8 +5,6 @@
 ///
 /// First what the enum is about, its name and the word for one of them; then what `ALL` is, above
 /// its name; then a variant and its name, a line each.
-#[doc(hidden)]
-#[macro_export]
 macro_rules! kinds {
     (
         $(#[doc = $about:literal])+ $kinds:ident, $word:literal;

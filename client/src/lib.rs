@@ -32,6 +32,7 @@ mod cursor;
 mod error;
 mod event_stream;
 mod http;
+#[macro_use]
 mod kinds;
 mod packet;
 mod poll;

@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 use crate::patch::Patch;
 
 /// The folder of the seeded bugs, from the root of the sources.
-pub const SEEDED_BUGS: &str = "sim/planted";
+pub const SEEDED_BUGS: &str = "sim/chat/seeded-bugs";
 /// The folder of the regression plans, from the root of the sources.
 pub const REGRESSIONS: &str = "tests/it/regressions";
 /// The folder of the patches that make regression plans fail, each with the name of its plan.

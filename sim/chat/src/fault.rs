@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use racetrack_sim::injection::{ATTACKER, Injected, Injection};
 use racetrack_sim::net::Breakage;
+use racetrack_sim::plan::client_host;
 use racetrack_sim::{AnyFault, FaultKind, FaultType, Scope};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::flood::Flood;
 use crate::medium::SimulatedConnector;
-use crate::model::Chat;
+use crate::model::{Chat, SERVER};
 use crate::plan::{ChatPlan, Fault};
 use crate::storm;
 
@@ -92,6 +93,24 @@ pub fn all() -> Vec<ChatFaultKind> {
         .chain(upgrades.map(AnyFault::Model))
         .chain(floods.map(AnyFault::Model))
         .collect()
+}
+
+/// The server, or one of the clients or client hosts: the one that a kind of fault means by a number. None if it hits a
+/// client and there is none.
+pub(crate) fn target(
+    kind: ChatFaultKind,
+    number: usize,
+    clients: &[&str],
+    hosts: usize,
+) -> Option<String> {
+    match kind.scope() {
+        Scope::Server | Scope::Attack => Some(SERVER.to_owned()),
+        Scope::ClientHost => Some(client_host(number % hosts.max(1))),
+        Scope::Client => {
+            let place = number.checked_rem(clients.len())?;
+            Some(clients[place].to_owned())
+        }
+    }
 }
 
 /// The names of all kinds.
@@ -197,7 +216,7 @@ pub(crate) fn go_on(injection: &Injection<'_, Chat>) -> usize {
 pub(crate) fn end(injection: &Injection<'_, Chat>) {
     let client = injection.fault.target.as_str();
     if injection.fault.kind == AnyFault::Model(ChatFault::UpgradeSilence) {
-        injection.network.answer_lost(|owner| owner == Some(client));
+        injection.network.recover_lost(|owner| owner == Some(client));
     }
 }
 

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 pub(crate) use self::wire::Sids;
 use self::wire::{Form, Keep, frame, join};
 
-client::kinds! {
+racetrack_sim::named_kinds! {
     /// What is flooded.
     Flood, "flood";
     /// Every flood.

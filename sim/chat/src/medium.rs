@@ -77,10 +77,10 @@ impl Medium {
     }
 
     /// `owner` reads again; returns on how many connections something had come in meanwhile.
-    pub(crate) fn go_on_reading(&self, owner: &str) -> usize {
+    pub(crate) fn resume_reads(&self, owner: &str) -> usize {
         match self {
-            Self::Simulated(network) => network.go_on_reading(owner),
-            Self::Real(loopback) => loopback.go_on_reading(owner),
+            Self::Simulated(network) => network.resume_reads(owner),
+            Self::Real(loopback) => loopback.resume_reads(owner),
         }
     }
 }

@@ -9,7 +9,7 @@ use reports::sequence::{Course, Entry, Finding, Lane, Sequence, Trouble};
 use crate::fault::{Fault, Scope};
 use crate::history::{Event, Kind, Mark, Phase, Record};
 use crate::model::Model;
-use crate::run::Report;
+use crate::report::Report;
 use crate::violation::{self, Violation, findings};
 
 /// The name of the lane of all servers.

@@ -10,7 +10,8 @@ use serde_json::Value;
 
 use crate::model::Model;
 use crate::plan::Plan;
-use crate::run::{self, Report};
+use crate::report::Report;
+use crate::run::run;
 use crate::summary::{flatten, planned};
 
 /// Events that are shown before the divergence, and of each run after it.
@@ -71,7 +72,7 @@ pub fn diff<M: Model>(model: &M, first: &Report<M>, second: &Report<M>) -> Diff 
 #[must_use]
 pub fn nearest<M: Model>(model: &M, report: &Report<M>, plans: &[Plan<M>]) -> Option<Report<M>> {
     let ours = Described::of(model, report);
-    let runs = plans.iter().map(|plan| run::run(model, plan, false)).collect::<Vec<_>>();
+    let runs = plans.iter().map(|plan| run(model, plan, false)).collect::<Vec<_>>();
     let shared = |run: &Report<M>| ours.shared(&Described::of(model, run));
     // The last of equals is taken, so the list is turned round.
     runs.into_iter().rev().max_by_key(shared)

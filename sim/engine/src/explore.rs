@@ -11,7 +11,8 @@ use crate::fault::AnyFault;
 use crate::model::Model;
 use crate::options::Options;
 use crate::regressions::Regressions;
-use crate::run::{self, Report, without_effect};
+use crate::report::{Report, without_effect};
+use crate::run::run;
 use crate::service::IntoModel;
 use crate::shrink::{self, Limits};
 use crate::summary::{network, planned};
@@ -199,7 +200,7 @@ impl<M: Model> Exploration<M> {
     fn describe(&self, failure: &Failure<M>) -> Result<String, Error> {
         let Failure { seed, checker, what, .. } = failure;
         let mut text = format!("seed {seed} failed: {checker}: {what}\n");
-        let report = run::run(&self.model, &failure.plan, false);
+        let report = run(&self.model, &failure.plan, false);
         let smallest = self.smallest(failure, &report, &mut text);
         for line in planned(&smallest.plan) {
             let _infallible = writeln!(text, "{line}");
@@ -243,7 +244,7 @@ impl<M: Model> Exploration<M> {
             before.faults,
             after.faults
         );
-        run::run(&self.model, &shrunk.plan, false)
+        run(&self.model, &shrunk.plan, false)
     }
 }
 

@@ -32,10 +32,11 @@ pub mod model;
 pub mod options;
 
 mod agent;
-pub mod host;
+mod host;
 mod nemesis;
-pub mod pulse;
+pub mod report;
 pub mod run;
+mod runtime_trace;
 mod services;
 
 pub mod capture;
@@ -69,7 +70,8 @@ pub use net::{SimConnector, SimListener, SimStream};
 pub use options::Options;
 pub use plan::{ClientSpec, Plan, PlanError, Settings, Step};
 pub use prove::{Proof, prove};
-pub use run::{FaultCount, Report, run};
+pub use report::{FaultCount, Report};
+pub use run::run;
 pub use scenario::{Scenario, scenario};
 pub use seeds::SeedQueue;
 pub use service::{Client, History, IntoModel, Note, Recorded, Service, Sim};

@@ -26,7 +26,7 @@ use crate::injection::{Injected, Injection};
 use crate::life::Life;
 use crate::options::Options;
 use crate::plan::Plan;
-use crate::run::Report;
+use crate::report::Report;
 use crate::violation::Violation;
 
 /// A future of the simulated thread.
@@ -192,7 +192,7 @@ pub trait Model: Clone + Debug + PartialEq + Send + Sync + 'static {
 
     /// A client in a few words, for the summary of a plan.
     fn describe_client(&self, profile: &Self::Profile) -> String {
-        let _none_by_default = profile;
+        let _profile = profile;
         String::new()
     }
 

@@ -120,10 +120,10 @@ impl<M: Model> Nemesis<M> {
         // What clients did to their own connections ends too.
         for client in &self.plan.clients {
             self.network.untrap(&client.name);
-            self.network.go_on_reading(&client.name);
+            self.network.resume_reads(&client.name);
         }
         // A client's machine that had lost its power is back, and knows nothing of its connections.
-        self.network.answer_lost(|_| true);
+        self.network.recover_lost(|_| true);
         self.next = self.plan.faults.len();
     }
 
@@ -167,8 +167,12 @@ impl<M: Model> Nemesis<M> {
             FaultKind::CutFinish => return touched(network.cut(client, Cut::Finish)),
             FaultKind::BlackHole => return touched(network.lose(client)),
             FaultKind::HalfOpen => return touched(network.half_open(client)),
-            FaultKind::PartitionToServer => return touched(network.mute(client, Side::Client)),
-            FaultKind::PartitionToClient => return touched(network.mute(client, Side::Server)),
+            FaultKind::PartitionToServer => {
+                return touched(network.partition_one_way(client, Side::Client));
+            }
+            FaultKind::PartitionToClient => {
+                return touched(network.partition_one_way(client, Side::Server));
+            }
             FaultKind::SlowReader => drop(network.stall(client)),
             FaultKind::AbortRequest => return counting(network.trap(client, Trap::Asking)),
             FaultKind::AbortAnswer => return counting(network.trap(client, Trap::Answered)),
@@ -189,9 +193,9 @@ impl<M: Model> Nemesis<M> {
             | FaultKind::CrashBlackHole
             | FaultKind::Drain
             | FaultKind::RollingDrain => {
-                let struck = life.and_then(|life| self.services.strike(sim, kind, life));
-                let effect = struck.unwrap_or_default();
-                return Injected { effect, is_over: struck.is_none(), counter: None };
+                let touched_now = life.and_then(|life| self.services.inject(sim, kind, life));
+                let effect = touched_now.unwrap_or_default();
+                return Injected { effect, is_over: touched_now.is_none(), counter: None };
             }
         }
         Injected::default()
@@ -244,11 +248,11 @@ impl<M: Model> Nemesis<M> {
                 effect = network.moved_since(sim.lookup(host), began);
             }
             FaultKind::BlackHole | FaultKind::HalfOpen => {
-                network.answer_lost(|owner| owner == Some(client));
+                network.recover_lost(|owner| owner == Some(client));
             }
-            FaultKind::PartitionToServer => network.unmute(client, Side::Client),
-            FaultKind::PartitionToClient => network.unmute(client, Side::Server),
-            FaultKind::SlowReader => effect = network.go_on_reading(client),
+            FaultKind::PartitionToServer => network.heal_one_way(client, Side::Client),
+            FaultKind::PartitionToClient => network.heal_one_way(client, Side::Server),
+            FaultKind::SlowReader => effect = network.resume_reads(client),
             FaultKind::AbortRequest | FaultKind::AbortAnswer => network.untrap(client),
             FaultKind::Freeze => {
                 let servers = life.map(|life| self.services.addresses(sim, life));

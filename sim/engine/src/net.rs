@@ -39,9 +39,9 @@ use turmoil::net::{TcpListener, TcpStream};
 use crate::determinism;
 use crate::determinism::trace::PacketEvent;
 pub use faults::{Breakage, Cut, Trap};
-pub use hosts::Hosts;
+pub(crate) use hosts::Hosts;
 pub use stream::SimStream;
-pub use wire::Side;
+pub(crate) use wire::Side;
 use wire::Wire;
 
 /// Keeps what is drawn here apart from what else is drawn from a seed.
@@ -80,19 +80,19 @@ pub struct Network {
     /// Ends that were dropped in a black hole, or by a program that hangs: the other end must not hear
     /// of it, and dropping turmoil's stream on its host would tell.
     buried: Arc<Mutex<Vec<TcpStream>>>,
-    weather: Arc<Mutex<Weather>>,
+    conditions: Arc<Mutex<Conditions>>,
     /// Who there is; none where any name will do.
     hosts: Arc<Mutex<Option<Hosts>>>,
-    weather_changed: Arc<Notify>,
+    conditions_changed: Arc<Notify>,
 }
 
 /// What holds for connections that are yet to come.
 #[derive(Default)]
-struct Weather {
+struct Conditions {
     /// Servers whose process does not run, while their kernel does.
     frozen: BTreeSet<IpAddr>,
     /// Whose packets do not arrive, by owner: those of the client's end, those of the server's.
-    mute: BTreeMap<String, [bool; 2]>,
+    blocked: BTreeMap<String, [bool; 2]>,
     /// Traps for the next connections of an owner, until one is sprung.
     traps: BTreeMap<String, (Trap, Arc<AtomicUsize>)>,
     /// Hosts that new connections go to instead of the server that they name.
@@ -141,7 +141,7 @@ impl Limits {
     }
 }
 
-impl Weather {
+impl Conditions {
     /// The trap that the next connection of an owner runs into, unless one was sprung already.
     fn trap_of(&self, owner: &str) -> Option<(Trap, Arc<AtomicUsize>)> {
         let (trap, sprung) = self.traps.get(owner)?;
@@ -166,7 +166,7 @@ impl Network {
     /// The same network, which marks each connection on which a client writes something that begins with
     /// these bytes: see [`Network::break_marked`].
     #[must_use]
-    pub fn marking(self, mark: &'static [u8]) -> Self {
+    pub(crate) fn marking(self, mark: &'static [u8]) -> Self {
         Self { mark: Some(mark), ..self }
     }
 
@@ -230,15 +230,15 @@ impl Network {
     /// How many connections have an end that was not dropped yet, cut or not,
     /// named or not. Zero once everybody has left and the server has noticed.
     #[must_use]
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         lock(&self.wires).len()
     }
 
-    /// Waits for weather that is as wanted.
-    async fn weather(&self, is_good: impl Fn(&Weather) -> bool) {
+    /// Waits for conditions that is as wanted.
+    async fn conditions(&self, is_good: impl Fn(&Conditions) -> bool) {
         loop {
-            let changed = self.weather_changed.notified();
-            if is_good(&lock(&self.weather)) {
+            let changed = self.conditions_changed.notified();
+            if is_good(&lock(&self.conditions)) {
                 return;
             }
             changed.await;
@@ -247,7 +247,7 @@ impl Network {
 
     /// Does something to the chosen wires, and lets both ends of each find out; returns how many
     /// were chosen.
-    fn strike(
+    fn apply(
         &self,
         mut chosen: impl FnMut(&SocketAddr, &Wire) -> bool,
         mut act: impl FnMut(&mut Wire),
@@ -280,11 +280,11 @@ impl Network {
             Side::Server => peer,
         };
         let wire = Arc::clone(lock(&self.wires).entry(client).or_default());
-        let mute = owner.and_then(|owner| lock(&self.weather).mute.get(owner).copied());
-        let trap = owner.and_then(|owner| lock(&self.weather).trap_of(owner));
+        let blocked = owner.and_then(|owner| lock(&self.conditions).blocked.get(owner).copied());
+        let trap = owner.and_then(|owner| lock(&self.conditions).trap_of(owner));
         {
             let mut wire = lock(&wire);
-            wire.open(side, owner, mute.unwrap_or_default());
+            wire.open(side, owner, blocked.unwrap_or_default());
             wire.server = Some(if side == Side::Server { local.ip() } else { peer.ip() });
             wire.trap = wire.trap.take().or(trap);
             wire.touch();
@@ -329,7 +329,7 @@ impl SimListener {
         // The server's end is there before the client learns of it, however late its program does.
         let stream = self.network.attach(inner, Side::Server, None)?;
         let address = stream.local_addr().ip();
-        self.network.weather(|weather| !weather.frozen.contains(&address)).await;
+        self.network.conditions(|conditions| !conditions.frozen.contains(&address)).await;
         self.network.let_others_first().await;
         Ok((stream, peer))
     }
@@ -366,12 +366,12 @@ impl SimConnector {
     pub async fn connect(&self) -> io::Result<SimStream> {
         let arrives = |side: Side| {
             let owner = &self.owner;
-            move |weather: &Weather| {
-                !weather.mute.get(owner).is_some_and(|mute| mute[side as usize])
+            move |conditions: &Conditions| {
+                !conditions.blocked.get(owner).is_some_and(|blocked| blocked[side as usize])
             }
         };
-        self.network.weather(arrives(Side::Client)).await;
-        let redirect = lock(&self.network.weather).redirects.get(&self.target.0).cloned();
+        self.network.conditions(arrives(Side::Client)).await;
+        let redirect = lock(&self.network.conditions).redirects.get(&self.target.0).cloned();
         let host = redirect.unwrap_or_else(|| self.target.0.clone());
         self.network.check_server(&host)?;
         let inner = TcpStream::connect((host.as_str(), self.target.1)).await.map_err(|error| {
@@ -384,7 +384,7 @@ impl SimConnector {
             }
         })?;
         // The server has accepted; its word that it has does not come through.
-        self.network.weather(arrives(Side::Server)).await;
+        self.network.conditions(arrives(Side::Server)).await;
         self.network.attach(inner, Side::Client, Some(&self.owner))
     }
 }

@@ -10,8 +10,7 @@
 //! A model whose runs end with its clients stops as soon as all of them have returned.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,10 +18,10 @@ use tokio::task::JoinSet;
 use turmoil::Sim;
 
 use crate::agent::{AgentTask, agent};
-use crate::capture::{CapturedEvent, capturing};
+use crate::capture::capturing;
 use crate::context::{Context, PORT};
-use crate::determinism::{self, TraceReport, clock};
-use crate::fault::{AnyFault, FaultKind, Scope};
+use crate::determinism::{self, clock};
+use crate::fault::{FaultKind, Scope};
 use crate::history::{Event, Kind, Mark, Phase, Record, Recorder};
 use crate::host::Process;
 use crate::injection::ATTACKER;
@@ -31,9 +30,9 @@ use crate::model::{ClientResult, Local, Model, Probe};
 use crate::nemesis::Nemesis;
 use crate::net::{Hosts, Limits, Network, SimListener};
 use crate::plan::{Plan, Settings, client_host};
-use crate::pulse::Pulses;
+use crate::report::{Report, fault_counts, judge, refused};
+use crate::runtime_trace::RuntimeTrace;
 use crate::services::{Services, host_names};
-use crate::violation::{CLIENT, DETERMINISM, PANIC, PLAN, STANDSTILL, Violation};
 
 /// 2025-01-01T00:00:00Z, when every simulation begins, in milliseconds since 1970.
 pub const EPOCH_MS: u64 = 1_735_689_600_000;
@@ -44,40 +43,6 @@ const TCP_CAPACITY: usize = 4_096;
 const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 1_024..=u16::MAX;
 /// The owner of probes' connections.
 const PROBE: &str = "operator";
-
-/// What a run left behind.
-#[derive(Debug, Clone)]
-pub struct Report<M: Model> {
-    /// The plan that ran.
-    pub plan: Plan<M>,
-    /// What happened.
-    pub history: Vec<Event<M::Record>>,
-    /// Tracing events of the servers.
-    pub captured: Vec<CapturedEvent>,
-    /// What is wrong.
-    pub violations: Vec<Violation>,
-    /// The fingerprint of the run.
-    pub trace: TraceReport,
-    /// Faults by kind.
-    pub faults: BTreeMap<AnyFault<M::Fault>, FaultCount>,
-}
-
-/// How often a kind of fault was planned, and how often it touched anything.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct FaultCount {
-    /// Faults in the plan.
-    pub planned: u64,
-    /// Faults with an effect.
-    pub effective: u64,
-}
-
-impl<M: Model> Report<M> {
-    /// True when no checker found anything.
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        self.violations.is_empty()
-    }
-}
 
 /// Runs a plan on a thread of its own and checks what happened. With `record_entries` the report lists the whole trace,
 /// not only its hash.
@@ -100,65 +65,6 @@ pub fn run<M: Model>(model: &M, plan: &Plan<M>, record_entries: bool) -> Report<
     Report { plan: plan.clone(), history, captured, violations, trace, faults }
 }
 
-/// The report of a plan of which no run can be made.
-fn refused<M: Model>(plan: &Plan<M>, why: &str) -> Report<M> {
-    let (history, captured) = (Vec::new(), Vec::new());
-    let violations = vec![Violation::new(PLAN, why, &[])];
-    let (trace, faults) = (TraceReport::default(), fault_counts::<M>(plan, &history));
-    Report { plan: plan.clone(), history, captured, violations, trace, faults }
-}
-
-/// What is wrong with a run, the cause of it first.
-pub(crate) fn judge<M: Model>(
-    model: &M,
-    plan: &Plan<M>,
-    history: &[Event<M::Record>],
-    error: Option<String>,
-    trace: &TraceReport,
-) -> Vec<Violation> {
-    // What follows from reaching past the seed, for instance a panic, is not the cause.
-    if let Some(escape) = &trace.escape {
-        return vec![Violation::new(DETERMINISM, escape, &[])];
-    }
-    if trace.stands_still {
-        return vec![Violation::new(STANDSTILL, error.unwrap_or_default(), &[])];
-    }
-    // An error that follows from a panic names a task by a number, if at all.
-    match (trace.panics.first(), error) {
-        (Some(panic), _) => vec![Violation::new(PANIC, panic, &[])],
-        (None, Some(error)) => vec![Violation::new(CLIENT, error, &[])],
-        (None, None) => check(model, plan, history),
-    }
-}
-
-/// What the checkers find; a checker that panics has found that it is wrong itself.
-fn check<M: Model>(model: &M, plan: &Plan<M>, history: &[Event<M::Record>]) -> Vec<Violation> {
-    let checking = AssertUnwindSafe(|| model.violations(plan, history));
-    catch_unwind(checking).unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no text");
-        vec![Violation::new(PANIC, format!("a checker panicked: {text}"), &[])]
-    })
-}
-
-/// How often each kind of fault was planned, and how often it touched anything.
-#[must_use]
-pub fn fault_counts<M: Model>(
-    plan: &Plan<M>,
-    history: &[Event<M::Record>],
-) -> BTreeMap<AnyFault<M::Fault>, FaultCount> {
-    let mut counts = BTreeMap::<_, FaultCount>::new();
-    for fault in &plan.faults {
-        counts.entry(fault.kind).or_default().planned += 1;
-    }
-    for event in history.iter().filter(|event| event.kind == Kind::Ok) {
-        if let Some(Mark::Fault { kind, effect: 1.., .. }) = event.what.mark() {
-            counts.entry(kind).or_default().effective += 1;
-        }
-    }
-    counts
-}
-
 /// Everything that happens on the simulated thread.
 fn simulate<M: Model>(model: &M, plan: Plan<M>) -> (Vec<Event<M::Record>>, Option<String>) {
     let recorder = Recorder::default();
@@ -178,7 +84,7 @@ struct Run<M: Model> {
     probes: Vec<Probe>,
     probed: usize,
     recorder: Recorder<M::Record>,
-    pulses: Pulses,
+    runtimes: RuntimeTrace,
     running: Running,
 }
 
@@ -189,13 +95,13 @@ impl<M: Model> Run<M> {
     fn new(model: &M, plan: Plan<M>, recorder: Recorder<M::Record>) -> Self {
         let plan = Rc::new(plan);
         let network = network(model, &plan);
-        let pulses = Pulses::default();
+        let runtimes = RuntimeTrace::default();
         let duration = Duration::from_millis(plan.settings.ended_ms() * 2);
         let mut sim = empty_network(plan.seed, &plan.settings, duration);
-        let services = serve(&mut sim, model, &plan, &network, &pulses);
+        let services = serve(&mut sim, model, &plan, &network, &runtimes);
         let ((on_clients, client_tasks), (on_attacker, attacker_task)) = (agent(), agent());
         let mut start =
-            Start { sim: &mut sim, model, plan: &plan, network: &network, pulses: &pulses };
+            Start { sim: &mut sim, model, plan: &plan, network: &network, runtimes: &runtimes };
         let running = start.clients(client_tasks, &recorder);
         start.attacker(attacker_task);
         let agents = [on_clients, on_attacker];
@@ -204,7 +110,7 @@ impl<M: Model> Run<M> {
         probes.reverse();
         let nemesis =
             Nemesis::new(model, planned, network.clone(), services, agents, recorder.clone());
-        Self { plan, sim, network, nemesis, probes, probed: 0, recorder, pulses, running }
+        Self { plan, sim, network, nemesis, probes, probed: 0, recorder, runtimes, running }
     }
 
     fn phases(&mut self) -> turmoil::Result {
@@ -236,7 +142,7 @@ impl<M: Model> Run<M> {
             let now = self.sim.elapsed();
             let now_ms = now.as_millis() as u64;
             clock::set_now(now);
-            self.pulses.record();
+            self.runtimes.record();
             if is_disturbed {
                 self.nemesis.act(&mut self.sim, now_ms);
             } else {
@@ -263,12 +169,12 @@ impl<M: Model> Run<M> {
             self.probed += 1;
             let host = format!("{PROBE}-{}", self.probed);
             let client = self.nemesis.client(PROBE.to_owned());
-            let (model, pulses) = (self.nemesis.model.clone(), self.pulses.clone());
+            let (model, runtimes) = (self.nemesis.model.clone(), self.runtimes.clone());
             let time_max = Duration::from_millis(model.probe_ms_max());
             self.sim.client(host.as_str(), {
                 let host = host.clone();
                 async move {
-                    pulses.feel(&host);
+                    runtimes.observe(&host);
                     let probing = model.probe(client);
                     if probe.is_required {
                         return Ok(probing.await?);
@@ -313,8 +219,7 @@ fn rolls<M: Model>(plan: &Plan<M>, server: &str) -> bool {
 }
 
 /// A simulated network without a host, which may exist for `duration`.
-#[must_use]
-pub fn empty_network(seed: u64, settings: &Settings, duration: Duration) -> Sim<'static> {
+fn empty_network(seed: u64, settings: &Settings, duration: Duration) -> Sim<'static> {
     turmoil::Builder::new()
         .epoch(epoch())
         .rng_seed(seed)
@@ -338,7 +243,7 @@ fn serve<M: Model>(
     model: &M,
     plan: &Rc<Plan<M>>,
     network: &Network,
-    pulses: &Pulses,
+    runtimes: &RuntimeTrace,
 ) -> Services {
     let mut services = Services::new(network.clone());
     for server in model.hosts(plan) {
@@ -351,9 +256,9 @@ fn serve<M: Model>(
         for (host, process) in &processes {
             let disk = disk.clone();
             let life = lives(model.clone(), Rc::clone(plan), network.clone(), server.clone(), disk);
-            let (process, pulses, name) = (process.clone(), pulses.clone(), host.clone());
+            let (process, runtimes, name) = (process.clone(), runtimes.clone(), host.clone());
             sim.host(host.as_str(), move || {
-                pulses.feel(&name);
+                runtimes.observe(&name);
                 process.host(process.is_up().then(|| life(process.termination())))
             });
         }
@@ -392,7 +297,7 @@ struct Start<'a, M: Model> {
     model: &'a M,
     plan: &'a Rc<Plan<M>>,
     network: &'a Network,
-    pulses: &'a Pulses,
+    runtimes: &'a RuntimeTrace,
 }
 
 impl<M: Model> Start<'_, M> {
@@ -410,9 +315,10 @@ impl<M: Model> Start<'_, M> {
                 .collect();
             running.borrow_mut().extend(clients.iter().map(|client| client.name().to_owned()));
             let running = Rc::clone(&running);
-            let (model, pulses, agent) = (self.model.clone(), self.pulses.clone(), agent.take());
+            let (model, runtimes, agent) =
+                (self.model.clone(), self.runtimes.clone(), agent.take());
             self.sim.client(client_host(host), async move {
-                pulses.feel(&client_host(host));
+                runtimes.observe(&client_host(host));
                 if let Some(agent) = agent {
                     tokio::task::spawn_local(agent.run());
                 }
@@ -432,9 +338,9 @@ impl<M: Model> Start<'_, M> {
         if !faults.any(|fault| fault.kind.scope() == Scope::Attack) {
             return;
         }
-        let pulses = self.pulses.clone();
+        let runtimes = self.runtimes.clone();
         self.sim.client(ATTACKER, async move {
-            pulses.feel(ATTACKER);
+            runtimes.observe(ATTACKER);
             task.run().await;
             Ok(())
         });
@@ -460,13 +366,4 @@ async fn all(
         ended.expect("a client's panic ends the simulation before this")?;
     }
     Ok(())
-}
-
-/// The names of kinds of faults that were planned and never touched anything.
-#[must_use]
-pub fn without_effect<M: Model>(
-    counts: &BTreeMap<AnyFault<M::Fault>, FaultCount>,
-) -> BTreeSet<String> {
-    let idle = counts.iter().filter(|(_, count)| count.planned > 0 && count.effective == 0);
-    idle.map(|(kind, _)| kind.to_string()).collect()
 }

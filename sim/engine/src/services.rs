@@ -73,7 +73,7 @@ impl Services {
     }
 
     /// Hits the current process of a server; returns how many connections that touched, unless no process was up.
-    pub(crate) fn strike(
+    pub(crate) fn inject(
         &mut self,
         sim: &mut Sim<'_>,
         kind: FaultKind,
@@ -108,7 +108,7 @@ impl Services {
             }
         }
         if kind == FaultKind::CrashBlackHole {
-            self.network.answer_lost(|_| true);
+            self.network.recover_lost(|_| true);
         }
     }
 

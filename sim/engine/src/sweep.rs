@@ -14,7 +14,8 @@ use crate::fault::AnyFault;
 use crate::model::Model;
 use crate::options::Options;
 use crate::plan::Plan;
-use crate::run::{self, FaultCount, Report};
+use crate::report::{FaultCount, Report};
+use crate::run::run;
 use crate::seeds::SeedQueue;
 use crate::shrink;
 use crate::transcript::line;
@@ -123,7 +124,7 @@ fn run_all<M: Model>(
         for _ in 0..jobs.max(1) {
             scope.spawn(|| {
                 while let Some(seed) = queue.take() {
-                    let report = run::run(model, &model.generate(seed, options), false);
+                    let report = run(model, &model.generate(seed, options), false);
                     done(&report);
                     let result = SeedResult::new(model, seed, &report);
                     if result.failure.is_some() && (until_failure || report.trace.stands_still) {

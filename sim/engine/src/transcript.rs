@@ -6,7 +6,7 @@ use reports::sequence::{Detail, text};
 
 use crate::history::Event;
 use crate::model::Model;
-use crate::run::Report;
+use crate::report::Report;
 use crate::violation::{Finding, findings};
 
 /// The transcript of a run, and what the checkers found in it.

@@ -18,7 +18,7 @@ use protocol::{CloseReason, LeftReason, MessageId, ServerEvent, Speaker};
 
 use super::Violation;
 use super::connections::{Connections, is_calm, is_undisturbed, lets_be};
-use super::promptness::limit_us;
+use super::push_latency::limit_us;
 use super::view::View;
 use crate::fault::FaultOfChat;
 use crate::flood::{CONNECTIONS, Flood, MESSAGE_PREFIX};

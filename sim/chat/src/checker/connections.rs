@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::promptness::is_trouble;
+use super::push_latency::is_trouble;
 use crate::history::{Event, Kind, Op};
 use crate::plan::{Fault, Plan};
 

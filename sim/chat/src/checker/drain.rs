@@ -17,7 +17,7 @@ use protocol::{CloseReason, ServerEvent};
 
 use super::Violation;
 use super::connections::{Connections, is_calm, lets_be};
-use super::promptness::limit_us;
+use super::push_latency::limit_us;
 use crate::fault::FaultOfChat;
 use crate::history::{Event, Kind, Op};
 use crate::plan::{Action, ChatPlan, FaultKind, Plan, Step};

@@ -1,7 +1,5 @@
 //! What goes wrong in a plan, beside broken upgrades and floods, which have files of their own.
 
-use racetrack_sim::Scope;
-use racetrack_sim::plan::client_host;
 use rand::{Rng, RngExt};
 
 use super::upgrades::UPGRADE_FAULTS;
@@ -27,7 +25,8 @@ pub(super) fn faults(
     }
     let per_second = rng.random_range(0.3..2.0);
     let count = (settings.disturb_ms as f64 / 1_000.0 * per_second).ceil() as usize;
-    let mut faults: Vec<_> = (0..count).map(|_| fault(rng, &kinds, settings, people)).collect();
+    let names: Vec<_> = people.iter().map(|person| person.name.as_str()).collect();
+    let mut faults: Vec<_> = (0..count).map(|_| fault(rng, &kinds, settings, &names)).collect();
     faults.sort_by_key(|fault| fault.at_ms);
     faults
 }
@@ -68,24 +67,16 @@ fn fault(
     rng: &mut impl Rng,
     kinds: &[ChatFaultKind],
     settings: &Settings,
-    people: &[Person],
+    names: &[&str],
 ) -> Fault {
     let (at_ms, kind) = (rng.random_range(200..settings.disturb_ms), pick(rng, kinds));
+    let target = fault::target(kind, rng.random_range(0..64), names, settings.client_hosts);
     Fault {
         at_ms,
         kind,
-        target: target(rng.random_range(0..64), kind, settings, people),
+        target: target.expect("a plan has users"),
         // The last of them is longer than heartbeats are.
         for_ms: pick(rng, &[20, 200, 700, 1_500, 2_200]),
         count: None,
-    }
-}
-
-/// The server, or one of the users or client hosts.
-fn target(number: usize, kind: ChatFaultKind, settings: &Settings, people: &[Person]) -> String {
-    match kind.scope() {
-        Scope::Server | Scope::Attack => SERVER.to_owned(),
-        Scope::ClientHost => client_host(number % settings.client_hosts),
-        Scope::Client => people[number % people.len()].name.clone(),
     }
 }

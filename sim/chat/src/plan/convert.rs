@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::model::SERVER;
+use crate::fault::{self, ChatFaultKind};
 
 /// Converts a plan of an older version.
 pub(crate) fn convert(version: u32, plan: Value) -> Option<Result<Value, String>> {
@@ -21,7 +21,7 @@ fn from_version_1(plan: Value) -> Result<Value, String> {
     let steps = list(&mut plan, "steps")?;
     let faults = list(&mut plan, "faults")?;
     let names: Vec<_> = people.iter().filter_map(|person| person["name"].as_str()).collect();
-    let hosts = settings.get("client_hosts").and_then(Value::as_u64).unwrap_or(1).max(1);
+    let hosts = settings.get("client_hosts").and_then(Value::as_u64).unwrap_or(1) as usize;
     let faults: Result<Vec<_>, _> =
         faults.into_iter().map(|fault| with_target(fault, &names, hosts)).collect();
     let clients: Vec<_> = people.iter().map(|person| client(person.clone())).collect();
@@ -69,28 +69,11 @@ fn renamed(entry: Value, old: &str, new: &str) -> Value {
 }
 
 /// A number meant a person or a client host, as the kind said, modulo how many there were.
-fn with_target(mut fault: Value, names: &[&str], hosts: u64) -> Result<Value, String> {
-    let kind = fault["kind"].as_str().unwrap_or_default().to_owned();
-    let number = fault["target"].as_u64().ok_or("this is not a plan: a fault has no target")?;
-    fault["target"] = target(&kind, number, names, hosts)?.into();
-    Ok(fault)
-}
-
-/// The name that a fault of this kind means by a number.
-pub(crate) fn target(
-    kind: &str,
-    number: u64,
-    names: &[&str],
-    hosts: u64,
-) -> Result<String, String> {
-    use racetrack_sim::Scope;
-    let kind: crate::fault::ChatFaultKind = kind.parse()?;
-    Ok(match kind.scope() {
-        Scope::Server | Scope::Attack => SERVER.to_owned(),
-        Scope::ClientHost => racetrack_sim::plan::client_host((number % hosts.max(1)) as usize),
-        Scope::Client if names.is_empty() => {
-            return Err(format!("{kind} hits a client, and the plan has none"));
-        }
-        Scope::Client => names[(number % names.len() as u64) as usize].to_owned(),
-    })
+fn with_target(mut entry: Value, names: &[&str], hosts: usize) -> Result<Value, String> {
+    let kind: ChatFaultKind = entry["kind"].as_str().unwrap_or_default().parse()?;
+    let number = entry["target"].as_u64().ok_or("this is not a plan: a fault has no target")?;
+    let target = fault::target(kind, number as usize, names, hosts);
+    entry["target"] =
+        target.ok_or_else(|| format!("{kind} hits a client, and the plan has none"))?.into();
+    Ok(entry)
 }

@@ -99,7 +99,7 @@ impl Loopback {
     }
 
     /// `owner` reads again; returns on how many connections something had come in meanwhile.
-    pub(crate) fn go_on_reading(&self, owner: &str) -> usize {
+    pub(crate) fn resume_reads(&self, owner: &str) -> usize {
         let mut waiting = 0;
         self.strike(owner, |wire| {
             if std::mem::take(&mut wire.is_stalled) {

@@ -30,7 +30,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use racetrack_sim::FaultCount;
-use racetrack_sim::run::{EPOCH_MS, fault_counts};
+use racetrack_sim::report::fault_counts;
+use racetrack_sim::run::EPOCH_MS;
 use tokio::runtime;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
@@ -169,7 +170,7 @@ async fn act(
     recorder.until(settings.healed_ms()).await;
     for person in &plan.clients {
         loopback.untrap(&person.name);
-        loopback.go_on_reading(&person.name);
+        loopback.resume_reads(&person.name);
     }
     enter(recorder, Phase::Healed);
     recorder.until(settings.settled_ms() - BEFORE_MS).await;

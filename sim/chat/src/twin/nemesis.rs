@@ -118,7 +118,7 @@ impl Nemesis {
             FaultKind::SlowReader => {
                 loopback.stall(person);
                 tokio::time::sleep(lasts).await;
-                loopback.go_on_reading(person)
+                loopback.resume_reads(person)
             }
             FaultKind::AbortRequest => self.trap(person, Trap::Asking, lasts).await,
             FaultKind::AbortAnswer => self.trap(person, Trap::Answered, lasts).await,

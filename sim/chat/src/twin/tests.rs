@@ -74,7 +74,7 @@ async fn a_slow_reader_reads_what_has_come_in_when_it_goes_on() {
     theirs.write_all(b"x").await.expect("it stands");
     let early = tokio::time::timeout(Duration::from_millis(50), ours.read_u8()).await;
     assert!(early.is_err(), "it reads nothing");
-    assert_eq!(loopback.go_on_reading("ann"), 1);
+    assert_eq!(loopback.resume_reads("ann"), 1);
     assert_eq!(ours.read_u8().await.expect("it is there"), b'x');
 }
 

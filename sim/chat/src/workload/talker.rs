@@ -320,7 +320,7 @@ async fn guess(shared: &Shared) {
 async fn read_slowly(shared: Rc<Shared>) {
     shared.network.stall(&shared.person.name);
     tokio::time::sleep(SLOWNESS).await;
-    shared.network.go_on_reading(&shared.person.name);
+    shared.network.resume_reads(&shared.person.name);
 }
 
 async fn send(shared: &Shared, event: ClientEvent) -> Option<Result<Sent, ClientError>> {

@@ -21,7 +21,7 @@
 
 pub mod clock;
 mod interpose;
-mod panics;
+pub(crate) mod panics;
 mod standstill;
 mod state;
 pub mod trace;

@@ -41,7 +41,7 @@ pub(super) fn describe(panics: &[String], payload: &(dyn Any + Send)) -> String 
     panics.join("\n")
 }
 
-fn text_of(payload: &(dyn Any + Send)) -> &str {
+pub(crate) fn text_of(payload: &(dyn Any + Send)) -> &str {
     if let Some(text) = payload.downcast_ref::<&'static str>() {
         text
     } else if let Some(text) = payload.downcast_ref::<String>() {

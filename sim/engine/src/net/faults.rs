@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::wire::{Fate, Wire};
-use super::{Network, Side, Weather, lock};
+use super::{Conditions, Network, Side, lock};
 use crate::determinism;
 
 /// How a connection ends before its time.
@@ -45,25 +45,14 @@ pub struct Breakage {
 impl Network {
     /// Cuts every live connection of `owner`; returns how many there were.
     #[track_caller]
-    pub fn cut(&self, owner: &str, manner: Cut) -> usize {
+    pub(crate) fn cut(&self, owner: &str, manner: Cut) -> usize {
         self.expect_owner(owner);
         self.cut_where(manner, |_, wire| wire.is_live() && wire.is_owned_by(owner))
     }
 
-    /// Cuts every live connection whose client is on the host `client`;
-    /// returns how many there were.
-    pub fn cut_host(&self, client: IpAddr, manner: Cut) -> usize {
-        self.cut_where(manner, |address, wire| wire.is_live() && address.ip() == client)
-    }
-
-    /// Cuts every live connection; returns how many there were.
-    pub fn cut_all(&self, manner: Cut) -> usize {
-        self.cut_where(manner, |_, wire| wire.is_live())
-    }
-
     /// Cuts every live connection of `owner` on which nothing has moved for so long, as a proxy
     /// does; returns how many there were.
-    pub fn cut_idle(&self, owner: &str, now: Duration, quiet_min: Duration) -> usize {
+    pub(crate) fn cut_idle(&self, owner: &str, now: Duration, quiet_min: Duration) -> usize {
         self.cut_where(Cut::Finish, |_, wire| {
             wire.is_live() && wire.is_owned_by(owner) && now - wire.moved_at >= quiet_min
         })
@@ -76,26 +65,26 @@ impl Network {
     /// before it closed its end still arrives. What `act` drops leaves no trace and sends no
     /// packet: the runtime of a dying process drops its tasks in an order that follows from a
     /// counter of tasks which all runs of this program share, and so is no function of the seed.
-    pub fn crash(&self, act: impl FnOnce()) -> usize {
+    pub(crate) fn crash(&self, act: impl FnOnce()) -> usize {
         let is_live = |wire: &Wire| wire.is_live() && wire.is_served();
-        let count = self.strike(|_, wire| is_live(wire), |wire| wire.fate = Fate::Reset);
+        let count = self.apply(|_, wire| is_live(wire), |wire| wire.fate = Fate::Reset);
         self.bury(act);
         count
     }
 
     /// As [`Network::crash`], for one server of several.
-    pub fn crash_server(&self, server: IpAddr, act: impl FnOnce()) -> usize {
+    pub(crate) fn crash_server(&self, server: IpAddr, act: impl FnOnce()) -> usize {
         let chosen = |wire: &Wire| wire.is_live() && wire.is_served_by(server);
-        let count = self.strike(|_, wire| chosen(wire), |wire| wire.fate = Fate::Reset);
+        let count = self.apply(|_, wire| chosen(wire), |wire| wire.fate = Fate::Reset);
         self.bury(act);
         count
     }
 
     /// The machine of a server loses its power: nobody is told. Returns how many connections were
-    /// live before; [`Network::answer_lost`] is what its return is like.
-    pub fn black_out(&self, server: IpAddr, act: impl FnOnce()) -> usize {
+    /// live before; [`Network::recover_lost`] is what its return is like.
+    pub(crate) fn black_out(&self, server: IpAddr, act: impl FnOnce()) -> usize {
         let chosen = |wire: &Wire| wire.is_live() && wire.is_served_by(server);
-        let count = self.strike(|_, wire| chosen(wire), Wire::lose);
+        let count = self.apply(|_, wire| chosen(wire), Wire::lose);
         self.bury(act);
         count
     }
@@ -114,7 +103,7 @@ impl Network {
     #[track_caller]
     pub fn lose(&self, owner: &str) -> usize {
         self.expect_owner(owner);
-        self.strike(|_, wire| wire.is_live() && wire.is_owned_by(owner), Wire::lose)
+        self.apply(|_, wire| wire.is_live() && wire.is_owned_by(owner), Wire::lose)
     }
 
     /// Breaks the live connections of `owner` on which the client has written the mark of the network;
@@ -128,16 +117,16 @@ impl Network {
             true => wire.lose(),
             false => wire.fate = Fate::Reset,
         };
-        self.strike(|_, wire| chosen(wire), act)
+        self.apply(|_, wire| chosen(wire), act)
     }
 
     /// The client of every live connection of `owner` is gone, and the server is not told; returns
     /// how many there were.
     #[track_caller]
-    pub fn half_open(&self, owner: &str) -> usize {
+    pub(crate) fn half_open(&self, owner: &str) -> usize {
         self.expect_owner(owner);
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
-        self.strike(
+        self.apply(
             |_, wire| chosen(wire),
             |wire| {
                 wire.lose();
@@ -148,31 +137,31 @@ impl Network {
 
     /// The way is open again on which connections were lost, and the other side does not know them
     /// any more: who has something under way, or writes, is reset; who only listens hears nothing.
-    pub fn answer_lost(&self, is_chosen: impl Fn(Option<&str>) -> bool) {
+    pub fn recover_lost(&self, is_chosen: impl Fn(Option<&str>) -> bool) {
         let chosen = |wire: &Wire| wire.fate == Fate::Lost && is_chosen(wire.owner.as_deref());
-        self.strike(|_, wire| chosen(wire), |wire| wire.fate = Fate::Forgotten);
+        self.apply(|_, wire| chosen(wire), |wire| wire.fate = Fate::Forgotten);
     }
 
-    /// What `side` of the connections of `owner` sends does not arrive until [`Network::unmute`];
+    /// What `side` of the connections of `owner` sends does not arrive until [`Network::heal_one_way`];
     /// returns how many live connections there were.
     #[track_caller]
-    pub fn mute(&self, owner: &str, side: Side) -> usize {
+    pub(crate) fn partition_one_way(&self, owner: &str, side: Side) -> usize {
         self.expect_owner(owner);
-        lock(&self.weather).mute.entry(owner.to_owned()).or_default()[side as usize] = true;
+        lock(&self.conditions).blocked.entry(owner.to_owned()).or_default()[side as usize] = true;
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
-        self.strike(|_, wire| chosen(wire), |wire| wire.mute(side))
+        self.apply(|_, wire| chosen(wire), |wire| wire.block(side))
     }
 
     /// What was sent meanwhile arrives after all, as TCP sends it again.
     #[track_caller]
-    pub fn unmute(&self, owner: &str, side: Side) {
+    pub(crate) fn heal_one_way(&self, owner: &str, side: Side) {
         self.expect_owner(owner);
-        self.change_weather(|weather| {
-            if let Some(mute) = weather.mute.get_mut(owner) {
-                mute[side as usize] = false;
+        self.change_conditions(|conditions| {
+            if let Some(blocked) = conditions.blocked.get_mut(owner) {
+                blocked[side as usize] = false;
             }
         });
-        self.strike(|_, wire| wire.is_owned_by(owner), |wire| wire.unmute(side));
+        self.apply(|_, wire| wire.is_owned_by(owner), |wire| wire.unblock(side));
     }
 
     /// The client's program reads nothing from the live connections of `owner`; returns how many
@@ -181,15 +170,15 @@ impl Network {
     pub fn stall(&self, owner: &str) -> usize {
         self.expect_owner(owner);
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
-        self.strike(|_, wire| chosen(wire), |wire| wire.is_stalled = true)
+        self.apply(|_, wire| chosen(wire), |wire| wire.is_stalled = true)
     }
 
     /// It reads again; returns on how many connections something had come in meanwhile.
     #[track_caller]
-    pub fn go_on_reading(&self, owner: &str) -> usize {
+    pub fn resume_reads(&self, owner: &str) -> usize {
         self.expect_owner(owner);
         let mut waiting = 0;
-        self.strike(
+        self.apply(
             |_, wire| wire.is_stalled && wire.is_owned_by(owner),
             |wire| {
                 wire.is_stalled = false;
@@ -204,7 +193,7 @@ impl Network {
     /// many there were.
     pub fn hang(&self, owner: &str) -> usize {
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
-        self.strike(|_, wire| chosen(wire), |wire| wire.is_hung = true)
+        self.apply(|_, wire| chosen(wire), |wire| wire.is_hung = true)
     }
 
     /// Sets a trap on every live connection of `owner`, and on new ones until one was sprung; the counter tells how many
@@ -213,47 +202,49 @@ impl Network {
         let sprung = Arc::new(AtomicUsize::new(0));
         let chosen = |wire: &Wire| wire.is_live() && wire.is_owned_by(owner);
         let set = |wire: &mut Wire| wire.trap = Some((trap, Arc::clone(&sprung)));
-        self.strike(|_, wire| chosen(wire), set);
-        lock(&self.weather).traps.insert(owner.to_owned(), (trap, Arc::clone(&sprung)));
+        self.apply(|_, wire| chosen(wire), set);
+        lock(&self.conditions).traps.insert(owner.to_owned(), (trap, Arc::clone(&sprung)));
         sprung
     }
 
     /// Takes the traps of `owner` away.
-    pub fn untrap(&self, owner: &str) {
-        lock(&self.weather).traps.remove(owner);
-        self.strike(|_, wire| wire.is_owned_by(owner), |wire| wire.trap = None);
+    pub(crate) fn untrap(&self, owner: &str) {
+        lock(&self.conditions).traps.remove(owner);
+        self.apply(|_, wire| wire.is_owned_by(owner), |wire| wire.trap = None);
     }
 
     /// The processes at these addresses stand still, while their kernels go on accepting connections and bytes, as by
     /// SIGSTOP; their timers run. Returns how many connections they had.
-    pub fn freeze(&self, servers: &[IpAddr]) -> usize {
-        lock(&self.weather).frozen.extend(servers);
+    pub(crate) fn freeze(&self, servers: &[IpAddr]) -> usize {
+        lock(&self.conditions).frozen.extend(servers);
         let chosen = |wire: &Wire| wire.is_served() && wire.is_of(servers);
-        self.strike(|_, wire| chosen(wire), |wire| wire.is_frozen = true)
+        self.apply(|_, wire| chosen(wire), |wire| wire.is_frozen = true)
     }
 
     /// They go on.
-    pub fn thaw(&self, servers: &[IpAddr]) {
-        self.change_weather(|weather| weather.frozen.retain(|server| !servers.contains(server)));
-        self.strike(|_, wire| wire.is_frozen && wire.is_of(servers), |wire| wire.is_frozen = false);
+    pub(crate) fn thaw(&self, servers: &[IpAddr]) {
+        self.change_conditions(|conditions| {
+            conditions.frozen.retain(|server| !servers.contains(server))
+        });
+        self.apply(|_, wire| wire.is_frozen && wire.is_of(servers), |wire| wire.is_frozen = false);
     }
 
     /// New connections to a server go to this host from now on.
-    pub fn redirect(&self, server: &str, host: &str) {
-        lock(&self.weather).redirects.insert(server.to_owned(), host.to_owned());
+    pub(crate) fn redirect(&self, server: &str, host: &str) {
+        lock(&self.conditions).redirects.insert(server.to_owned(), host.to_owned());
     }
 
     /// Gives up, in the name of the server's system, connections on which something has been
     /// under way for longer than `user_timeout` (RFC 5482).
-    pub fn give_up_unacknowledged(&self, now: Duration, user_timeout: Duration) {
+    pub(crate) fn give_up_unacknowledged(&self, now: Duration, user_timeout: Duration) {
         let is_late = |wire: &Wire| {
             wire.unsent_since(Side::Server).is_some_and(|since| now - since >= user_timeout)
         };
-        self.strike(|_, wire| is_late(wire), |wire| wire.break_end(Side::Server));
+        self.apply(|_, wire| is_late(wire), |wire| wire.break_end(Side::Server));
     }
 
     /// On how many live connections of clients on that host something has moved since then.
-    pub fn moved_since(&self, client: IpAddr, since: Duration) -> usize {
+    pub(crate) fn moved_since(&self, client: IpAddr, since: Duration) -> usize {
         let wires = self.snapshot();
         let moved = wires.iter().filter(|(address, wire)| {
             let wire = lock(wire);
@@ -263,7 +254,7 @@ impl Network {
     }
 
     /// How many live connections there are, whoever owns them.
-    pub fn live_connections(&self) -> usize {
+    pub(crate) fn live_connections(&self) -> usize {
         self.snapshot().iter().filter(|(_, wire)| lock(wire).is_live()).count()
     }
 
@@ -280,11 +271,11 @@ impl Network {
             Cut::Reset => Fate::Reset,
             Cut::Finish => Fate::Finish,
         };
-        self.strike(chosen, |wire| wire.fate = fate)
+        self.apply(chosen, |wire| wire.fate = fate)
     }
 
-    fn change_weather(&self, change: impl FnOnce(&mut Weather)) {
-        change(&mut lock(&self.weather));
-        self.weather_changed.notify_waiters();
+    fn change_conditions(&self, change: impl FnOnce(&mut Conditions)) {
+        change(&mut lock(&self.conditions));
+        self.conditions_changed.notify_waiters();
     }
 }

@@ -8,16 +8,16 @@ use crate::names::unknown;
 
 /// The names of all hosts of a network.
 #[derive(Debug, Default)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     /// Hosts that listen.
-    pub servers: Vec<String>,
+    pub(crate) servers: Vec<String>,
     /// Owners of connections.
-    pub clients: Vec<String>,
+    pub(crate) clients: Vec<String>,
 }
 
 impl Network {
     /// Says who there is. Without that, any name will do.
-    pub fn introduce(&self, hosts: Hosts) {
+    pub(crate) fn introduce(&self, hosts: Hosts) {
         *lock(&self.hosts) = Some(hosts);
     }
 

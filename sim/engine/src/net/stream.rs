@@ -86,7 +86,7 @@ impl SimStream {
         }
     }
 
-    /// What was kept while this end was mute goes out, as TCP sends it again.
+    /// What was kept while this end was blocked goes out, as TCP sends it again.
     fn resend(&mut self, cx: &mut Context<'_>, unsent: &Unsent) -> io::Result<()> {
         if !unsent.bytes.is_empty() {
             // Turmoil takes a segment of any size, and has room for many more of them.
@@ -166,7 +166,7 @@ impl SimStream {
             return;
         }
         self.fin_sent = true;
-        if lock(&self.wire).is_mute(self.side) {
+        if lock(&self.wire).is_blocked(self.side) {
             lock(&self.wire).keep_fin(self.side);
             return;
         }
@@ -256,7 +256,7 @@ impl AsyncWrite for SimStream {
             return this.wait_to_write(cx);
         }
         let mut segment = &bytes[..bytes.len().min(room)];
-        if lock(&this.wire).is_mute(this.side) {
+        if lock(&this.wire).is_blocked(this.side) {
             return Poll::Ready(Ok(this.keep(segment)));
         }
         if segment.len() > 1 && this.fall(Trap::Asking) {

@@ -165,22 +165,6 @@ fn a_cut_spares_the_connections_of_others() {
 }
 
 #[test]
-fn all_connections_of_one_host_can_be_cut() {
-    in_world(2, Limits::default(), |sim, network| {
-        serve(sim, &network, echo);
-        for owner in ["ann", "bob", "cy"] {
-            connect(sim, &network, owner, |mut stream| async move {
-                let _ = stream.read(&mut [0]).await;
-            });
-        }
-        run_until(sim, 100);
-        assert_eq!(network.cut_host(sim.lookup("bob"), Cut::Reset), 1);
-        assert_eq!((network.live("bob"), network.live("cy")), (0, 1));
-        assert_eq!(network.cut_all(Cut::Reset), 2);
-    });
-}
-
-#[test]
 fn a_fin_lets_both_ends_read_to_the_end() {
     let (seen, _) = in_world(3, Limits::default(), |sim, network| {
         let seen: Seen<String> = Rc::default();

@@ -16,7 +16,7 @@ use crate::determinism::clock;
 
 /// The two ends of a connection, as indices of `Wire::ends`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// The end that connected.
     Client = 0,
     /// The end that accepted.
@@ -69,11 +69,11 @@ struct End {
     /// other end has read of the first.
     in_flight: VecDeque<usize>,
     /// What this end sends does not arrive for now, or ever.
-    is_mute: bool,
+    is_blocked: bool,
     unsent: Unsent,
 }
 
-/// What an end has written while it was mute.
+/// What an end has written while it was blocked.
 #[derive(Default)]
 pub(super) struct Unsent {
     pub(super) bytes: Vec<u8>,
@@ -102,7 +102,7 @@ pub(super) enum Order {
 }
 
 impl Wire {
-    pub(super) fn open(&mut self, side: Side, owner: Option<&str>, mute: [bool; 2]) {
+    pub(super) fn open(&mut self, side: Side, owner: Option<&str>, blocked: [bool; 2]) {
         self.ends[side as usize].presence = Presence::Open;
         if let Some(owner) = owner {
             self.owner = Some(owner.to_owned());
@@ -112,8 +112,9 @@ impl Wire {
         if *server == Presence::Expected {
             *server = Presence::Closed;
         }
-        for side in [Side::Client, Side::Server].into_iter().filter(|side| mute[*side as usize]) {
-            self.mute(side);
+        for side in [Side::Client, Side::Server].into_iter().filter(|side| blocked[*side as usize])
+        {
+            self.block(side);
         }
     }
 
@@ -166,33 +167,33 @@ impl Wire {
     /// Nothing arrives any more, at neither end.
     pub(super) fn lose(&mut self) {
         self.fate = Fate::Lost;
-        self.mute(Side::Client);
-        self.mute(Side::Server);
+        self.block(Side::Client);
+        self.block(Side::Server);
     }
 
-    pub(super) fn mute(&mut self, side: Side) {
-        self.ends[side as usize].is_mute = true;
+    pub(super) fn block(&mut self, side: Side) {
+        self.ends[side as usize].is_blocked = true;
     }
 
-    pub(super) fn unmute(&mut self, side: Side) {
+    pub(super) fn unblock(&mut self, side: Side) {
         if matches!(self.fate, Fate::Lost | Fate::Forgotten) {
             return;
         }
         let end = &mut self.ends[side as usize];
-        let was_mute = std::mem::take(&mut end.is_mute);
+        let was_blocked = std::mem::take(&mut end.is_blocked);
         // Whoever could have sent it again is gone.
-        if was_mute && end.presence == Presence::Closed {
+        if was_blocked && end.presence == Presence::Closed {
             self.fate = Fate::Reset;
         }
     }
 
-    pub(super) fn is_mute(&self, side: Side) -> bool {
-        self.ends[side as usize].is_mute
+    pub(super) fn is_blocked(&self, side: Side) -> bool {
+        self.ends[side as usize].is_blocked
     }
 
     /// Whether the other side hears nothing of it when this one is dropped.
     pub(super) fn ends_unheard(&self, side: Side) -> bool {
-        self.is_mute(side) || self.is_hung && side == Side::Client
+        self.is_blocked(side) || self.is_hung && side == Side::Client
     }
 
     /// Keeps what a mute end writes.
@@ -210,7 +211,7 @@ impl Wire {
     /// Since when something of `side` has been under way, and in vain.
     pub(super) fn unsent_since(&self, side: Side) -> Option<Duration> {
         let end = &self.ends[side as usize];
-        end.unsent.since.filter(|_| end.is_mute && !end.is_broken)
+        end.unsent.since.filter(|_| end.is_blocked && !end.is_broken)
     }
 
     pub(super) fn break_end(&mut self, side: Side) {
@@ -225,7 +226,7 @@ impl Wire {
             Fate::Reset => Order::Break,
             Fate::Forgotten if !end.unsent.is_empty() => Order::Break,
             Fate::Finish if side == Side::Client => Order::Finish,
-            _ if !end.is_mute && !end.unsent.is_empty() => {
+            _ if !end.is_blocked && !end.unsent.is_empty() => {
                 Order::Resend(std::mem::take(&mut end.unsent))
             }
             _ => Order::GoOn,
@@ -265,7 +266,7 @@ impl Wire {
     /// Closes one end; the writer of the other has nobody to wait for.
     pub(super) fn close(&mut self, side: Side) -> Option<Waker> {
         let end = &mut self.ends[side as usize];
-        *end = End { presence: Presence::Closed, is_mute: end.is_mute, ..End::default() };
+        *end = End { presence: Presence::Closed, is_blocked: end.is_blocked, ..End::default() };
         self.ends[side.other() as usize].writer.take()
     }
 
@@ -275,7 +276,7 @@ impl Wire {
         let end = &self.ends[side as usize];
         let is_taken = self.ends[side.other() as usize].presence != Presence::Closed
             || self.is_hung && side == Side::Server;
-        if !is_taken && !end.is_mute {
+        if !is_taken && !end.is_blocked {
             return limits.segment_bytes_max;
         }
         if end.in_flight.len() >= limits.window_segments {

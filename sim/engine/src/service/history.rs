@@ -5,7 +5,7 @@ use std::slice::Iter;
 use super::{Note, Service};
 use crate::history::{Event, Noted};
 use crate::model::Model;
-use crate::run::Report;
+use crate::report::Report;
 
 /// What all clients recorded, in the one order in which it happened.
 #[derive(Debug, Clone, PartialEq)]

@@ -17,7 +17,8 @@ use crate::life::Life;
 use crate::model::{ClientResult, Local, Model};
 use crate::options::Options;
 use crate::plan::{ClientSpec, Plan, Settings};
-use crate::run::{self, Report};
+use crate::report::Report;
+use crate::run::run;
 use crate::violation::Violation;
 
 /// A service that a function has declared.
@@ -112,7 +113,7 @@ impl<E: Note> Service<E> {
     /// How long a run without faults takes, in milliseconds: faults are drawn within that.
     pub(super) fn calm_ms(&self) -> u64 {
         *self.calm_ms.get_or_init(|| {
-            let report = run::run(self, &self.calm(0), false);
+            let report = run(self, &self.calm(0), false);
             report.history.last().map_or(0, |event| event.at_us / 1_000)
         })
     }

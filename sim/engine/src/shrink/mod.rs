@@ -33,7 +33,8 @@ use crate::model::Model;
 use crate::plan::Plan;
 #[cfg(doc)]
 use crate::plan::Settings;
-use crate::run::{self, Report};
+use crate::report::Report;
+use crate::run::run;
 use trials::Trials;
 
 /// How long to go on.
@@ -100,7 +101,7 @@ pub fn shrink_failure<M: Model>(
 ) -> Option<Shrunk<M>> {
     let wanted = signature(model, report, report.violations.first()?);
     let fails = |plan: &Plan<M>| {
-        let candidate = run::run(model, plan, false);
+        let candidate = run(model, plan, false);
         candidate.violations.iter().any(|found| signature(model, &candidate, found) == wanted)
     };
     Some(shrink(model, &report.plan, limits, fails, tried))

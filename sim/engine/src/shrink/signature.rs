@@ -1,7 +1,7 @@
 //! What two failures of the same cause have in common.
 
 use crate::model::Model;
-use crate::run::Report;
+use crate::report::Report;
 use crate::violation::Violation;
 
 /// The checker and its sentence, with `_` for every client, session, message and number. The place of a panic in the

@@ -17,7 +17,7 @@ use super::view::View;
 use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
 use crate::plan::{ChatPlan, Plan};
 
-const NAME: &str = "partings";
+const NAME: &str = "rematch";
 /// How long somebody must have been in good order to count as there, in microseconds.
 const QUIET_US: u64 = 1_000_000;
 

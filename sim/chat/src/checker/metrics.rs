@@ -24,7 +24,7 @@ use crate::history::{Event, Kind, Op};
 use crate::operator::{DEPTHS, MESSAGES, OPERATOR, SCRAPE_MS};
 use crate::plan::{Action, ChatPlan, FaultKind, Plan};
 
-const NAME: &str = "figures";
+const NAME: &str = "metrics";
 /// How long the server may hold what nobody knows of any more: a write that nobody acknowledges,
 /// then the window to resume, in microseconds.
 const QUIET_US: u64 = 3_000_000;

@@ -13,13 +13,13 @@ use protocol::{MessageId, Problem, ServerEvent, SessionId, Speaker};
 use server::core::Rated;
 
 use super::Violation;
-use super::reasons::{is_too_fast, refused};
+use super::rejections::{is_too_fast, refused};
 use super::resume::with_tabs;
 use super::view::View;
 use crate::history::{Event, Kind, Op, PUT_GRAIN_US};
 use crate::plan::{Action, ChatPlan, Plan};
 
-const NAME: &str = "allowance";
+const NAME: &str = "rate-limit";
 const US_A_SECOND: u64 = 1_000_000;
 
 /// Checks everybody's messages, in the order in which they were accepted, and those that were refused

@@ -21,7 +21,7 @@ use super::view::View;
 use crate::history::{Detail, Event, Op};
 use crate::plan::{ChatPlan, Plan};
 
-const NAME: &str = "presence";
+const NAME: &str = "failure-detection";
 /// What the end of a connection may take beyond its way: a tick here and there.
 const SLACK_MS: u64 = 300;
 /// Ways of the last packet, which may wait for one before it.

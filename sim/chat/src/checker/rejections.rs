@@ -25,7 +25,7 @@ use crate::history::{Detail, Event, Kind, Op, is_kind};
 use crate::plan::{Action, ChatPlan, Fault, Plan};
 use crate::workload::TEXT_BYTES_MAX;
 
-const NAME: &str = "reasons";
+const NAME: &str = "rejections";
 /// The kind of the problem of a user who does more than a session may.
 const TOO_FAST: &str = "too-fast";
 /// A client whose connection breaks says it once more by itself.

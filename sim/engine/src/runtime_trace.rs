@@ -17,40 +17,40 @@ use crate::determinism::{self, clock, trace};
 
 /// The runtimes of all hosts; clones share them.
 #[derive(Clone, Default)]
-pub struct Pulses(Rc<RefCell<BTreeMap<String, Pulse>>>);
+pub(crate) struct RuntimeTrace(Rc<RefCell<BTreeMap<String, HostTrace>>>);
 
-struct Pulse {
+struct HostTrace {
     runtime: RuntimeMetrics,
     total: [u64; 3],
     /// What was recorded last.
-    beats: [u64; 3],
+    counts: [u64; 3],
 }
 
-impl Pulses {
-    /// Feels the runtime of the caller's host, which is `host`, from now on: the one that it had
+impl RuntimeTrace {
+    /// Observes the runtime of the caller's host, which is `host`, from now on: the one that it had
     /// before is gone.
-    pub fn feel(&self, host: &str) {
+    pub(crate) fn observe(&self, host: &str) {
         determinism::set_host(host);
         let runtime = Handle::current().metrics();
-        let pulse = Pulse { runtime, total: [0; 3], beats: [0; 3] };
-        self.0.borrow_mut().insert(host.to_owned(), pulse);
+        let trace = HostTrace { runtime, total: [0; 3], counts: [0; 3] };
+        self.0.borrow_mut().insert(host.to_owned(), trace);
     }
 
     /// Records what has changed. To be called between two steps.
-    pub fn record(&self) {
+    pub(crate) fn record(&self) {
         let at_us = clock::elapsed().as_micros() as u64;
-        for (host, pulse) in self.0.borrow_mut().iter_mut() {
-            let total = pulse.total();
-            let beats = [0, 1, 2].map(|index| total[index].wrapping_sub(pulse.total[index]));
-            pulse.total = total;
-            if std::mem::replace(&mut pulse.beats, beats) != beats {
-                trace::timers(at_us, host, beats);
+        for (host, trace) in self.0.borrow_mut().iter_mut() {
+            let total = trace.total();
+            let counts = [0, 1, 2].map(|index| total[index].wrapping_sub(trace.total[index]));
+            trace.total = total;
+            if std::mem::replace(&mut trace.counts, counts) != counts {
+                trace::timers(at_us, host, counts);
             }
         }
     }
 }
 
-impl Pulse {
+impl HostTrace {
     /// A simulated host has one thread, hence one worker.
     fn total(&self) -> [u64; 3] {
         let tasks = self.runtime.num_alive_tasks() as u64;

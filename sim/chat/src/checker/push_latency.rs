@@ -16,7 +16,7 @@ use crate::flood::Flood;
 use crate::history::{Event, Kind, Op, Phase};
 use crate::plan::{Action, Fault, Person, Plan};
 
-const NAME: &str = "promptness";
+const NAME: &str = "push-latency";
 /// What an event may take beyond its way: a tick here and there, a burst in front of it.
 const SLACK_US: u64 = 300_000;
 /// Ways of a poll that was just answered: its answer, a new connection, the next question, and the
