@@ -9,7 +9,7 @@
 //!
 //! In reading order: [`determinism`] makes a run a function of its seed and fingerprints it; [`net`] carries
 //! the bytes and breaks connections; [`fault`] lists what can go wrong and [`plan`] is a run before it happens; [`model`] is what a
-//! service tells the engine; [`mod@run`] runs a plan, with `services` for the servers' processes and `nemesis` for the faults;
+//! service tells the engine; [`mod@run`] runs a plan, with `backend` for the place where it runs and `nemesis` for the faults;
 //! [`history`] is what happened and [`violation`] what is wrong with it; [`sweep`](mod@sweep) runs many seeds, [`shrink`] makes a failing plan small,
 //! [`diff`] tells where two runs diverge, and [`diagram`], [`transcript`] and [`summary`] show runs and plans.
 
@@ -32,12 +32,11 @@ pub mod model;
 pub mod options;
 
 mod agent;
-mod host;
+mod backend;
 mod nemesis;
 pub mod report;
 pub mod run;
 mod runtime_trace;
-mod services;
 
 pub mod capture;
 

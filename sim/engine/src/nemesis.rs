@@ -8,18 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use turmoil::Sim;
-
 use crate::agent::Agent;
+use crate::backend::{Backend, LifeId};
 use crate::context::Context;
-use crate::determinism::clock;
 use crate::fault::{AnyFault, Fault, FaultKind, FaultType, Scope};
 use crate::history::{Kind, Mark, Record, Recorder};
 use crate::injection::{Injected, Injection};
 use crate::model::Model;
 use crate::net::{Cut, Network, Side, Trap};
-use crate::plan::{Plan, SLOW_LATENCY_MS, client_host};
-use crate::services::{LifeId, Services};
+use crate::plan::{Plan, client_host};
 
 /// The process that faults are recorded under.
 pub(crate) const NEMESIS: &str = "nemesis";
@@ -32,7 +29,6 @@ pub(crate) struct Nemesis<M: Model> {
     pub(crate) model: M,
     pub(crate) plan: Rc<Plan<M>>,
     pub(crate) network: Network,
-    pub(crate) services: Services,
     pub(crate) on_clients: Agent,
     pub(crate) on_attacker: Agent,
     pub(crate) recorder: Recorder<M::Record>,
@@ -61,7 +57,6 @@ impl<M: Model> Nemesis<M> {
         model: M,
         plan: Rc<Plan<M>>,
         network: Network,
-        services: Services,
         [on_clients, on_attacker]: [Agent; 2],
         recorder: Recorder<M::Record>,
     ) -> Self {
@@ -71,7 +66,6 @@ impl<M: Model> Nemesis<M> {
             model,
             plan,
             network,
-            services,
             on_clients,
             on_attacker,
             recorder,
@@ -88,33 +82,34 @@ impl<M: Model> Nemesis<M> {
     }
 
     /// Ends what is due to end and begins what is due to begin.
-    pub(crate) fn act(&mut self, sim: &mut Sim<'_>, now_ms: u64) {
-        self.bury(sim);
+    pub(crate) fn act(&mut self, backend: &mut impl Backend, now: Duration) {
+        self.reap(backend);
+        let now_ms = now.as_millis() as u64;
         let (due, later): (Vec<_>, Vec<_>) =
             self.active.drain(..).partition(|active| active.end_ms <= now_ms);
         self.active = later;
         for active in due {
-            self.end(sim, active);
+            self.end(backend, active);
         }
         let plan = Rc::clone(&self.plan);
         while let Some(fault) = plan.faults.get(self.next).filter(|fault| fault.at_ms <= now_ms) {
-            self.begin(sim, self.next, fault);
+            self.begin(backend, now, self.next, fault);
             self.next += 1;
         }
-        self.go_on();
+        self.go_on(now);
     }
 
-    /// Closes the sockets of servers that have ended by themselves.
-    pub(crate) fn bury(&mut self, sim: &mut Sim<'_>) {
-        for _ in 0..self.services.bury(sim) {
+    /// Notes servers that have ended by themselves.
+    pub(crate) fn reap(&mut self, backend: &mut impl Backend) {
+        for _ in 0..backend.reap() {
             self.recorder.record(NEMESIS, Kind::Observe, M::Record::of_mark(Mark::Exited));
         }
     }
 
     /// Ends everything, whatever was planned.
-    pub(crate) fn heal(&mut self, sim: &mut Sim<'_>) {
+    pub(crate) fn heal(&mut self, backend: &mut impl Backend) {
         for active in std::mem::take(&mut self.active) {
-            self.end(sim, active);
+            self.end(backend, active);
         }
         self.on_attacker.stop();
         // What clients did to their own connections ends too.
@@ -127,14 +122,20 @@ impl<M: Model> Nemesis<M> {
         self.next = self.plan.faults.len();
     }
 
-    fn begin(&mut self, sim: &mut Sim<'_>, index: usize, fault: &Fault<M::Fault>) {
+    fn begin(
+        &mut self,
+        backend: &mut impl Backend,
+        now: Duration,
+        index: usize,
+        fault: &Fault<M::Fault>,
+    ) {
         self.record(Kind::Invoke, index, 0);
         let life = match fault.kind.scope() {
-            Scope::Server => self.services.current(&fault.target),
+            Scope::Server => backend.current(&fault.target),
             Scope::Attack | Scope::Client | Scope::ClientHost => None,
         };
         let injected = match fault.kind {
-            AnyFault::Engine(kind) => self.inject(sim, kind, fault, life),
+            AnyFault::Engine(kind) => self.inject(backend, kind, fault, life),
             AnyFault::Model(_) => self.model.begin_fault(&self.injection(index)),
         };
         let Injected { effect, counter, is_over } = injected;
@@ -142,14 +143,14 @@ impl<M: Model> Nemesis<M> {
             self.record(Kind::Ok, index, effect);
             return;
         }
-        let (began, end_ms) = (clock::elapsed(), fault.at_ms + fault.for_ms);
+        let (began, end_ms) = (now, fault.at_ms + fault.for_ms);
         self.active.push(Active { fault: index, began, end_ms, effect, counter, life });
     }
 
     /// Begins a fault of a built-in kind.
     fn inject(
         &mut self,
-        sim: &mut Sim<'_>,
+        backend: &mut impl Backend,
         kind: FaultKind,
         fault: &Fault<M::Fault>,
         life: Option<LifeId>,
@@ -158,10 +159,8 @@ impl<M: Model> Nemesis<M> {
         let touched = |effect| Injected { effect, is_over: kind.is_instant(), counter: None };
         let counting = |counter| Injected { counter: Some(counter), ..Injected::default() };
         match kind {
-            FaultKind::Hold => self.services.hold(sim, &self.host(fault)),
-            FaultKind::LatencyStep => {
-                let slow = Duration::from_millis(SLOW_LATENCY_MS);
-                self.services.set_latency_max(sim, &self.host(fault), slow);
+            FaultKind::Hold | FaultKind::LatencyStep => {
+                backend.disturb_host(kind, &self.host(fault));
             }
             FaultKind::CutReset => return touched(network.cut(client, Cut::Reset)),
             FaultKind::CutFinish => return touched(network.cut(client, Cut::Finish)),
@@ -177,33 +176,25 @@ impl<M: Model> Nemesis<M> {
             FaultKind::AbortRequest => return counting(network.trap(client, Trap::Asking)),
             FaultKind::AbortAnswer => return counting(network.trap(client, Trap::Answered)),
             FaultKind::IdleProxy => {}
-            FaultKind::Freeze => {
-                let servers = life.map(|life| self.services.addresses(sim, life));
-                return touched(network.freeze(&servers.unwrap_or_default()));
-            }
-            FaultKind::ClockForward => {
-                clock::jump_wall_clock(JUMP_NS);
+            FaultKind::ClockForward | FaultKind::ClockBackward => {
+                backend.jump_wall_clock(jump_ns(kind));
                 return touched(network.live_connections());
             }
-            FaultKind::ClockBackward => {
-                clock::jump_wall_clock(-JUMP_NS);
-                return touched(network.live_connections());
-            }
-            FaultKind::Crash
+            FaultKind::Freeze
+            | FaultKind::Crash
             | FaultKind::CrashBlackHole
             | FaultKind::Drain
             | FaultKind::RollingDrain => {
-                let touched_now = life.and_then(|life| self.services.inject(sim, kind, life));
-                let effect = touched_now.unwrap_or_default();
-                return Injected { effect, is_over: touched_now.is_none(), counter: None };
+                let effect = life.and_then(|life| backend.disturb_server(kind, life));
+                let (is_over, effect) = (effect.is_none(), effect.unwrap_or_default());
+                return Injected { effect, is_over, counter: None };
             }
         }
         Injected::default()
     }
 
     /// What a fault does all the time.
-    fn go_on(&mut self) {
-        let now = clock::elapsed();
+    fn go_on(&mut self, now: Duration) {
         let mut may_be_lost = self.loses_connections;
         for place in 0..self.active.len() {
             let index = self.active[place].fault;
@@ -226,7 +217,7 @@ impl<M: Model> Nemesis<M> {
         }
     }
 
-    fn end(&mut self, sim: &mut Sim<'_>, active: Active) {
+    fn end(&mut self, backend: &mut impl Backend, active: Active) {
         let Active { fault: index, began, mut effect, counter, life, .. } = active;
         let plan = Rc::clone(&self.plan);
         let fault = &plan.faults[index];
@@ -240,12 +231,8 @@ impl<M: Model> Nemesis<M> {
             }
         };
         match kind {
-            FaultKind::Hold => effect = self.services.release(sim, &self.host(fault)),
-            FaultKind::LatencyStep => {
-                let usual = Duration::from_millis(plan.settings.latency_ms_max);
-                let host = self.host(fault);
-                self.services.set_latency_max(sim, &host, usual);
-                effect = network.moved_since(sim.lookup(host), began);
+            FaultKind::Hold | FaultKind::LatencyStep => {
+                effect = backend.restore_host(kind, &self.host(fault), began);
             }
             FaultKind::BlackHole | FaultKind::HalfOpen => {
                 network.recover_lost(|owner| owner == Some(client));
@@ -254,18 +241,16 @@ impl<M: Model> Nemesis<M> {
             FaultKind::PartitionToClient => network.heal_one_way(client, Side::Server),
             FaultKind::SlowReader => effect = network.resume_reads(client),
             FaultKind::AbortRequest | FaultKind::AbortAnswer => network.untrap(client),
-            FaultKind::Freeze => {
-                let servers = life.map(|life| self.services.addresses(sim, life));
-                network.thaw(&servers.unwrap_or_default());
+            FaultKind::ClockForward | FaultKind::ClockBackward => {
+                backend.jump_wall_clock(-jump_ns(kind));
             }
-            FaultKind::ClockForward => clock::jump_wall_clock(-JUMP_NS),
-            FaultKind::ClockBackward => clock::jump_wall_clock(JUMP_NS),
-            FaultKind::Crash
+            FaultKind::Freeze
+            | FaultKind::Crash
             | FaultKind::CrashBlackHole
             | FaultKind::Drain
             | FaultKind::RollingDrain => {
                 if let Some(life) = life {
-                    self.services.end(sim, kind, life);
+                    backend.restore_server(kind, life);
                 }
             }
             FaultKind::CutReset | FaultKind::CutFinish | FaultKind::IdleProxy => {}
@@ -287,4 +272,9 @@ impl<M: Model> Nemesis<M> {
         let mark = Mark::Fault { fault, kind: self.plan.faults[fault].kind, effect };
         self.recorder.record(NEMESIS, kind, M::Record::of_mark(mark));
     }
+}
+
+/// How far the wall clock jumps by a fault.
+fn jump_ns(kind: FaultKind) -> i64 {
+    if kind == FaultKind::ClockBackward { -JUMP_NS } else { JUMP_NS }
 }

@@ -19,6 +19,7 @@
 
 mod faults;
 mod hosts;
+mod loopback;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -40,12 +42,16 @@ use crate::determinism;
 use crate::determinism::trace::PacketEvent;
 pub use faults::{Breakage, Cut, Trap};
 pub(crate) use hosts::Hosts;
+use loopback::Loopback;
 pub use stream::SimStream;
 pub(crate) use wire::Side;
 use wire::Wire;
 
 /// Keeps what is drawn here apart from what else is drawn from a seed.
 const YIELD_STREAM: u64 = u64::from_be_bytes(*b"yields\0\0");
+
+/// How long a listener waits where the system could not accept a connection.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// How much of what was written may be unread, and in what pieces it travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +90,24 @@ pub struct Network {
     /// Who there is; none where any name will do.
     hosts: Arc<Mutex<Option<Hosts>>>,
     conditions_changed: Arc<Notify>,
+    /// What a live run adds.
+    loopback: Option<Arc<Loopback>>,
+}
+
+/// What carries the bytes of a connection.
+enum Socket {
+    Simulated(TcpStream),
+    Real(tokio::net::TcpStream),
+}
+
+impl Socket {
+    /// The addresses of this end and of the other one.
+    fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        match self {
+            Self::Simulated(socket) => Ok((socket.local_addr()?, socket.peer_addr()?)),
+            Self::Real(socket) => Ok((socket.local_addr()?, socket.peer_addr()?)),
+        }
+    }
 }
 
 /// What holds for connections that are yet to come.
@@ -99,10 +123,16 @@ struct Conditions {
     redirects: BTreeMap<String, String>,
 }
 
-/// A listener on a simulated host, for `axum::serve` and the like.
+/// A listener of a server, for `axum::serve` and the like.
 pub struct SimListener {
     network: Network,
-    inner: TcpListener,
+    inner: Listener,
+}
+
+/// What a server accepts connections on.
+enum Listener {
+    Simulated(TcpListener),
+    Real(tokio::net::TcpListener),
 }
 
 /// Opens connections on behalf of one person.
@@ -271,10 +301,10 @@ impl Network {
         lock(&self.wires).iter().map(|(client, wire)| (*client, Arc::clone(wire))).collect()
     }
 
-    /// Gives one end of a new connection its stream. The server's end comes
-    /// first: its accept is what lets the client's connect return.
-    fn attach(&self, inner: TcpStream, side: Side, owner: Option<&str>) -> io::Result<SimStream> {
-        let (local, peer) = (inner.local_addr()?, inner.peer_addr()?);
+    /// Gives one end of a new connection its stream. In the simulation the server's end comes first: its accept is what
+    /// lets the client's connect return.
+    fn attach(&self, socket: Socket, side: Side, owner: Option<&str>) -> io::Result<SimStream> {
+        let (local, peer) = socket.addresses()?;
         let client = match side {
             Side::Client => local,
             Side::Server => peer,
@@ -282,13 +312,21 @@ impl Network {
         let wire = Arc::clone(lock(&self.wires).entry(client).or_default());
         let blocked = owner.and_then(|owner| lock(&self.conditions).blocked.get(owner).copied());
         let trap = owner.and_then(|owner| lock(&self.conditions).trap_of(owner));
-        {
+        let inner = {
             let mut wire = lock(&wire);
+            wire.began = self.began();
             wire.open(side, owner, blocked.unwrap_or_default());
             wire.server = Some(if side == Side::Server { local.ip() } else { peer.ip() });
             wire.trap = wire.trap.take().or(trap);
             wire.touch();
-        }
+            match socket {
+                Socket::Simulated(inner) => Some(inner),
+                Socket::Real(socket) => {
+                    wire.carry_by(side, socket);
+                    None
+                }
+            }
+        };
         let stream = SimStream::new(inner, side, (local, peer), wire, self.clone());
         stream.trace(
             match side {
@@ -316,18 +354,35 @@ impl SimListener {
     /// `AddrInUse` if that host listens on `port` already.
     pub async fn bind(network: Network, port: u16) -> io::Result<Self> {
         let inner = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).await?;
-        Ok(Self { network, inner })
+        Ok(Self { network, inner: Listener::Simulated(inner) })
+    }
+
+    /// Accepts real connections.
+    pub(crate) fn real(network: Network, listener: std::net::TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let inner = tokio::net::TcpListener::from_std(listener)?;
+        Ok(Self { network, inner: Listener::Real(inner) })
     }
 
     /// Accepts one connection, as tokio's `TcpListener` does; waits while the server's process is frozen.
     ///
     /// # Errors
     ///
-    /// None today.
+    /// None in the simulation; in a live run those of the system, for instance that too many files are open.
     pub async fn accept(&self) -> io::Result<(SimStream, SocketAddr)> {
-        let (inner, peer) = self.inner.accept().await?;
+        let (socket, peer) = match &self.inner {
+            Listener::Simulated(listener) => {
+                let (socket, peer) = listener.accept().await?;
+                (Socket::Simulated(socket), peer)
+            }
+            Listener::Real(listener) => {
+                let (socket, peer) = listener.accept().await?;
+                socket.set_nodelay(true)?;
+                (Socket::Real(socket), peer)
+            }
+        };
         // The server's end is there before the client learns of it, however late its program does.
-        let stream = self.network.attach(inner, Side::Server, None)?;
+        let stream = self.network.attach(socket, Side::Server, None)?;
         let address = stream.local_addr().ip();
         self.network.conditions(|conditions| !conditions.frozen.contains(&address)).await;
         self.network.let_others_first().await;
@@ -340,11 +395,20 @@ impl axum::serve::Listener for SimListener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (SimStream, SocketAddr) {
-        Self::accept(self).await.expect("the simulated network accepts without errors")
+        loop {
+            // A real connection that was reset while it waited, or too many open files: axum's own listener waits too.
+            match Self::accept(self).await {
+                Ok(accepted) => return accepted,
+                Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+            }
+        }
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
+        match &self.inner {
+            Listener::Simulated(listener) => listener.local_addr(),
+            Listener::Real(listener) => listener.local_addr(),
+        }
     }
 }
 
@@ -374,6 +438,10 @@ impl SimConnector {
         let redirect = lock(&self.network.conditions).redirects.get(&self.target.0).cloned();
         let host = redirect.unwrap_or_else(|| self.target.0.clone());
         self.network.check_server(&host)?;
+        if let Some(loopback) = &self.network.loopback {
+            let socket = loopback.dial(&host, &self.owner).await?;
+            return self.network.attach(Socket::Real(socket), Side::Client, Some(&self.owner));
+        }
         let inner = TcpStream::connect((host.as_str(), self.target.1)).await.map_err(|error| {
             match error.kind() {
                 // turmoil's words are the address alone.
@@ -385,7 +453,7 @@ impl SimConnector {
         })?;
         // The server has accepted; its word that it has does not come through.
         self.network.conditions(arrives(Side::Server)).await;
-        self.network.attach(inner, Side::Client, Some(&self.owner))
+        self.network.attach(Socket::Simulated(inner), Side::Client, Some(&self.owner))
     }
 }
 

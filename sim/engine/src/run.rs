@@ -12,37 +12,29 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::task::JoinSet;
-use turmoil::Sim;
 
 use crate::agent::{AgentTask, agent};
+use crate::backend::Backend;
+use crate::backend::simulated::Simulated;
 use crate::capture::capturing;
-use crate::context::{Context, PORT};
-use crate::determinism::{self, clock};
-use crate::fault::{FaultKind, Scope};
+use crate::context::Context;
+use crate::determinism;
+use crate::fault::Scope;
 use crate::history::{Event, Kind, Mark, Phase, Record, Recorder};
-use crate::host::Process;
 use crate::injection::ATTACKER;
-use crate::life::{Dialer, Disk, Life};
 use crate::model::{ClientResult, Local, Model, Probe};
 use crate::nemesis::Nemesis;
-use crate::net::{Hosts, Limits, Network, SimListener};
-use crate::plan::{Plan, Settings, client_host};
+use crate::net::Network;
+use crate::plan::{Plan, client_host};
 use crate::report::{Report, fault_counts, judge, refused};
-use crate::runtime_trace::RuntimeTrace;
-use crate::services::{Services, host_names};
 
 /// 2025-01-01T00:00:00Z, when every simulation begins, in milliseconds since 1970.
 pub const EPOCH_MS: u64 = 1_735_689_600_000;
-/// More connections than any plan opens at once.
-const TCP_CAPACITY: usize = 4_096;
-/// Ports that clients connect from: a client must not reuse one of which the server has not learned yet that it was
-/// closed, which turmoil does not allow.
-const EPHEMERAL_PORTS: std::ops::RangeInclusive<u16> = 1_024..=u16::MAX;
 /// The owner of probes' connections.
-const PROBE: &str = "operator";
+pub(crate) const PROBE: &str = "operator";
 
 /// Runs a plan on a thread of its own and checks what happened. With `record_entries` the report lists the whole trace,
 /// not only its hash.
@@ -67,56 +59,62 @@ pub fn run<M: Model>(model: &M, plan: &Plan<M>, record_entries: bool) -> Report<
 
 /// Everything that happens on the simulated thread.
 fn simulate<M: Model>(model: &M, plan: Plan<M>) -> (Vec<Event<M::Record>>, Option<String>) {
-    let recorder = Recorder::default();
-    let mut run = Run::new(model, plan, recorder.clone());
+    let (recorder, plan) = (Recorder::default(), Rc::new(plan));
+    let network = Simulated::network(model, &plan);
+    let backend = Simulated::new(model, &plan, &network);
+    let mut run = Run::new(model, plan, backend, network, recorder.clone());
     let result = run.phases();
-    let Run { network, sim, .. } = run;
-    network.crash(|| drop(sim));
+    run.finish();
     (recorder.take(), result.err().map(|error| error.to_string()))
 }
 
 /// A run under way.
-struct Run<M: Model> {
+pub(crate) struct Run<M: Model, B: Backend> {
     plan: Rc<Plan<M>>,
-    sim: Sim<'static>,
-    network: Network,
+    backend: B,
     nemesis: Nemesis<M>,
     probes: Vec<Probe>,
     probed: usize,
     recorder: Recorder<M::Record>,
-    runtimes: RuntimeTrace,
     running: Running,
 }
 
 /// The names of clients that have not returned.
 type Running = Rc<RefCell<BTreeSet<String>>>;
 
-impl<M: Model> Run<M> {
-    fn new(model: &M, plan: Plan<M>, recorder: Recorder<M::Record>) -> Self {
-        let plan = Rc::new(plan);
-        let network = network(model, &plan);
-        let runtimes = RuntimeTrace::default();
-        let duration = Duration::from_millis(plan.settings.ended_ms() * 2);
-        let mut sim = empty_network(plan.seed, &plan.settings, duration);
-        let services = serve(&mut sim, model, &plan, &network, &runtimes);
+/// An error that ends a run.
+type RunError = Box<dyn std::error::Error>;
+
+impl<M: Model, B: Backend> Run<M, B> {
+    /// Starts the clients; the servers run already.
+    pub(crate) fn new(
+        model: &M,
+        plan: Rc<Plan<M>>,
+        mut backend: B,
+        network: Network,
+        recorder: Recorder<M::Record>,
+    ) -> Self {
         let ((on_clients, client_tasks), (on_attacker, attacker_task)) = (agent(), agent());
-        let mut start =
-            Start { sim: &mut sim, model, plan: &plan, network: &network, runtimes: &runtimes };
+        let mut start = Start { backend: &mut backend, model, plan: &plan, network: &network };
         let running = start.clients(client_tasks, &recorder);
         start.attacker(attacker_task);
         let agents = [on_clients, on_attacker];
-        let (model, planned) = (model.clone(), Rc::clone(&plan));
         let mut probes = model.probes(&plan);
         probes.reverse();
-        let nemesis =
-            Nemesis::new(model, planned, network.clone(), services, agents, recorder.clone());
-        Self { plan, sim, network, nemesis, probes, probed: 0, recorder, runtimes, running }
+        let planned = Rc::clone(&plan);
+        let nemesis = Nemesis::new(model.clone(), planned, network, agents, recorder.clone());
+        Self { plan, backend, nemesis, probes, probed: 0, recorder, running }
     }
 
-    fn phases(&mut self) -> turmoil::Result {
+    /// Runs all phases.
+    ///
+    /// # Errors
+    ///
+    /// That of a client; that clients which must return have not.
+    pub(crate) fn phases(&mut self) -> Result<(), RunError> {
         let settings = self.plan.settings;
         let is_over = self.run_until(settings.healed_ms(), true)?;
-        self.nemesis.heal(&mut self.sim);
+        self.nemesis.heal(&mut self.backend);
         self.enter(Phase::Healed);
         let is_over = is_over || self.run_until(settings.settled_ms(), false)?;
         self.enter(Phase::Settled);
@@ -128,6 +126,11 @@ impl<M: Model> Run<M> {
         }
     }
 
+    /// Ends everything; returns what servers did that they must not.
+    pub(crate) fn finish(self) -> Vec<String> {
+        self.backend.finish(&self.nemesis.network)
+    }
+
     fn describe_running(&self) -> String {
         let running = self.running.borrow();
         let names: Vec<_> = running.iter().map(String::as_str).collect();
@@ -137,29 +140,29 @@ impl<M: Model> Run<M> {
     }
 
     /// Steps until that time, or until all clients have returned where that ends a run; returns whether it did.
-    fn run_until(&mut self, end_ms: u64, is_disturbed: bool) -> turmoil::Result<bool> {
-        while self.sim.elapsed() < Duration::from_millis(end_ms) {
-            let now = self.sim.elapsed();
-            let now_ms = now.as_millis() as u64;
-            clock::set_now(now);
-            self.runtimes.record();
-            if is_disturbed {
-                self.nemesis.act(&mut self.sim, now_ms);
-            } else {
-                self.nemesis.bury(&mut self.sim);
+    fn run_until(&mut self, end_ms: u64, is_disturbed: bool) -> Result<bool, RunError> {
+        let end = Duration::from_millis(end_ms).saturating_sub(self.backend.early());
+        loop {
+            let now = self.backend.now();
+            if now >= end {
+                return Ok(false);
             }
-            self.probe(now_ms);
-            let all_returned = self.sim.step()?;
+            self.backend.observe();
+            if is_disturbed {
+                self.nemesis.act(&mut self.backend, now);
+            } else {
+                self.nemesis.reap(&mut self.backend);
+            }
+            self.probe(now.as_millis() as u64);
+            let all_returned = self.backend.step()?;
             if determinism::has_failed() {
                 return Err("the run has failed, for the reason that its trace names".into());
             }
             if all_returned && self.nemesis.model.ends_with_clients() {
-                clock::set_now(self.sim.elapsed());
+                self.backend.now();
                 return Ok(true);
             }
         }
-        clock::set_now(self.sim.elapsed());
-        Ok(false)
     }
 
     /// Starts the probes that are due, each on a new host: a host costs time in every step for as long as something
@@ -167,23 +170,19 @@ impl<M: Model> Run<M> {
     fn probe(&mut self, now_ms: u64) {
         while let Some(probe) = self.probes.pop_if(|probe| probe.at_ms <= now_ms) {
             self.probed += 1;
-            let host = format!("{PROBE}-{}", self.probed);
             let client = self.nemesis.client(PROBE.to_owned());
-            let (model, runtimes) = (self.nemesis.model.clone(), self.runtimes.clone());
+            let model = self.nemesis.model.clone();
             let time_max = Duration::from_millis(model.probe_ms_max());
-            self.sim.client(host.as_str(), {
-                let host = host.clone();
-                async move {
-                    runtimes.observe(&host);
-                    let probing = model.probe(client);
-                    if probe.is_required {
-                        return Ok(probing.await?);
-                    }
-                    // A server that has ended, or is hit by something else, does not answer.
-                    drop(tokio::time::timeout(time_max, probing).await);
-                    Ok(())
+            let probing = async move {
+                let probing = model.probe(client);
+                if probe.is_required {
+                    return Ok(probing.await?);
                 }
-            });
+                // A server that has ended, or is hit by something else, does not answer.
+                drop(tokio::time::timeout(time_max, probing).await);
+                Ok(())
+            };
+            self.backend.spawn(&format!("{PROBE}-{}", self.probed), Box::pin(probing));
         }
     }
 
@@ -193,114 +192,15 @@ impl<M: Model> Run<M> {
     }
 }
 
-fn network<M: Model>(model: &M, plan: &Plan<M>) -> Network {
-    let settings = &plan.settings;
-    let network = Network::new(Limits {
-        segment_bytes_max: settings.segment_bytes_max,
-        window_bytes: settings.window_bytes,
-        yield_percent: settings.yield_percent,
-        ..Limits::default()
-    });
-    let hosts = model.hosts(plan);
-    network.introduce(Hosts {
-        servers: hosts.iter().flat_map(|server| host_names(server, rolls(plan, server))).collect(),
-        clients: plan.clients.iter().map(|client| client.name.clone()).collect(),
-    });
-    match model.connection_mark() {
-        Some(mark) => network.marking(mark),
-        None => network,
-    }
-}
-
-/// Whether a plan rolls a server over, for which it needs a standby: each host costs time in every step.
-fn rolls<M: Model>(plan: &Plan<M>, server: &str) -> bool {
-    let mut faults = plan.faults.iter();
-    faults.any(|fault| fault.kind == FaultKind::RollingDrain && fault.target == server)
-}
-
-/// A simulated network without a host, which may exist for `duration`.
-fn empty_network(seed: u64, settings: &Settings, duration: Duration) -> Sim<'static> {
-    turmoil::Builder::new()
-        .epoch(epoch())
-        .rng_seed(seed)
-        .enable_random_order()
-        .tick_duration(Duration::from_millis(settings.tick_ms))
-        .simulation_duration(duration)
-        .min_message_latency(Duration::from_millis(settings.latency_ms_min))
-        .max_message_latency(Duration::from_millis(settings.latency_ms_max))
-        .tcp_capacity(TCP_CAPACITY)
-        .ephemeral_ports(EPHEMERAL_PORTS)
-        .build()
-}
-
-fn epoch() -> SystemTime {
-    UNIX_EPOCH + Duration::from_millis(EPOCH_MS)
-}
-
-/// Starts every server; a standby is down until it is needed.
-fn serve<M: Model>(
-    sim: &mut Sim<'static>,
-    model: &M,
-    plan: &Rc<Plan<M>>,
-    network: &Network,
-    runtimes: &RuntimeTrace,
-) -> Services {
-    let mut services = Services::new(network.clone());
-    for server in model.hosts(plan) {
-        let hosts = host_names(&server, rolls(plan, &server));
-        let processes: Vec<_> = hosts.into_iter().map(|host| (host, Process::default())).collect();
-        if let Some((_, first)) = processes.first() {
-            first.set_up();
-        }
-        let disk = Disk::default();
-        for (host, process) in &processes {
-            let disk = disk.clone();
-            let life = lives(model.clone(), Rc::clone(plan), network.clone(), server.clone(), disk);
-            let (process, runtimes, name) = (process.clone(), runtimes.clone(), host.clone());
-            sim.host(host.as_str(), move || {
-                runtimes.observe(&name);
-                process.host(process.is_up().then(|| life(process.termination())))
-            });
-        }
-        // Nothing connects to a standby before it takes over, and a host that runs costs time in every step.
-        for (host, _) in processes.iter().skip(1) {
-            sim.crash(host.as_str());
-        }
-        services.add(&server, processes);
-    }
-    services
-}
-
-/// Makes the lives of a server's process.
-fn lives<M: Model, T: Future<Output = ()> + 'static>(
-    model: M,
-    plan: Rc<Plan<M>>,
-    network: Network,
-    server: String,
-    disk: Disk,
-) -> impl Fn(T) -> Local<std::io::Result<()>> {
-    move |terminated| {
-        let (model, plan, disk) = (model.clone(), Rc::clone(&plan), disk.clone());
-        let (network, server) = (network.clone(), server.clone());
-        Box::pin(async move {
-            let dialer = Dialer::new(network.clone(), server.clone());
-            let listener = SimListener::bind(network, PORT).await?;
-            let life = Life { server, listener, terminated: Box::pin(terminated), dialer, disk };
-            model.serve(&plan, life).await
-        })
-    }
-}
-
 /// What starts the client hosts.
-struct Start<'a, M: Model> {
-    sim: &'a mut Sim<'static>,
+struct Start<'a, M: Model, B: Backend> {
+    backend: &'a mut B,
     model: &'a M,
     plan: &'a Rc<Plan<M>>,
     network: &'a Network,
-    runtimes: &'a RuntimeTrace,
 }
 
-impl<M: Model> Start<'_, M> {
+impl<M: Model, B: Backend> Start<'_, M, B> {
     /// Starts every client host with its clients; the agent lives on the first.
     fn clients(&mut self, agent: AgentTask, recorder: &Recorder<M::Record>) -> Running {
         let mut agent = Some(agent);
@@ -315,10 +215,8 @@ impl<M: Model> Start<'_, M> {
                 .collect();
             running.borrow_mut().extend(clients.iter().map(|client| client.name().to_owned()));
             let running = Rc::clone(&running);
-            let (model, runtimes, agent) =
-                (self.model.clone(), self.runtimes.clone(), agent.take());
-            self.sim.client(client_host(host), async move {
-                runtimes.observe(&client_host(host));
+            let (model, agent) = (self.model.clone(), agent.take());
+            let host_of_clients = async move {
                 if let Some(agent) = agent {
                     tokio::task::spawn_local(agent.run());
                 }
@@ -327,7 +225,8 @@ impl<M: Model> Start<'_, M> {
                     (name, model.client(client))
                 });
                 all(started, &running).await
-            });
+            };
+            self.backend.spawn(&client_host(host), Box::pin(host_of_clients));
         }
         running
     }
@@ -335,15 +234,13 @@ impl<M: Model> Start<'_, M> {
     /// Starts the attacker's host, where the plan has an attack.
     fn attacker(&mut self, task: AgentTask) {
         let mut faults = self.plan.faults.iter();
-        if !faults.any(|fault| fault.kind.scope() == Scope::Attack) {
-            return;
+        if faults.any(|fault| fault.kind.scope() == Scope::Attack) {
+            let attacker = async move {
+                task.run().await;
+                Ok(())
+            };
+            self.backend.spawn(ATTACKER, Box::pin(attacker));
         }
-        let runtimes = self.runtimes.clone();
-        self.sim.client(ATTACKER, async move {
-            runtimes.observe(ATTACKER);
-            task.run().await;
-            Ok(())
-        });
     }
 }
 

@@ -271,7 +271,7 @@ impl Network {
             Cut::Reset => Fate::Reset,
             Cut::Finish => Fate::Finish,
         };
-        self.apply(chosen, |wire| wire.fate = fate)
+        self.apply(chosen, |wire| wire.decide(fate))
     }
 
     fn change_conditions(&self, change: impl FnOnce(&mut Conditions)) {

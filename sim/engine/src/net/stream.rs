@@ -21,10 +21,15 @@ use super::{Network, lock};
 use crate::determinism::trace::{self, PacketEvent};
 use crate::determinism::{self, clock};
 
+/// A socket, simulated or real.
+trait Socket: AsyncRead + AsyncWrite {}
+
+impl<S: AsyncRead + AsyncWrite> Socket for S {}
+
 /// One end of a connection of a [`Network`]; to be dropped by the host that
 /// opened or accepted it.
 pub struct SimStream {
-    /// There until it is dropped.
+    /// There until it is dropped; the socket of a live run belongs to the wire, where the nemesis reaches it.
     inner: Option<TcpStream>,
     side: Side,
     local: SocketAddr,
@@ -37,13 +42,12 @@ pub struct SimStream {
 
 impl SimStream {
     pub(super) fn new(
-        inner: TcpStream,
+        inner: Option<TcpStream>,
         side: Side,
         (local, peer): (SocketAddr, SocketAddr),
         wire: Arc<Mutex<Wire>>,
         network: Network,
     ) -> Self {
-        let inner = Some(inner);
         Self { inner, side, local, peer, wire, network, fin_sent: false, fin_received: false }
     }
 
@@ -59,8 +63,18 @@ impl SimStream {
         self.peer
     }
 
-    fn inner(&mut self) -> Pin<&mut TcpStream> {
-        Pin::new(self.inner.as_mut().expect("only dropping takes turmoil's stream away"))
+    /// Polls what carries the bytes.
+    fn poll_socket<T>(
+        &mut self,
+        poll: impl FnOnce(Pin<&mut (dyn Socket + Unpin)>) -> Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if let Some(inner) = &mut self.inner {
+            return poll(Pin::new(inner));
+        }
+        match lock(&self.wire).socket(self.side) {
+            Some(socket) => poll(Pin::new(socket)),
+            None => Poll::Ready(Err(ErrorKind::ConnectionReset.into())),
+        }
     }
 
     pub(super) fn trace(&self, event: PacketEvent, bytes: &[u8]) {
@@ -90,12 +104,14 @@ impl SimStream {
     fn resend(&mut self, cx: &mut Context<'_>, unsent: &Unsent) -> io::Result<()> {
         if !unsent.bytes.is_empty() {
             // Turmoil takes a segment of any size, and has room for many more of them.
-            if let Poll::Ready(written) = self.inner().poll_write(cx, &unsent.bytes) {
+            if let Poll::Ready(written) =
+                self.poll_socket(|socket| socket.poll_write(cx, &unsent.bytes))
+            {
                 lock(&self.wire).sent(self.side, written?);
             }
         }
         if unsent.fin {
-            let _already_reset = self.inner().poll_shutdown(cx);
+            let _already_reset = self.poll_socket(|socket| socket.poll_shutdown(cx));
         }
         Ok(())
     }
@@ -172,7 +188,7 @@ impl SimStream {
         }
         // It never pends, and its one error is that the connection was reset
         // before: the reader hears of that.
-        if let Poll::Ready(Ok(())) = self.inner().poll_shutdown(cx) {
+        if let Poll::Ready(Ok(())) = self.poll_socket(|socket| socket.poll_shutdown(cx)) {
             self.trace(PacketEvent::FinSent, &[]);
         }
         let writer = lock(&self.wire).writer(self.side).take();
@@ -215,7 +231,7 @@ impl AsyncRead for SimStream {
             return this.wait_to_read(cx);
         }
         let filled = buf.filled().len();
-        match this.inner().poll_read(cx, buf) {
+        match this.poll_socket(|socket| socket.poll_read(cx, buf)) {
             Poll::Pending => this.wait_to_read(cx),
             Poll::Ready(Ok(())) => {
                 let count = buf.filled().len() - filled;
@@ -262,7 +278,7 @@ impl AsyncWrite for SimStream {
         if segment.len() > 1 && this.fall(Trap::Asking) {
             segment = &segment[..segment.len() / 2];
         }
-        let polled = this.inner().poll_write(cx, segment);
+        let polled = this.poll_socket(|socket| socket.poll_write(cx, segment));
         if polled.is_pending() {
             return this.wait_to_write(cx);
         }
@@ -294,13 +310,11 @@ impl AsyncWrite for SimStream {
 
 impl Drop for SimStream {
     fn drop(&mut self) {
-        let inner = self.inner.take().expect("a stream is dropped once");
-        match self.network.keep_if_crashing(inner) {
-            Ok(()) => {}
-            Err(inner) => {
-                self.trace(PacketEvent::Closed, &[]);
-                self.network.close(inner, lock(&self.wire).ends_unheard(self.side));
-            }
+        if let Some(inner) = self.inner.take()
+            && let Err(inner) = self.network.keep_if_crashing(inner)
+        {
+            self.trace(PacketEvent::Closed, &[]);
+            self.network.close(inner, lock(&self.wire).ends_unheard(self.side));
         }
         let writer = lock(&self.wire).close(self.side);
         wake(writer);

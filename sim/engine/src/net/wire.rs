@@ -5,10 +5,15 @@
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
-use std::task::Waker;
-use std::time::Duration;
+use std::task::{Context, Poll, Waker};
+
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use super::faults::Trap;
 use super::{Limits, Network};
@@ -53,6 +58,8 @@ pub(super) struct Wire {
     pub(super) trap: Option<(Trap, Arc<AtomicUsize>)>,
     /// Writes of the client since one began with the network's mark, that one included.
     pub(super) marked_writes: usize,
+    /// When the live run began that this is a connection of; none in the simulation.
+    pub(super) began: Option<Instant>,
     /// When bytes last went in or came out, since the start.
     pub(super) moved_at: Duration,
     ends: [End; 2],
@@ -61,6 +68,8 @@ pub(super) struct Wire {
 #[derive(Default)]
 struct End {
     presence: Presence,
+    /// The socket of a live run, until it is closed.
+    socket: Option<TcpStream>,
     /// A read of this end found the connection broken.
     is_broken: bool,
     reader: Option<Waker>,
@@ -120,7 +129,41 @@ impl Wire {
 
     /// Something moves.
     pub(super) fn touch(&mut self) {
-        self.moved_at = clock::elapsed();
+        self.moved_at = self.began.map_or_else(clock::elapsed, |began| began.elapsed());
+    }
+
+    /// Real sockets carry the bytes.
+    pub(super) fn is_real(&self) -> bool {
+        self.began.is_some()
+    }
+
+    /// Gives an end its socket.
+    pub(super) fn carry_by(&mut self, side: Side, socket: TcpStream) {
+        self.ends[side as usize].socket = Some(socket);
+    }
+
+    /// The socket of an end in a live run, unless it is closed.
+    pub(super) fn socket(&mut self, side: Side) -> Option<&mut TcpStream> {
+        self.ends[side as usize].socket.as_mut()
+    }
+
+    /// Decides the fate of the connection. A real socket is broken at once: no poll of its task is needed.
+    pub(super) fn decide(&mut self, fate: Fate) {
+        self.fate = fate;
+        let end = &mut self.ends[Side::Client as usize];
+        let Some(socket) = &mut end.socket else { return };
+        match fate {
+            Fate::Reset => {
+                // A socket on which this fails is broken already.
+                let _broken = socket.set_zero_linger();
+                end.socket = None;
+            }
+            Fate::Finish => {
+                let mut unwoken = Context::from_waker(Waker::noop());
+                let _at_once = Pin::new(socket).poll_shutdown(&mut unwoken);
+            }
+            Fate::Live | Fate::Lost | Fate::Forgotten => {}
+        }
     }
 
     /// Counts a write of the client if it, or an earlier one, begins with the mark.
@@ -161,7 +204,13 @@ impl Wire {
 
     /// Whether something has come in for `side` that its program has not read.
     pub(super) fn is_waited_for(&self, side: Side) -> bool {
-        !self.ends[side.other() as usize].in_flight.is_empty()
+        let Some(socket) = &self.ends[side as usize].socket else {
+            return !self.ends[side.other() as usize].in_flight.is_empty();
+        };
+        let mut byte = [0];
+        let mut unwoken = Context::from_waker(Waker::noop());
+        let peeked = socket.poll_peek(&mut unwoken, &mut ReadBuf::new(&mut byte));
+        matches!(peeked, Poll::Ready(Ok(1..)))
     }
 
     /// Nothing arrives any more, at neither end.
@@ -215,14 +264,19 @@ impl Wire {
     }
 
     pub(super) fn break_end(&mut self, side: Side) {
-        self.ends[side as usize].is_broken = true;
+        let end = &mut self.ends[side as usize];
+        end.is_broken = true;
+        end.socket = None;
     }
 
     /// What the nemesis wants of `side` at this moment.
     pub(super) fn order(&mut self, side: Side) -> Order {
         let end = &mut self.ends[side as usize];
+        let is_real = self.began.is_some();
         match self.fate {
             _ if end.is_broken => Order::IsBroken,
+            // The system tells the server.
+            _ if is_real && side == Side::Server => Order::GoOn,
             Fate::Reset => Order::Break,
             Fate::Forgotten if !end.unsent.is_empty() => Order::Break,
             Fate::Finish if side == Side::Client => Order::Finish,
@@ -273,6 +327,9 @@ impl Wire {
     /// How many bytes `side` may send now. If nobody will ever read them, the
     /// network shall answer, which it does with a reset.
     pub(super) fn room(&self, side: Side, limits: &Limits) -> usize {
+        if self.is_real() {
+            return usize::MAX;
+        }
         let end = &self.ends[side as usize];
         let is_taken = self.ends[side.other() as usize].presence != Presence::Closed
             || self.is_hung && side == Side::Server;
@@ -287,7 +344,9 @@ impl Wire {
     }
 
     pub(super) fn sent(&mut self, side: Side, count: usize) {
-        self.ends[side as usize].in_flight.push_back(count);
+        if !self.is_real() {
+            self.ends[side as usize].in_flight.push_back(count);
+        }
         self.touch();
     }
 

@@ -23,7 +23,7 @@ use crate::net::Network;
 
 /// What the simulation does to a server's process, and learns of it. Clones are the same process.
 #[derive(Clone, Default)]
-pub(crate) struct Process {
+pub(super) struct Process {
     terminate: Rc<RefCell<Rc<Notify>>>,
     is_up: Rc<Cell<bool>>,
     exited: Rc<Cell<bool>>,
@@ -31,34 +31,34 @@ pub(crate) struct Process {
 
 impl Process {
     /// SIGTERM.
-    pub(crate) fn terminate(&self) {
+    pub(super) fn terminate(&self) {
         self.terminate.borrow().notify_one();
     }
 
     /// It was started, and is neither gone nor known to have ended.
-    pub(crate) fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         self.is_up.get()
     }
 
     /// From now on a start of its host starts it.
-    pub(crate) fn set_up(&self) {
+    pub(super) fn set_up(&self) {
         self.is_up.set(true);
     }
 
     /// True once, after the process has come to its end by itself.
-    pub(crate) fn take_exited(&self) -> bool {
+    pub(super) fn take_exited(&self) -> bool {
         self.exited.take()
     }
 
     /// Starts the process, on a host that may be down.
-    pub(crate) fn start(&self, sim: &mut Sim<'_>, host: &str) {
+    pub(super) fn start(&self, sim: &mut Sim<'_>, host: &str) {
         self.set_up();
         sim.bounce(host);
     }
 
     /// Ends the process at once, if there is one, and its connections with it. The system of the host
     /// goes on and refuses connections. Returns how many were open.
-    pub(crate) fn kill(&self, sim: &mut Sim<'_>, network: &Network, host: &str) -> usize {
+    pub(super) fn kill(&self, sim: &mut Sim<'_>, network: &Network, host: &str) -> usize {
         let address: IpAddr = sim.lookup(host);
         self.is_up.set(false);
         self.exited.set(false);
@@ -67,7 +67,7 @@ impl Process {
 
     /// Takes the power of the host away: nobody is told, and nothing answers. Returns how many
     /// connections were open.
-    pub(crate) fn cut_power(&self, sim: &mut Sim<'_>, network: &Network, host: &str) -> usize {
+    pub(super) fn cut_power(&self, sim: &mut Sim<'_>, network: &Network, host: &str) -> usize {
         let address: IpAddr = sim.lookup(host);
         self.is_up.set(false);
         self.exited.set(false);
@@ -75,7 +75,7 @@ impl Process {
     }
 
     /// What runs on a host that was started: a life of the process, or nothing where there is none.
-    pub(crate) fn host<F: Future<Output = io::Result<()>>>(
+    pub(super) fn host<F: Future<Output = io::Result<()>>>(
         &self,
         life: Option<F>,
     ) -> impl Future<Output = turmoil::Result> + use<F> {
@@ -92,7 +92,7 @@ impl Process {
     }
 
     /// A new life of the process, which ends in good order when the future is done: SIGTERM.
-    pub(crate) fn termination(&self) -> impl Future<Output = ()> + use<> {
+    pub(super) fn termination(&self) -> impl Future<Output = ()> + use<> {
         let terminate = Rc::new(Notify::new());
         *self.terminate.borrow_mut() = Rc::clone(&terminate);
         async move { terminate.notified().await }

@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use turmoil::Sim;
 
+use super::host::Process;
+use crate::backend::LifeId;
 use crate::fault::FaultKind;
-use crate::host::Process;
 use crate::net::Network;
 
 /// All servers.
-pub(crate) struct Services {
+pub(super) struct Services {
     network: Network,
     services: Vec<Service>,
 }
@@ -28,40 +29,32 @@ struct Service {
     lives: Vec<u32>,
 }
 
-/// One life of one process of a server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct LifeId {
-    service: usize,
-    process: usize,
-    number: u32,
-}
-
 /// The hosts of a server's processes.
-pub(crate) fn host_names(server: &str, has_standby: bool) -> Vec<String> {
+pub(super) fn host_names(server: &str, has_standby: bool) -> Vec<String> {
     let standby = has_standby.then(|| format!("{server}-2"));
     std::iter::once(server.to_owned()).chain(standby).collect()
 }
 
 impl Services {
-    pub(crate) fn new(network: Network) -> Self {
+    pub(super) fn new(network: Network) -> Self {
         Self { network, services: Vec::new() }
     }
 
     /// Adds a server with its processes.
-    pub(crate) fn add(&mut self, name: &str, processes: Vec<(String, Process)>) {
+    pub(super) fn add(&mut self, name: &str, processes: Vec<(String, Process)>) {
         let lives = vec![0; processes.len()];
         self.services.push(Service { name: name.to_owned(), processes, current: 0, lives });
     }
 
     /// The process of a server that new connections go to; none if no server has that name.
-    pub(crate) fn current(&self, server: &str) -> Option<LifeId> {
+    pub(super) fn current(&self, server: &str) -> Option<LifeId> {
         let service = self.services.iter().position(|service| service.name == server)?;
         let process = self.services[service].current;
         Some(LifeId { service, process, number: self.services[service].lives[process] })
     }
 
     /// Closes the sockets of processes that ended by themselves; returns how many did.
-    pub(crate) fn bury(&self, sim: &mut Sim<'_>) -> usize {
+    pub(super) fn reap(&self, sim: &mut Sim<'_>) -> usize {
         let mut count = 0;
         for (service, process, (_, handle)) in self.all() {
             if handle.take_exited() {
@@ -73,7 +66,7 @@ impl Services {
     }
 
     /// Hits the current process of a server; returns how many connections that touched, unless no process was up.
-    pub(crate) fn inject(
+    pub(super) fn inject(
         &mut self,
         sim: &mut Sim<'_>,
         kind: FaultKind,
@@ -96,7 +89,7 @@ impl Services {
     }
 
     /// Starts the hit process again; one that was rolled over ends for good.
-    pub(crate) fn end(&mut self, sim: &mut Sim<'_>, kind: FaultKind, hit: LifeId) {
+    pub(super) fn end(&mut self, sim: &mut Sim<'_>, kind: FaultKind, hit: LifeId) {
         let LifeId { service, process, number } = hit;
         if self.services[service].lives[process] == number {
             // A drain may still be under way; its time is over.
@@ -113,7 +106,7 @@ impl Services {
     }
 
     /// The addresses of all processes of a server.
-    pub(crate) fn addresses(&self, sim: &Sim<'_>, hit: LifeId) -> Vec<IpAddr> {
+    pub(super) fn addresses(&self, sim: &Sim<'_>, hit: LifeId) -> Vec<IpAddr> {
         let processes = self.services[hit.service].processes.iter();
         processes.map(|(host, _)| sim.lookup(host.as_str())).collect()
     }
@@ -147,12 +140,12 @@ impl Services {
     }
 
     /// Packets between a client host and all servers wait.
-    pub(crate) fn hold(&self, sim: &Sim<'_>, client: &str) {
+    pub(super) fn hold(&self, sim: &Sim<'_>, client: &str) {
         self.hosts().for_each(|host| sim.hold(client, host));
     }
 
     /// They go on; returns how many there are.
-    pub(crate) fn release(&self, sim: &Sim<'_>, client: &str) -> usize {
+    pub(super) fn release(&self, sim: &Sim<'_>, client: &str) -> usize {
         let held = self.hosts().map(|host| {
             let count = in_flight(sim, client, host);
             sim.release(client, host);
@@ -161,7 +154,7 @@ impl Services {
         held.sum()
     }
 
-    pub(crate) fn set_latency_max(&self, sim: &Sim<'_>, client: &str, latency_max: Duration) {
+    pub(super) fn set_latency_max(&self, sim: &Sim<'_>, client: &str, latency_max: Duration) {
         for host in self.hosts() {
             sim.set_link_max_message_latency(client, host, latency_max);
         }
