@@ -86,10 +86,10 @@ Examples:
 
 Exit: 0 compared, whatever was found; 2 wrong usage or environment.";
 
-pub(crate) const TWIN: &str = "\
+pub(crate) const LIVE: &str = "\
 Examples:
-  racetrack sim twin --seeds 0..5 --jobs 5
-  racetrack sim twin --server target/release/racetrack
+  racetrack sim live --seeds 0..5 --jobs 5
+  racetrack sim live --server target/release/racetrack
 
 Exit: 0 every promise was kept; 1 one was broken; 2 wrong usage or environment, or Ctrl-C.";
 

@@ -9,6 +9,7 @@ mod completions;
 mod diff;
 mod environment;
 mod help;
+mod live;
 mod load;
 mod man;
 mod meta;
@@ -24,7 +25,7 @@ mod show;
 mod shrink;
 mod sim;
 mod tour;
-mod twin;
+
 mod world;
 
 #[cfg(test)]

@@ -18,13 +18,13 @@ use serde_json::{Value, json};
 use crate::bar::Bar;
 use crate::diff::Diff;
 use crate::help;
+use crate::live::RunLive;
 use crate::meta::Meta;
 use crate::outcome::Outcome;
 use crate::output::{self, Output};
 use crate::seeds::Seeds;
 use crate::show::{Replay, show};
 use crate::shrink::{Shrink, first_of_each_kind};
-use crate::twin::RunTwin;
 use crate::world::World;
 
 /// Failures that are told in words; the rest is in the files.
@@ -80,8 +80,8 @@ enum SimCommand {
     #[command(after_long_help = help::DIFF)]
     Diff(Diff),
     /// Run the same plans against real servers over loopback
-    #[command(after_long_help = help::TWIN)]
-    Twin(RunTwin),
+    #[command(alias = "twin", after_long_help = help::LIVE)]
+    Live(RunLive),
     /// Print each seed's trace, for `meta`
     #[command(hide = true)]
     Trace(crate::meta::Trace),
@@ -95,7 +95,7 @@ impl Sim {
             (Some(SimCommand::Replay(replay)), _) => replay.run(output),
             (Some(SimCommand::Shrink(shrink)), _) => shrink.run(output),
             (Some(SimCommand::Diff(diff)), _) => diff.run(output),
-            (Some(SimCommand::Twin(twin)), _) => twin.run(output),
+            (Some(SimCommand::Live(live)), _) => live.run(output),
             (None, Some(seed)) => {
                 let _one_thread_does = threads(self.jobs)?;
                 let plan = generate::plan(seed, &self.world.options()?);

@@ -13,8 +13,8 @@ use racetrack_sim::{AnyFault, FaultKind, FaultType, Scope};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::connector::SimulatedConnector;
 use crate::flood::Flood;
-use crate::medium::SimulatedConnector;
 use crate::model::{Chat, SERVER};
 use crate::plan::{ChatPlan, Fault};
 use crate::storm;
@@ -139,6 +139,11 @@ impl FaultType for ChatFault {
 
     fn is_silent(self) -> bool {
         self == Self::UpgradeSilence
+    }
+
+    /// Nothing looks into what real sockets carry.
+    fn is_possible_live(self) -> bool {
+        matches!(self, Self::Storm | Self::Flood(_))
     }
 }
 

@@ -299,11 +299,6 @@ impl From<racetrack_sim::Recorder<Note>> for Recorder {
 }
 
 impl Recorder {
-    /// A history of things that really happen, from now on.
-    pub(crate) fn in_real_time() -> Self {
-        Self(racetrack_sim::Recorder::in_real_time())
-    }
-
     /// The time since the start.
     pub(crate) fn now(&self) -> Duration {
         self.0.now()
@@ -328,10 +323,5 @@ impl Recorder {
         detail: Option<Detail>,
     ) {
         self.0.record(process, kind, Note { session, op, detail });
-    }
-
-    /// The history so far.
-    pub(crate) fn take(&self) -> Vec<Event> {
-        self.0.take()
     }
 }

@@ -15,11 +15,12 @@ use reports::sequence::Sequence;
 use serde_json::Value;
 
 use crate::checker::{self, Violation};
+use crate::connector::SimulatedConnector;
 use crate::coverage;
 use crate::fault::{self, ChatFault, ChatFaultKind};
 use crate::generate;
 use crate::history::{Event, Note, Recorder};
-use crate::medium::Medium;
+use crate::live;
 use crate::operator::{self, OPERATOR, SCRAPE_MS};
 use crate::options::Options;
 use crate::plan::{Action, ChatConfig, FaultKind, Plan, Profile, RUN_MS_MAX, flood_count};
@@ -104,12 +105,10 @@ impl Model for Chat {
     }
 
     fn client(&self, client: Context<Self>) -> Local<ClientResult> {
-        let medium = Medium::Simulated(client.network().clone());
-        let recorder = Recorder::from(client.recorder().clone());
         let plan = client.plan().clone();
         Box::pin(async move {
             let person = plan.client(client.name()).expect("every client is in the plan");
-            workload::user(&plan, person, &medium, &recorder).await;
+            workload::user(&plan, person, &client).await;
             Ok(())
         })
     }
@@ -134,7 +133,7 @@ impl Model for Chat {
     }
 
     fn probe(&self, client: Context<Self>) -> Local<io::Result<()>> {
-        let connector = crate::medium::MediumConnector::simulated(client.network(), client.name());
+        let connector = SimulatedConnector(client.connector(SERVER));
         let recorder = Recorder::from(client.recorder().clone());
         Box::pin(async move { operator::ask(connector, &recorder).await })
     }
@@ -161,6 +160,14 @@ impl Model for Chat {
 
     fn end_fault(&self, injection: &Injection<'_, Self>) {
         fault::end(injection);
+    }
+
+    fn live_plan(&self, plan: Plan) -> Plan {
+        live::possible(plan)
+    }
+
+    fn rebase(&self, record: &mut Note, began_ms: u64, epoch_ms: u64) {
+        live::rebase(record, began_ms, epoch_ms);
     }
 
     fn captured_target(&self) -> Option<&'static str> {

@@ -15,10 +15,12 @@ use client::{Resume, Sender};
 use protocol::{PairId, Say, SessionId};
 use tokio::sync::{Mutex, Notify, watch};
 
+use crate::connector::SimulatedConnector;
 use crate::history::{Detail, Kind, Op, Recorder};
-use crate::medium::{Medium, MediumConnector};
-use crate::model::SERVER;
+use crate::model::{Chat, SERVER};
+use crate::net::Network;
 use crate::plan::{Action, Person, Plan};
+use racetrack_sim::Context;
 
 /// How long a client bears silence on a stream or a socket: as long as the simulated server lets a
 /// heartbeat take, so that an outage sometimes outlasts it.
@@ -34,8 +36,8 @@ const BACKOFF: Duration = Duration::from_millis(100);
 struct Shared {
     person: Person,
     recorder: Recorder,
-    network: Medium,
-    connector: MediumConnector,
+    network: Network,
+    connector: SimulatedConnector,
     options: client::Options,
     /// The person wants to be in the chat.
     wanted: watch::Sender<bool>,
@@ -45,7 +47,7 @@ struct Shared {
     abort: Notify,
     /// The listener has a connection to read from.
     reading: watch::Sender<bool>,
-    sender: Mutex<Option<Sender<MediumConnector>>>,
+    sender: Mutex<Option<Sender<SimulatedConnector>>>,
     session: Cell<Option<SessionId>>,
     pair: Cell<Option<PairId>>,
     resume: RefCell<Option<Resume>>,
@@ -60,8 +62,8 @@ struct Shared {
 }
 
 /// Runs one user until they have left.
-pub(crate) async fn user(plan: &Plan, person: &Person, network: &Medium, recorder: &Recorder) {
-    let shared = Rc::new(Shared::new(plan, person.clone(), network, recorder));
+pub(crate) async fn user(plan: &Plan, person: &Person, client: &Context<Chat>) {
+    let shared = Rc::new(Shared::new(plan, person.clone(), client));
     let steps = plan.steps.iter().filter(|step| step.client == person.name);
     let steps: Vec<(u64, Action)> = steps.map(|step| (step.at_ms, step.action)).collect();
     let settings = plan.settings;
@@ -76,7 +78,7 @@ fn acknowledge_every(plan: &Plan) -> u64 {
 }
 
 impl Shared {
-    fn new(plan: &Plan, person: Person, network: &Medium, recorder: &Recorder) -> Self {
+    fn new(plan: &Plan, person: Person, client: &Context<Chat>) -> Self {
         let options = client::Options {
             poll_interval: Duration::from_millis(plan.config.poll_interval_ms),
             poll_wait: Duration::from_millis(plan.config.poll_wait_ms),
@@ -88,10 +90,10 @@ impl Shared {
             ..client::Options::new(SERVER)
         };
         Self {
-            connector: network.connector(&person.name, person.host),
+            connector: SimulatedConnector(client.connector(SERVER)),
             person,
-            recorder: recorder.clone(),
-            network: network.clone(),
+            recorder: Recorder::from(client.recorder().clone()),
+            network: client.network().clone(),
             options,
             wanted: watch::Sender::new(false),
             let_go: Notify::new(),

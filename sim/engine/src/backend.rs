@@ -1,6 +1,6 @@
 //! Where a run takes place: the simulated network, or real sockets and processes of this machine. The run loop and the
 //! nemesis are the same for both.
-
+pub(crate) mod live;
 pub(crate) mod simulated;
 
 use std::time::Duration;

@@ -29,6 +29,9 @@ pub enum Error {
         /// What is wrong and what to do.
         why: String,
     },
+    /// A server of a live run cannot be started.
+    #[error("a live run cannot start: {0}")]
+    Live(std::io::Error),
     /// Two runs of one seed differ.
     #[error("seed {seed} is not deterministic: {what}")]
     Diverged {

@@ -97,6 +97,12 @@ pub trait FaultType:
     fn is_silent(self) -> bool {
         false
     }
+
+    /// Whether a live run can inject it: a program can do it to its own sockets and children, without being the machine's
+    /// administrator.
+    fn is_possible_live(self) -> bool {
+        false
+    }
 }
 
 impl FaultType for FaultKind {
@@ -106,6 +112,31 @@ impl FaultType for FaultKind {
 
     fn is_silent(self) -> bool {
         matches!(self, Self::BlackHole | Self::HalfOpen | Self::PartitionToClient)
+    }
+
+    /// Only a kernel can delay, lose or forget what its TCP carries, or set the clock.
+    fn is_possible_live(self) -> bool {
+        match self {
+            Self::CutReset
+            | Self::CutFinish
+            | Self::SlowReader
+            | Self::AbortRequest
+            | Self::AbortAnswer
+            | Self::IdleProxy
+            | Self::Crash
+            | Self::Drain
+            | Self::RollingDrain
+            | Self::Freeze => true,
+            Self::Hold
+            | Self::LatencyStep
+            | Self::BlackHole
+            | Self::HalfOpen
+            | Self::PartitionToServer
+            | Self::PartitionToClient
+            | Self::CrashBlackHole
+            | Self::ClockForward
+            | Self::ClockBackward => false,
+        }
     }
 
     fn scope(self) -> Scope {
@@ -193,6 +224,15 @@ impl<F: FaultType> AnyFault<F> {
         match self {
             Self::Engine(kind) => kind.scope(),
             Self::Model(kind) => kind.scope(),
+        }
+    }
+
+    /// Whether a live run can inject it.
+    #[must_use]
+    pub fn is_possible_live(self) -> bool {
+        match self {
+            Self::Engine(kind) => kind.is_possible_live(),
+            Self::Model(kind) => kind.is_possible_live(),
         }
     }
 

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::ops::Deref;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ impl<R> Deref for Event<R> {
 pub struct Recorder<R> {
     events: Rc<RefCell<Vec<Event<R>>>>,
     /// When the run began, where time is real.
-    began: Option<tokio::time::Instant>,
+    began: Option<Instant>,
 }
 
 impl<R> Clone for Recorder<R> {
@@ -150,10 +150,9 @@ impl<R> Default for Recorder<R> {
 }
 
 impl<R: Serialize> Recorder<R> {
-    /// A history in real time, which begins now.
-    #[must_use]
-    pub fn in_real_time() -> Self {
-        Self { began: Some(tokio::time::Instant::now()), ..Self::default() }
+    /// A history in real time, if a live run began then.
+    pub(crate) fn since(began: Option<Instant>) -> Self {
+        Self { began, ..Self::default() }
     }
 
     /// Time since the start: of the simulated host that asks, or between steps of the simulation; where time

@@ -53,6 +53,7 @@ pub mod sweep;
 
 mod error;
 pub mod explore;
+pub mod live;
 pub mod prove;
 mod regressions;
 pub mod scenario;
@@ -63,6 +64,7 @@ pub use explore::{Exploration, Explored, explore};
 pub use fault::{AnyFault, Fault, FaultKind, FaultType, Scope};
 pub use history::{Event, Kind, Mark, Noted, Phase, Record, Recorder};
 pub use life::{Dialer, Disk, Life};
+pub use live::{LiveReport, LiveRuns, Program, live};
 pub use model::{Model, Probe};
 pub use nemesis::QUIET_MIN;
 pub use net::{SimConnector, SimListener, SimStream};

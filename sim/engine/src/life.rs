@@ -1,14 +1,12 @@
 //! One life of a server's process: what it is given when its host starts it.
 
 use std::any::{Any, TypeId};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use crate::context::PORT;
 use crate::model::Local;
-use crate::net::{Network, SimConnector, SimListener};
+use crate::net::{Network, SimConnector, SimListener, lock};
 
 /// One life of a server's process.
 pub struct Life {
@@ -45,7 +43,7 @@ impl Dialer {
 
 /// What outlives the processes of one server in one run: one value of each type, shared by all lives.
 #[derive(Clone, Default)]
-pub struct Disk(Rc<RefCell<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>>);
+pub struct Disk(Arc<Mutex<BTreeMap<TypeId, Arc<dyn Any + Send + Sync>>>>);
 
 impl Disk {
     /// The value of that type; in each run it begins with its default.
@@ -55,7 +53,7 @@ impl Disk {
     /// Never: a value has the type that it is kept under.
     #[must_use]
     pub fn load<T: Default + Send + Sync + 'static>(&self) -> Arc<T> {
-        let mut values = self.0.borrow_mut();
+        let mut values = lock(&self.0);
         let value = values.entry(TypeId::of::<T>()).or_insert_with(|| Arc::new(T::default()));
         Arc::clone(value).downcast().expect("a value has the type that it is kept under")
     }

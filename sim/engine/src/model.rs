@@ -154,6 +154,15 @@ pub trait Model: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Ends a fault of the model's own kinds.
     fn end_fault(&self, _injection: &Injection<'_, Self>) {}
 
+    /// A plan as real sockets and processes allow it: see [`live`](crate::live()).
+    fn live_plan(&self, plan: Plan<Self>) -> Plan<Self> {
+        plan
+    }
+
+    /// Moves the wall-clock times in a record of a live run that began at `began_ms` to a run that began at `epoch_ms`, both in milliseconds since
+    /// 1970: checkers take every run to begin when simulations do.
+    fn rebase(&self, _record: &mut Self::Record, _began_ms: u64, _epoch_ms: u64) {}
+
     /// The target prefix of tracing events that are captured for rare states; none captures nothing.
     fn captured_target(&self) -> Option<&'static str> {
         None

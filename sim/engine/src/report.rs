@@ -77,7 +77,11 @@ pub(crate) fn judge<M: Model>(
 }
 
 /// What the checkers find; a checker that panics has found that it is wrong itself.
-fn check<M: Model>(model: &M, plan: &Plan<M>, history: &[Event<M::Record>]) -> Vec<Violation> {
+pub(crate) fn check<M: Model>(
+    model: &M,
+    plan: &Plan<M>,
+    history: &[Event<M::Record>],
+) -> Vec<Violation> {
     let checking = AssertUnwindSafe(|| model.violations(plan, history));
     catch_unwind(checking).unwrap_or_else(|panic| {
         let text = panics::text_of(panic.as_ref());

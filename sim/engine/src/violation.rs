@@ -14,6 +14,8 @@ pub const STANDSTILL: &str = "standstill";
 pub const PLAN: &str = "plan";
 /// a run that is no function of its seed,
 pub const DETERMINISM: &str = "determinism";
+/// a server of a live run that did not end as it must, or was out of reach,
+pub const LIVE: &str = "live";
 /// a panic,
 pub const PANIC: &str = "panic";
 /// a client that returned an error, or never returned.

@@ -47,7 +47,6 @@ fn at_rest(plan: &Plan, view: &View<'_>) -> Vec<Violation> {
         Op::Gauges { gauges } => Some((event, gauges)),
         _ => None,
     });
-    // A twin is asked only in the end.
     let Some((asked, gauges)) = asked.filter(|(asked, _)| is_quiet(history, asked)) else {
         return Vec::new();
     };

@@ -56,9 +56,6 @@ pub use racetrack_sim::Violation;
 use crate::history::Event;
 use crate::plan::Plan;
 
-/// What finds what a real server did that none may.
-pub(crate) const LIVE: &str = "twin";
-
 /// Everything that is wrong with a history, by all checkers.
 #[must_use]
 pub fn check(plan: &Plan, history: &[Event]) -> Vec<Violation> {

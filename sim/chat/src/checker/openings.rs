@@ -7,7 +7,7 @@
 //!
 //! A session of which nothing is heard any more is taken to have ended with the last event that was put
 //! into its mailbox, so less is counted here than at the server. People of one host share an address;
-//! those of a twin share one with everybody.
+//! those of the metrics probe have one of their own.
 
 use super::Violation;
 use super::view::View;

@@ -7,8 +7,8 @@ use client::{ClientError, Receiver, TransportKind};
 use protocol::{Problem, ServerEvent, SessionId};
 
 use super::{BACKOFF, Shared};
+use crate::connector::SimulatedConnector;
 use crate::history::{Detail, Kind, Op};
-use crate::medium::MediumConnector;
 use racetrack_sim::capture;
 
 /// How reading from one connection came to its end.
@@ -64,7 +64,7 @@ async fn attend(shared: &Shared) -> End {
     }
 }
 
-async fn read(shared: &Shared, mut receiver: Receiver<MediumConnector>) -> End {
+async fn read(shared: &Shared, mut receiver: Receiver<SimulatedConnector>) -> End {
     let mut was_upgraded = false;
     loop {
         if receiver.is_upgraded() && !std::mem::replace(&mut was_upgraded, true) {

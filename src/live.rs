@@ -1,4 +1,4 @@
-//! `racetrack sim twin`: the plans of seeds against real servers on this machine's loopback.
+//! `racetrack sim live`: the plans of seeds against real servers on this machine's loopback.
 //!
 //! Each server is a child of this program, and none is left when it ends: not after Ctrl-C either.
 
@@ -6,19 +6,20 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, bail, ensure};
 use chat_sim::Chat;
 use chat_sim::fault::ChatFaultKind;
+use chat_sim::live::program as program_of;
 use chat_sim::transcript::short_names;
-use chat_sim::twin::{Twin, twin};
 use chat_sim::{SeedQueue, generate};
 use clap::Args;
 use racetrack_sim::transcript::line;
+use racetrack_sim::{LiveReport, Report, live};
 use serde_json::{Value, json};
 use server::Interrupt;
-use tokio::sync::watch;
 
 use crate::bar::Bar;
 use crate::outcome::Outcome;
@@ -31,7 +32,7 @@ use crate::world::World;
 const JOBS_MAX: u64 = 32;
 
 #[derive(Debug, Args)]
-pub(crate) struct RunTwin {
+pub(crate) struct RunLive {
     /// The seeds whose plans are run
     #[arg(long, value_name = "A..B", default_value = "0..20")]
     seeds: Seeds,
@@ -45,7 +46,7 @@ pub(crate) struct RunTwin {
     world: World,
 }
 
-impl RunTwin {
+impl RunLive {
     pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
         ensure!(
             (1..=JOBS_MAX).contains(&self.jobs),
@@ -54,22 +55,26 @@ impl RunTwin {
         );
         self.world.options()?;
         let runtime = runtime()?;
-        let (stop, stopped) = watch::channel(false);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&stopped);
         let mut interrupt = runtime.block_on(async { Interrupt::listen() })?;
         runtime.spawn(async move {
             interrupt.came().await;
-            stop.send_replace(true);
+            stop.store(true, Ordering::Relaxed);
         });
-        let twins = self.run_all(&stopped)?;
-        if *stopped.borrow() {
+        let runs = self.run_all(&stopped)?;
+        if stopped.load(Ordering::Relaxed) {
             bail!("interrupted; every server that was started is gone");
         }
-        let result = Twins(twins);
+        let result = Runs(runs);
         output.result(&result.describe(), || result.to_json())?;
         Ok(if result.failures().next().is_none() { Outcome::Good } else { Outcome::Bad })
     }
 
-    fn run_all(&self, stopped: &watch::Receiver<bool>) -> anyhow::Result<BTreeMap<u64, Twin>> {
+    fn run_all(
+        &self,
+        stopped: &Arc<AtomicBool>,
+    ) -> anyhow::Result<BTreeMap<u64, LiveReport<Chat>>> {
         let options = self.world.options()?;
         let program = match &self.server {
             Some(program) => program.clone(),
@@ -77,14 +82,18 @@ impl RunTwin {
         };
         let bar = Bar::new(self.seeds.len(), "running for real");
         let queue = SeedQueue::new(self.seeds.0.clone());
-        let twins = Mutex::new(BTreeMap::new());
+        let server = program.clone();
+        let runs = live(Chat)
+            .programs(move |plan, _| Some(program_of(plan, &server)))
+            .stop_when(Arc::clone(stopped));
+        let reports = Mutex::new(BTreeMap::new());
         let work = || -> io::Result<()> {
             while let Some(seed) = queue.take() {
-                let ran = twin(&generate::plan(seed, &options), &program, stopped.clone());
+                let ran = runs.run_plan(&generate::plan(seed, &options));
                 let ran = ran.inspect_err(|_| queue.end_at(0))?;
                 let Some(ran) = ran else { return Ok(()) };
                 bar.inc();
-                twins.lock().expect("no thread panics here").insert(seed, ran);
+                reports.lock().expect("no thread panics here").insert(seed, ran);
             }
             Ok(())
         };
@@ -94,21 +103,22 @@ impl RunTwin {
         });
         bar.end();
         ran.with_context(|| format!("cannot run `{} serve`; is it racetrack?", program.display()))?;
-        Ok(twins.into_inner().expect("all threads have ended"))
+        Ok(reports.into_inner().expect("all threads have ended"))
     }
 }
 
 /// What came of each seed.
-struct Twins(BTreeMap<u64, Twin>);
+struct Runs(BTreeMap<u64, LiveReport<Chat>>);
 
-impl Twins {
-    fn failures(&self) -> impl Iterator<Item = (&u64, &Twin)> {
-        self.0.iter().filter(|(_, twin)| !twin.violations.is_empty())
+impl Runs {
+    fn failures(&self) -> impl Iterator<Item = (u64, &Report<Chat>)> {
+        let reports = self.0.iter().map(|(seed, run)| (*seed, &run.report));
+        reports.filter(|(_, report)| !report.passed())
     }
 
     fn left_out(&self) -> BTreeMap<ChatFaultKind, u64> {
         let mut all = BTreeMap::new();
-        for (kind, count) in self.0.values().flat_map(|twin| &twin.left_out) {
+        for (kind, count) in self.0.values().flat_map(|run| &run.left_out) {
             *all.entry(*kind).or_default() += count;
         }
         all
@@ -116,19 +126,19 @@ impl Twins {
 
     fn describe(&self) -> String {
         let mut text = String::new();
-        for (seed, twin) in &self.0 {
+        for (seed, LiveReport { report, .. }) in &self.0 {
             let (mut planned, mut effective) = (0, 0);
-            for strikes in twin.faults.values() {
-                planned += strikes.planned;
-                effective += strikes.effective;
+            for count in report.faults.values() {
+                planned += count.planned;
+                effective += count.effective;
             }
-            let events = twin.history.len();
-            let verdict = if twin.violations.is_empty() { "ok" } else { "FAILED" };
+            let events = report.history.len();
+            let verdict = if report.passed() { "ok" } else { "FAILED" };
             let _infallible = writeln!(
                 text,
                 "seed {seed}: {verdict}, {events} events, {planned} faults ({effective} with effect)"
             );
-            for line in evidence(twin) {
+            for line in evidence(report) {
                 let _infallible = writeln!(text, "    {line}");
             }
         }
@@ -149,20 +159,20 @@ impl Twins {
     }
 
     fn to_json(&self) -> Value {
-        let failures = self.failures().map(|(seed, twin)| {
-            let first = twin.violations.first();
+        let failures = self.failures().map(|(seed, report)| {
+            let first = report.violations.first();
             json!({
                 "seed": seed,
                 "checker": first.map(|violation| &violation.checker),
-                "evidence": evidence(twin),
-                "plan": twin.plan,
+                "evidence": evidence(report),
+                "plan": report.plan,
             })
         });
         let mut faults: BTreeMap<String, (u64, u64)> = BTreeMap::new();
-        for (kind, strikes) in self.0.values().flat_map(|twin| &twin.faults) {
+        for (kind, count) in self.0.values().flat_map(|run| &run.report.faults) {
             let (planned, effective) = faults.entry(kind.to_string()).or_default();
-            *planned += strikes.planned;
-            *effective += strikes.effective;
+            *planned += count.planned;
+            *effective += count.effective;
         }
         let faults = faults.into_iter().map(|(kind, (planned, effective))| {
             (kind, json!({ "planned": planned, "effective": effective }))
@@ -172,7 +182,7 @@ impl Twins {
         json!({
             "seeds": self.0.len(),
             "failures": failures.collect::<Vec<_>>(),
-            "events": self.0.values().map(|twin| twin.history.len()).sum::<usize>(),
+            "events": self.0.values().map(|run| run.report.history.len()).sum::<usize>(),
             "faults": faults.collect::<serde_json::Map<_, _>>(),
             "left_out": left_out.collect::<BTreeMap<_, _>>(),
         })
@@ -180,10 +190,10 @@ impl Twins {
 }
 
 /// The first violation and the events that contradict the promise, a line each.
-fn evidence(twin: &Twin) -> Vec<String> {
-    let Some(violation) = twin.violations.first() else { return Vec::new() };
-    let names = short_names(&twin.history);
-    let events = violation.evidence.iter().filter_map(|index| twin.history.get(*index));
+fn evidence(report: &Report<Chat>) -> Vec<String> {
+    let Some(violation) = report.violations.first() else { return Vec::new() };
+    let names = short_names(&report.history);
+    let events = violation.evidence.iter().filter_map(|index| report.history.get(*index));
     let events = events.map(|event| names.shorten(&line(&Chat, event)));
     std::iter::once(names.shorten(&violation.to_string())).chain(events).collect()
 }
