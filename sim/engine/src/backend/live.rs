@@ -141,7 +141,12 @@ impl Live {
 
     /// Lets tasks run for so long.
     fn sleep(&self, time: Duration) {
-        self.local.block_on(&self.runtime, tokio::time::sleep(time));
+        self.sleep_until(Instant::now() + time);
+    }
+
+    fn sleep_until(&self, time: Instant) {
+        let sleep = async { tokio::time::sleep_until(time.into()).await };
+        self.local.block_on(&self.runtime, sleep);
     }
 
     /// Lets tasks run until this holds, at most for so long; returns whether it does.
@@ -227,7 +232,7 @@ impl Backend for Live {
     fn step(&mut self) -> Result<bool, Box<dyn std::error::Error>> {
         // Steps that were missed are not made up for.
         self.next_step = (self.next_step + Duration::from_millis(TICK_MS)).max(Instant::now());
-        self.local.block_on(&self.runtime, tokio::time::sleep_until(self.next_step.into()));
+        self.sleep_until(self.next_step);
         if self.stop.load(Ordering::Relaxed) {
             return Err("the run was stopped".into());
         }
