@@ -73,8 +73,8 @@ const REFUSED: [(&str, &str, &str); 61] = [
     ("sim shrink --seed 1 --jobs 0", "--jobs 0", THREADS),
     ("sim shrink --seed 1 --jobs 1025", "--jobs 1025", THREADS),
     ("sim shrink --seed 1 --runs 0", "0", "is not in 1.."),
-    ("sim twin --jobs 0", "--jobs 0", "1 to 32 runs at once are possible"),
-    ("sim twin --people 0 --seeds 0..1", "--people 0", "2 to 1000 people can be simulated"),
+    ("sim live --jobs 0", "--jobs 0", "1 to 32 runs at once are possible"),
+    ("sim live --people 0 --seeds 0..1", "--people 0", "2 to 1000 people can be simulated"),
     ("sim meta --seeds 3..3", "3..3", SEEDS),
 ];
 

@@ -99,13 +99,13 @@ fn server_of_a_search_or_the_self_test_ends_with_it() {
 }
 
 #[test]
-fn servers_of_twins_end_with_them() {
-    check("sim twin --seeds 0..8", &["-KILL"]);
+fn servers_of_live_runs_end_with_them() {
+    check("sim live --seeds 0..8", &["-KILL"]);
 }
 
 /// A stopped process reads no end of its input: it must be continued to notice.
 #[test]
-fn frozen_server_of_a_twin_ends_with_it() {
+fn frozen_server_of_a_live_run_ends_with_it() {
     let options = chat_sim::Options {
         faults: vec![chat_sim::plan::FaultKind::Freeze.into()],
         simulated_ms: 8_000,
@@ -113,9 +113,9 @@ fn frozen_server_of_a_twin_ends_with_it() {
     };
     let is_frozen = |seed: &u64| !chat_sim::generate::plan(*seed, &options).faults.is_empty();
     let seed = (0..1_000).find(is_frozen).expect("there are many plans");
-    let twin = format!("sim twin --simulated 8s --fault freeze --seeds {seed}..{}", seed + 1);
+    let live = format!("sim live --simulated 8s --fault freeze --seeds {seed}..{}", seed + 1);
     let dir = empty_dir();
-    let mut parent = start(dir.path(), &twin);
+    let mut parent = start(dir.path(), &live);
     let is_stopped = |pid: &u32| look_at(*pid).is_some_and(|(_, state)| state == 'T');
     let frozen =
         await_some("a server is frozen", || servers_of(parent.id()).into_iter().find(is_stopped));

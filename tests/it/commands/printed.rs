@@ -24,8 +24,8 @@ fn what_the_simulation_prints_is_as_its_schemas_say() {
     let dir = empty_dir();
     let (code, met) = printed(dir.path(), "sim meta --seeds 0..2", "sim-meta");
     assert_eq!((code, met["equal"].as_u64()), (Some(0), Some(2)));
-    let (code, twin) = printed(dir.path(), "sim twin --seeds 0..1", "sim-twin");
-    assert_eq!((code, twin["seeds"].as_u64()), (Some(0), Some(1)), "{twin}");
+    let (code, live) = printed(dir.path(), "sim live --seeds 0..1", "sim-live");
+    assert_eq!((code, live["seeds"].as_u64()), (Some(0), Some(1)), "{live}");
 }
 
 #[test]

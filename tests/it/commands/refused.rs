@@ -367,7 +367,7 @@ fn a_program_that_is_not_racetrack_is_named() {
         "#]],
     );
     check(
-        &racetrack(dir.path(), "sim twin --server nothing --seeds 0..1"),
+        &racetrack(dir.path(), "sim live --server nothing --seeds 0..1"),
         expect![[r#"
             racetrack: cannot run `nothing serve`; is it racetrack?: No such file or directory (os error 2)
         "#]],

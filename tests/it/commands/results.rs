@@ -58,8 +58,8 @@ fn a_sweep_of_the_last_seeds_of_all_comes_to_its_end() {
     assert_eq!(object(&swept)["seeds"], 2);
     let compared = racetrack(dir.path(), &sweep.replace("sim", "sim meta").replace("--jobs 3", ""));
     assert_eq!(compared.code, Some(0), "{}", compared.stderr);
-    let twin = racetrack(dir.path(), &sweep.replace("sim", "sim twin"));
-    assert_eq!(object(&twin)["seeds"], 2, "{}", twin.stderr);
+    let live = racetrack(dir.path(), &sweep.replace("sim", "sim live"));
+    assert_eq!(object(&live)["seeds"], 2, "{}", live.stderr);
 }
 
 #[test]

@@ -36,7 +36,7 @@ fn bash_completes_commands_options_and_values() {
     let faults = offered(&["racetrack", "sim", "--fault", "crash"]);
     assert_eq!(faults, set(&["crash", "crash-black-hole"]));
     assert!(offered(&["racetrack", "load", "--transport", ""]).contains("socketio-polling"));
-    assert!(offered(&["racetrack", "sim", ""]).contains("twin"));
+    assert!(offered(&["racetrack", "sim", ""]).contains("live"));
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn every_command_has_a_page_in_the_manual() {
     schema::check("man", &object(&said));
     let pages = files(&dir.path().join("man1"));
     let all = "completions load load-selftest man report report-compare report-merge serve sim \
-               sim-diff sim-meta sim-replay sim-shrink sim-twin tour";
+               sim-diff sim-meta sim-replay sim-shrink sim-live tour";
     let all = all.split_whitespace().map(|name| format!("racetrack-{name}.1"));
     assert_eq!(pages, all.chain(["racetrack.1".to_owned()]).collect::<BTreeSet<_>>());
     for name in &pages {

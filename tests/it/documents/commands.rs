@@ -66,7 +66,7 @@ const SHORTER: [Shorter; 12] = [
         codes: &[0, 1],
     },
     Shorter { command: "sim meta", always: &[("--seeds", "0..2")], where_said: &[], codes: GOOD },
-    Shorter { command: "sim twin", always: &[("--seeds", "0..1")], where_said: &[], codes: GOOD },
+    Shorter { command: "sim live", always: &[("--seeds", "0..1")], where_said: &[], codes: GOOD },
     // FILE is a plan that fails.
     Shorter { command: "sim replay", always: &[], where_said: &[], codes: &[1] },
     Shorter { command: "sim shrink", always: &[("--runs", "100")], where_said: &[], codes: GOOD },

@@ -245,15 +245,16 @@ impl Backend for Live {
 
     fn finish(mut self, _network: &Network) -> Vec<String> {
         self.tasks.abort_all();
+        let is_stopped = self.stop.load(Ordering::Relaxed);
         for service in &mut self.services {
-            if service.ends_within.is_some() && service.current().is_up {
+            if service.ends_within.is_some() && service.current().is_up && !is_stopped {
                 service.current().tell(Signal::Terminate);
             }
         }
         for place in 0..self.services.len() {
             let (name, ends_within) =
                 (self.services[place].name.clone(), self.services[place].ends_within);
-            if let Some(time_max) = ends_within
+            if let Some(time_max) = ends_within.filter(|_| !is_stopped)
                 && !self.wait(|live| live.services[place].current().process.has_ended(), time_max)
             {
                 self.complaints.push(format!("{name} did not end within {time_max:?} of SIGTERM"));

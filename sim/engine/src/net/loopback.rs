@@ -3,6 +3,9 @@
 //! Each client host has a loopback address of its own, so that a limit for each address means what it does in the
 //! simulation.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

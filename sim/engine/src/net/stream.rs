@@ -151,6 +151,11 @@ impl SimStream {
         bytes.len()
     }
 
+    /// Whether this end is a client's that runs into a trap of that kind now.
+    fn runs_into(&self, trap: Trap) -> bool {
+        self.side == Side::Client && lock(&self.wire).has_trap(trap)
+    }
+
     /// The client is gone in the middle of it; what is left of the connection is its own affair.
     fn fall(&self, trap: Trap) -> bool {
         let wakers: Vec<_> = {
@@ -275,7 +280,8 @@ impl AsyncWrite for SimStream {
         if lock(&this.wire).is_blocked(this.side) {
             return Poll::Ready(Ok(this.keep(segment)));
         }
-        if segment.len() > 1 && this.fall(Trap::Asking) {
+        let is_abort = segment.len() > 1 && this.runs_into(Trap::Asking);
+        if is_abort {
             segment = &segment[..segment.len() / 2];
         }
         let polled = this.poll_socket(|socket| socket.poll_write(cx, segment));
@@ -290,6 +296,9 @@ impl AsyncWrite for SimStream {
                 wire.note_write(&bytes[..written], this.network.mark);
             }
             wire.sent(this.side, written);
+        }
+        if is_abort {
+            this.fall(Trap::Asking);
         }
         Poll::Ready(Ok(written))
     }

@@ -292,9 +292,14 @@ impl Wire {
         self.fate == Fate::Forgotten
     }
 
+    /// Whether a trap of that kind is set.
+    pub(super) fn has_trap(&self, wanted: Trap) -> bool {
+        self.trap.as_ref().is_some_and(|(trap, _)| *trap == wanted)
+    }
+
     /// Takes the trap if the client's end runs into it.
     pub(super) fn spring(&mut self, wanted: Trap) -> bool {
-        let is_here = self.trap.as_ref().is_some_and(|(trap, _)| *trap == wanted);
+        let is_here = self.has_trap(wanted);
         if let Some((_, sprung)) = self.trap.take_if(|_| is_here) {
             Network::note_sprung(&sprung);
         }

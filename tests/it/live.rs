@@ -24,16 +24,16 @@ fn program(dir: &Path, first: &str, words: &str) -> PathBuf {
 }
 
 /// Runs the plan of one seed against servers of this program, with faults of this kind at most.
-fn twin_with(seed: u64, program: &Path, fault: Option<&str>) -> Output {
-    let mut twin = Command::new(RACETRACK);
-    twin.args(["sim", "twin", "--format", "json", "--simulated", "8s"]);
-    twin.args(fault.map(|fault| format!("--fault={fault}")));
-    twin.args(["--seeds", &format!("{seed}..{}", seed + 1), "--server"]).arg(program);
-    twin.output().expect("the program can be started")
+fn live_with(seed: u64, program: &Path, fault: Option<&str>) -> Output {
+    let mut run = Command::new(RACETRACK);
+    run.args(["sim", "live", "--format", "json", "--simulated", "8s"]);
+    run.args(fault.map(|fault| format!("--fault={fault}")));
+    run.args(["--seeds", &format!("{seed}..{}", seed + 1), "--server"]).arg(program);
+    run.output().expect("the program can be started")
 }
 
-fn twin(seed: u64, program: &Path) -> Output {
-    twin_with(seed, program, None)
+fn live(seed: u64, program: &Path) -> Output {
+    live_with(seed, program, None)
 }
 
 fn said(output: &Output) -> Value {
@@ -68,7 +68,7 @@ fn a_plan_keeps_its_promises_against_a_real_server_that_is_gone_afterwards() {
         let kinds: Vec<_> = plan.faults.iter().map(|fault| fault.kind.to_string()).collect();
         kinds.iter().any(|kind| kind == "crash") && plan.clients.len() == 4
     };
-    let output = twin(seed_where(is_restarted), &server);
+    let output = live(seed_where(is_restarted), &server);
     let said = said(&output);
     assert!(output.status.success(), "{said}");
     assert_eq!((&said["seeds"], &said["failures"]), (&Value::from(1), &Value::Array(Vec::new())));
@@ -85,7 +85,7 @@ fn a_server_that_answers_polls_too_soon_fails_by_the_same_checker() {
         "$words",
     );
     // No loopback has such a fault.
-    let output = twin_with(seed_where(rests_over_a_long_poll), &server, Some("clock-forward"));
+    let output = live_with(seed_where(rests_over_a_long_poll), &server, Some("clock-forward"));
     let said = said(&output);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert_eq!(said["failures"][0]["checker"], "timeouts", "{said}");
@@ -104,10 +104,10 @@ fn rests_over_a_long_poll(plan: &Plan) -> bool {
 }
 
 #[test]
-fn an_interrupted_twin_takes_its_server_with_it() {
+fn interrupted_live_run_takes_its_server_with_it() {
     let dir = tempfile::tempdir().expect("a directory for the test");
     let server = program(dir.path(), "kill -INT $PPID", "\"$@\"");
-    let output = twin(0, &server);
+    let output = live(0, &server);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("interrupted; every server that was started is gone"), "{said}");
@@ -118,8 +118,8 @@ fn an_interrupted_twin_takes_its_server_with_it() {
 fn a_program_that_does_not_serve_is_told_in_its_own_words() {
     let dir = tempfile::tempdir().expect("a directory for the test");
     let server = program(dir.path(), "echo no such command >&2; exit 3", "\"$@\"");
-    let output = twin(0, &server);
+    let output = live(0, &server);
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("does not serve; it said: no such command"), "{said}");
+    assert!(said.contains("does not listen; its log: no such command"), "{said}");
 }
