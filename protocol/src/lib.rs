@@ -337,8 +337,37 @@ pub struct Problem {
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// This occurrence in words.
+    /// This occurrence in words, which may change; programs decide by the other fields.
     pub detail: String,
+    /// The rate limit that was exceeded, where it is one of a session.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub limit: Option<Rated>,
+    /// When to try again, in milliseconds, where that helps; `Retry-After` has it in whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// What a session may do only so often.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Rated {
+    /// Messages that are no repetition.
+    Messages,
+    /// Requests for another partner.
+    Nexts,
+    /// Every other command that may come again and again.
+    Commands,
+}
+
+impl fmt::Display for Rated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Messages => "messages",
+            Self::Nexts => "requests for another partner",
+            Self::Commands => "commands",
+        })
+    }
 }
 
 impl Problem {

@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::deadline::SlowBody;
 use crate::hub::Rejected;
-use protocol::Problem;
+use protocol::{Problem, Rated};
 
 /// The media type of a problem.
 const PROBLEM_JSON: &str = "application/problem+json";
@@ -137,6 +137,13 @@ impl HttpError {
         }
     }
 
+    fn limit(&self) -> Option<Rated> {
+        match self {
+            Self::Rejected(Rejected::TooFast { what, .. }) => Some(*what),
+            _ => None,
+        }
+    }
+
     fn retry_after_ms(&self) -> Option<u64> {
         match self {
             Self::Rejected(
@@ -189,6 +196,8 @@ impl HttpError {
             title: title.to_owned(),
             status: status.as_u16(),
             detail: self.to_string(),
+            limit: self.limit(),
+            retry_after_ms: self.retry_after_ms(),
         }
     }
 }

@@ -37,7 +37,6 @@ use self::lobby::Lobby;
 use self::mailbox::{Bounds, Full};
 pub use self::mailbox::{Entry, Portion, Read};
 pub(crate) use self::mailbox::{PLACES_RESERVED, json_bytes};
-pub use self::rate::Rated;
 pub use self::rejected::Rejected;
 use self::session::{Session, State};
 pub use self::sessions::Handle;
@@ -45,6 +44,7 @@ use self::sessions::{Sessions, Slot};
 use self::stalled::Stalled;
 use self::timers::Timers;
 use crate::config::Config;
+pub use protocol::Rated;
 use protocol::{ClientEvent, CloseReason, PairId, Seq, ServerEvent, SessionId};
 
 /// Timers and head counts that one [`Input::Timeout`] takes care of, each.

@@ -6,8 +6,8 @@
 
 use tracing::trace;
 
+use super::Rated;
 use super::mailbox::{Bounds, Entry};
-use super::rate::Rated;
 use super::recent_ids::IdHash;
 use super::session::{State, Told};
 use super::sessions::Slot;

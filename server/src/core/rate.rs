@@ -5,40 +5,19 @@
 //! events at the full rate. An event is refused where it would put the TAT ahead of now by more than the
 //! burst, which is the tolerance tau and one emission interval.
 
+use protocol::Rated;
+
 use super::{Instant, Rejected};
 use crate::config::Config;
 
 const NS_A_SECOND: u64 = 1_000_000_000;
 
-/// What a rate limits; displayed in the refusal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rated {
-    /// Messages that are no repetition.
-    Messages,
-    /// Requests for another partner.
-    Nexts,
-    /// Every other command that may come again and again.
-    Commands,
-}
-
-impl std::fmt::Display for Rated {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Messages => "messages",
-            Self::Nexts => "requests for another partner",
-            Self::Commands => "commands",
-        })
-    }
-}
-
-impl Rated {
-    /// The rate per second and the burst.
-    fn limit(self, config: &Config) -> (u32, u32) {
-        match self {
-            Self::Messages => (config.messages_per_s_max, config.messages_burst_max),
-            Self::Nexts => (config.nexts_per_s_max, config.nexts_burst_max),
-            Self::Commands => (config.commands_per_s_max, config.commands_burst_max),
-        }
+/// The rate per second and the burst.
+fn limit(what: Rated, config: &Config) -> (u32, u32) {
+    match what {
+        Rated::Messages => (config.messages_per_s_max, config.messages_burst_max),
+        Rated::Nexts => (config.nexts_per_s_max, config.nexts_burst_max),
+        Rated::Commands => (config.commands_per_s_max, config.commands_burst_max),
     }
 }
 
@@ -58,7 +37,7 @@ impl Rates {
         what: Rated,
         config: &Config,
     ) -> Result<(), Rejected> {
-        let (per_s_max, burst_max) = what.limit(config);
+        let (per_s_max, burst_max) = limit(what, config);
         let emission_interval_ns = NS_A_SECOND / u64::from(per_s_max.max(1));
         let ahead_max_ns = emission_interval_ns * u64::from(burst_max.max(1));
         let now_ns = now.0.as_nanos() as u64;

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use tracing::trace;
 
+use super::Rated;
 use super::mailbox::{Bounds, Entry, Mailbox};
-use super::rate::{Rated, Rates};
+use super::rate::Rates;
 use super::recent_ids::RecentIds;
 use super::sessions::{Handle, Slot};
 use super::{Core, Detach, Instant, KNOWN, Output, ReaderId, Rejected};

@@ -59,6 +59,8 @@ fn problem() -> Problem {
         title: "The partner has left".to_owned(),
         status: 409,
         detail: "the conversation p9 is over".to_owned(),
+        limit: None,
+        retry_after_ms: None,
     }
 }
 

@@ -9,8 +9,7 @@
 
 use std::collections::BTreeSet;
 
-use protocol::{MessageId, Problem, ServerEvent, SessionId, Speaker};
-use server::core::Rated;
+use protocol::{MessageId, Problem, Rated, ServerEvent, SessionId, Speaker};
 
 use super::Violation;
 use super::rejections::{is_too_fast, refused};
@@ -122,7 +121,7 @@ impl Rule {
 
     /// True where somebody is to wait for longer than one costs.
     fn is_too_long(&self, why: &Problem) -> bool {
-        wait_ms(why).is_none_or(|wait_ms| wait_ms * 1_000 > self.price_us + PUT_GRAIN_US)
+        why.retry_after_ms.is_none_or(|wait_ms| wait_ms * 1_000 > self.price_us + PUT_GRAIN_US)
     }
 
     /// Messages that were accepted beyond what is allowed.
@@ -234,11 +233,6 @@ fn unknown(all: &[&Event], before: &[&Event]) -> usize {
 /// True where that message is said.
 fn is_said(event: &Event, id: &MessageId) -> bool {
     event.kind == Kind::Invoke && matches!(&event.op, Op::Say { id: said, .. } if said == id)
-}
-
-/// How long a user who did too much is to wait. The problem says it in its text alone.
-fn wait_ms(why: &Problem) -> Option<u64> {
-    why.detail.strip_suffix(" ms")?.rsplit(' ').next()?.parse().ok()
 }
 
 /// When a message of one's own was accepted, if this tells of one.

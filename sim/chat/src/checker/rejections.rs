@@ -11,10 +11,9 @@
 use std::collections::BTreeMap;
 
 use protocol::{
-    CloseReason, MESSAGE_ID_CHARS_MAX, MessageId, PairId, Problem, Seq, ServerEvent, SessionId,
+    CloseReason, MESSAGE_ID_CHARS_MAX, MessageId, PairId, Problem, Rated, Seq, ServerEvent,
+    SessionId,
 };
-
-use server::core::Rated;
 
 use super::Violation;
 use super::connections::{Connections, is_undisturbed};
@@ -142,9 +141,9 @@ pub(super) fn refused(event: &Event) -> Option<(&MessageId, &Problem)> {
     }
 }
 
-/// True where a limit of a session was exceeded, of this. Which limit it was, the problem says in its text alone.
+/// True where this limit of a session was exceeded.
 pub(super) fn is_too_fast(why: &Problem, what: Rated) -> bool {
-    is_kind(why, TOO_FAST) && why.detail.starts_with(&format!("too many {what};"))
+    is_kind(why, TOO_FAST) && why.limit == Some(what)
 }
 
 /// A user's connection is refused because there is another one.

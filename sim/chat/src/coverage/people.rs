@@ -5,14 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use client::TransportKind::{
     self, LongPoll, ShortPoll, SocketioPolling, SocketioWebsocket, Sse, Websocket,
 };
-use protocol::{CloseReason, LeftReason, ServerEvent, Speaker};
+use protocol::{CloseReason, LeftReason, Rated, ServerEvent, Speaker};
 
 use super::State;
 use super::run::Run;
 use crate::history::{Detail, Event, Kind, Op};
 use crate::plan::FaultKind;
-
-const TOO_MANY_NEXTS: &str = "too many requests for another partner";
 
 pub(super) const STATES: &[State] = &[
     ("a message for a conversation that was over was refused by short poll", |run| {
@@ -66,10 +64,10 @@ pub(super) const STATES: &[State] = &[
         run.has(|event| matches!(event.op, Op::Next) && event.is_refused_as("too-fast"))
     }),
     ("another partner was refused over a socket because too many were asked for", |run| {
-        run.has(|event| refused(event, TOO_MANY_NEXTS))
+        run.has(|event| exceeded(event, Rated::Nexts))
     }),
     ("an acknowledgement was refused because there were too many", |run| {
-        run.has(|event| refused(event, "too many commands"))
+        run.has(|event| exceeded(event, Rated::Commands))
     }),
     ("a parked poll was aborted by its client", |run| {
         run.has(|event| matches!(event.op, Op::Poll { .. }) && is(event, &Detail::Aborted))
@@ -118,9 +116,9 @@ fn is(event: &Event, detail: &Detail) -> bool {
 }
 
 /// True where a socket's command that is no message was refused in these words.
-fn refused(event: &Event, words: &str) -> bool {
+fn exceeded(event: &Event, limit: Rated) -> bool {
     match &event.op {
-        Op::Refused { refusal } => refusal.id.is_none() && refusal.problem.detail.contains(words),
+        Op::Refused { refusal } => refusal.id.is_none() && refusal.problem.limit == Some(limit),
         _ => false,
     }
 }

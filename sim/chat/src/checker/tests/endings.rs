@@ -71,14 +71,14 @@ fn somebody_who_is_gone_and_missed_late_is_found() {
     };
     verdict_under(&plan, &gone("vanishes", 900), expect![[""]]);
     let late = expect![[r#"
-        presence: ann was missed after 1500 ms only
+        failure-detection: ann was missed after 1500 ms only
     "#]];
     verdict_under(&plan, &gone("vanishes", 1_500), late);
     // Nothing says that she is gone but the heartbeat that is not answered.
     for how in ["loses power", "hangs"] {
         verdict_under(&plan, &gone(how, 1_500), expect![[""]]);
         let late = expect![[r#"
-            presence: ann was missed after 2800 ms only
+            failure-detection: ann was missed after 2800 ms only
         "#]];
         verdict_under(&plan, &gone(how, 2_800), late);
     }
@@ -138,15 +138,15 @@ fn figures_that_are_not_those_of_the_people_are_found_when_all_is_quiet() {
         &draining(),
         &asked(quiet, false_ones),
         expect![[r#"
-            figures: of connections the server counts 1, not 2 or more
-            figures: of pairs the server counts 0, not 1
-            figures: of parked the server counts 1, not 0
-            figures: of readers the server counts 0, not 1 to 2
-            figures: of ready the server counts 0, not 1
-            figures: of sessions the server counts 3, not 2
-            figures: of sessions_closed the server counts 1, not 0
-            figures: of timers the server counts 1, not 2 to 6
-            figures: of waiting the server counts 1, not 0
+            metrics: of connections the server counts 1, not 2 or more
+            metrics: of pairs the server counts 0, not 1
+            metrics: of parked the server counts 1, not 0
+            metrics: of readers the server counts 0, not 1 to 2
+            metrics: of ready the server counts 0, not 1
+            metrics: of sessions the server counts 3, not 2
+            metrics: of sessions_closed the server counts 1, not 0
+            metrics: of timers the server counts 1, not 2 to 6
+            metrics: of waiting the server counts 1, not 0
         "#]],
     );
     verdict_under(&draining(), &asked("pass 900", false_ones), expect![[""]]);
@@ -167,8 +167,8 @@ fn somebody_who_waits_is_counted_as_that() {
         &draining(),
         &alone(false_ones),
         expect![[r#"
-        figures: of pairs the server counts 1, not 0
-        figures: of waiting the server counts 0, not 1
+        metrics: of pairs the server counts 1, not 0
+        metrics: of waiting the server counts 0, not 1
     "#]],
     );
 }
@@ -184,7 +184,7 @@ fn mailboxes_that_are_told_to_hold_less_than_they_did_are_found() {
         &draining(),
         &deep("mailbox_depth_count=6 mailbox_depth_sum=6"),
         expect![[r#"
-            figures: of mailbox_depth_sum the server counts 6, not 7 or more
+            metrics: of mailbox_depth_sum the server counts 6, not 7 or more
         "#]],
     );
 }
@@ -206,15 +206,15 @@ fn messages_that_are_not_counted_for_the_transport_of_their_sender_are_found() {
         &plan,
         &counted(0, 1),
         expect![[r#"
-            figures: of the messages of short-poll the server counts 1, not 0
-            figures: of the messages of websocket the server counts 0, not 1 to 2
+            metrics: of the messages of short-poll the server counts 1, not 0
+            metrics: of the messages of websocket the server counts 0, not 1 to 2
         "#]],
     );
     verdict_under(
         &plan,
         &counted(3, 0),
         expect![[r#"
-            figures: of the messages of websocket the server counts 3, not 1 to 2
+            metrics: of the messages of websocket the server counts 3, not 1 to 2
         "#]],
     );
 }
@@ -228,7 +228,7 @@ fn a_server_that_drains_and_welcomes_people_is_found() {
         &draining(),
         &drain(&format!("holds ready=1\n{told}drain ended")),
         expect![[r#"
-            figures: a server that drains says that new people are welcome
+            metrics: a server that drains says that new people are welcome
         "#]],
     );
     // Another one has taken its place.

@@ -20,7 +20,7 @@ fn a_conversation_that_is_called_over_and_goes_on_is_found() {
         &allows(9),
         &couple(refused),
         expect![[r#"
-        reasons: s1 was told that p1 is over, and it never was
+        rejections: s1 was told that p1 is over, and it never was
     "#]],
     );
     let left = format!("{refused}bob leaves\nann < left\nann < waiting");
@@ -41,8 +41,8 @@ fn somebody_who_is_told_to_have_said_too_much_has_said_a_lot() {
         &allows(3),
         &couple(refused),
         expect![[r#"
-        reasons: s1 said too much, having said at most 2 messages
-        allowance: s1 was told that ann-3 is too much, and it was not
+        rejections: s1 said too much, having said at most 2 messages
+        rate-limit: s1 was told that ann-3 is too much, and it was not
     "#]],
     );
     let two = says(1) + &says(2);
@@ -52,7 +52,7 @@ fn somebody_who_is_told_to_have_said_too_much_has_said_a_lot() {
         &allows(2),
         &couple(&format!("{two}pass 100\n{refused}")),
         expect![[r#"
-        allowance: s1 was told that ann-3 is too much, and it was not
+        rate-limit: s1 was told that ann-3 is too much, and it was not
     "#]],
     );
     // Nobody knows what became of one before that.
@@ -67,7 +67,7 @@ fn somebody_who_is_to_wait_for_longer_than_a_message_costs_is_found() {
         &allows(2),
         &couple(&(says(1) + &says(2) + refused)),
         expect![[r#"
-        allowance: s1 is to wait for longer than a message costs: too many messages; the next one is welcome in 52 ms
+        rate-limit: s1 is to wait for longer than a message costs: too many messages; the next one is welcome in 52 ms
     "#]],
     );
 }
@@ -84,7 +84,7 @@ fn a_message_that_is_called_too_long_and_is_not_is_found() {
         &plan,
         &couple(&refused(8)),
         expect![[r#"
-        reasons: ann-1 has 8 bytes, and is called too long
+        rejections: ann-1 has 8 bytes, and is called too long
     "#]],
     );
 }
@@ -95,7 +95,7 @@ fn an_acknowledgement_that_is_refused_is_found() {
         &crate::plan::empty(1),
         &couple("ann cannot acknowledge"),
         expect![[r#"
-        reasons: ann was refused for a cursor, and asked from none
+        rejections: ann was refused for a cursor, and asked from none
     "#]],
     );
 }
@@ -103,7 +103,7 @@ fn an_acknowledgement_that_is_refused_is_found() {
 #[test]
 fn somebody_who_is_superseded_by_nobody_is_found() {
     let found = expect![[r#"
-        reasons: ann was superseded by nobody
+        rejections: ann was superseded by nobody
     "#]];
     verdict_under(&crate::plan::empty(1), &couple("ann is superseded"), found);
     // The connection before may speak, late.
@@ -121,7 +121,7 @@ fn a_server_that_is_said_to_close_and_never_drained_is_found() {
         &plan,
         &couple(refused),
         expect![[r#"
-        reasons: ann was told that the server closes, and it never did
+        rejections: ann was told that the server closes, and it never did
     "#]],
     );
     let (kind, target) = (FaultKind::Drain.into(), "server".to_owned());
@@ -140,7 +140,7 @@ fn a_session_that_ends_as_too_slow_with_room_in_its_mailbox_is_found() {
         &plan,
         &couple(early),
         expect![[r#"
-        reasons: s1 ended as too slow, with 2 events at most
+        rejections: s1 ended as too slow, with 2 events at most
     "#]],
     );
     // What was acknowledged is not there any more.
@@ -149,7 +149,7 @@ fn a_session_that_ends_as_too_slow_with_room_in_its_mailbox_is_found() {
         &plan,
         &couple(&polled),
         expect![[r#"
-        reasons: s1 ended as too slow, with 2 events at most
+        rejections: s1 ended as too slow, with 2 events at most
     "#]],
     );
     // Where the bytes are few, the next message may have been too long.
@@ -164,7 +164,7 @@ fn somebody_who_asks_for_another_partner_and_keeps_this_one_is_found() {
         &crate::plan::empty(1),
         &couple(asks),
         expect![[r#"
-        partings: s1 asked for another partner, and kept that of p1
+        rematch: s1 asked for another partner, and kept that of p1
     "#]],
     );
     let parted = format!("{asks}ann < left\nbob < left\nann < paired 2\nbob < paired 2");
@@ -187,7 +187,7 @@ fn two_who_meet_again_while_somebody_else_waits_are_found() {
         &crate::plan::empty(1),
         &meets_again("pass 100\ncyd < notice put 0\n"),
         expect![[r#"
-        partings: s1 and s2 met again in p2, while s3 waited
+        rematch: s1 and s2 met again in p2, while s3 waited
     "#]],
     );
     verdict_under(&crate::plan::empty(1), &meets_again("pass 100\ncyd loses\n"), expect![[""]]);
@@ -211,7 +211,7 @@ fn somebody_who_is_met_again_instead_of_the_one_who_came_with_them_is_found() {
         &crate::plan::empty(1),
         &is_met_by("bob", "cyd"),
         expect![[r#"
-        partings: s1 and s2 met again in p3, while s3 waited
+        rematch: s1 and s2 met again in p3, while s3 waited
     "#]],
     );
     verdict_under(&crate::plan::empty(1), &is_met_by("cyd", "bob"), expect![[""]]);
@@ -226,7 +226,7 @@ fn somebody_who_may_say_more_than_is_allowed_is_found() {
         &allows(5),
         &couple(&sixth),
         expect![[r#"
-        allowance: s1 said more than is allowed
+        rate-limit: s1 said more than is allowed
     "#]],
     );
     let later = format!("{five}pass 1000\n{}", says(6));
@@ -257,7 +257,7 @@ fn somebody_who_gets_more_partners_than_are_allowed_is_found() {
         &allows_partners(2),
         &couple(&third),
         expect![[r#"
-        allowance: s1 got more partners than are allowed
+        rate-limit: s1 got more partners than are allowed
     "#]],
     );
     let later = format!("{two}pass 500\n{}", skips(4));
@@ -275,14 +275,14 @@ fn somebody_who_is_refused_another_partner_has_asked_for_many() {
         &allows_partners(3),
         &couple(&(skips(2) + refused)),
         expect![[r#"
-        allowance: s1 asked for too many partners, and for 2 only
+        rate-limit: s1 asked for too many partners, and for 2 only
     "#]],
     );
     verdict_under(
         &allows_partners(2),
         &couple(&(skips(2) + &refused.replace("500", "502"))),
         expect![[r#"
-        allowance: s1 is to wait for longer than a partner costs: too many requests for another partner; the next one is welcome in 502 ms
+        rate-limit: s1 is to wait for longer than a partner costs: too many requests for another partner; the next one is welcome in 502 ms
     "#]],
     );
 }
@@ -295,7 +295,7 @@ fn somebody_whose_acknowledgement_is_refused_has_read_a_lot() {
         &plan,
         &couple(refused),
         expect![[r#"
-        allowance: s1 acknowledged too often, and 2 times at most
+        rate-limit: s1 acknowledged too often, and 2 times at most
     "#]],
     );
     plan.config.server.commands_burst_max = 2;

@@ -26,10 +26,10 @@ use std::collections::BTreeMap;
 use client::TransportKind;
 use expect_test::Expect;
 use protocol::{
-    self, CloseReason, LeftReason, MessageId, PairId, Problem, Refusal, Seq, ServerEvent,
+    self, CloseReason, LeftReason, MessageId, PairId, Problem, Rated, Refusal, Seq, ServerEvent,
     SessionId, Speaker,
 };
-use server::core::{Rated, Rejected};
+use server::core::Rejected;
 
 use super::super::check;
 use super::super::resume::OUT_OF_BOUNDS;
@@ -222,7 +222,12 @@ impl History {
     /// A refusal that is about no message.
     fn refused(&mut self, who: &str, kind: &str, title: &str, why: &Rejected) {
         let (kind, title) = (kind.to_owned(), title.to_owned());
-        let problem = Problem { kind, title, status: 409, detail: why.to_string() };
+        let limit = match why {
+            Rejected::TooFast { what, .. } => Some(*what),
+            _ => None,
+        };
+        let (detail, retry_after_ms) = (why.to_string(), None);
+        let problem = Problem { kind, title, status: 409, detail, limit, retry_after_ms };
         let refusal = Refusal { id: None, problem };
         self.act(who, Kind::Observe, Op::Refused { refusal });
     }
@@ -255,7 +260,10 @@ impl History {
     /// The last event was refused: more than may be done of this.
     fn too_fast(&mut self, what: Rated, ms: &str) {
         let retry_after_ms = number(ms);
-        self.refusal("too-fast", &Rejected::TooFast { what, retry_after_ms }.to_string());
+        let detail = Rejected::TooFast { what, retry_after_ms }.to_string();
+        let (limit, retry_after_ms) = (Some(what), Some(retry_after_ms));
+        let problem = Problem { limit, retry_after_ms, ..problem("too-fast", &detail) };
+        self.detail(Detail::Refused { problem });
     }
 
     /// The last event was refused with a problem of that kind.
@@ -305,7 +313,8 @@ fn body(words: &[&str]) -> ServerEvent {
 
 fn problem(kind: &str, text: &str) -> Problem {
     let detail = if text.is_empty() { kind } else { text }.to_owned();
-    Problem { kind: format!("/problems/{kind}"), title: String::new(), status: 429, detail }
+    let (kind, title) = (format!("/problems/{kind}"), String::new());
+    Problem { kind, title, status: 429, detail, limit: None, retry_after_ms: None }
 }
 
 fn open() -> Op {

@@ -158,7 +158,7 @@ fn an_event_that_lies_in_the_mailbox_of_a_reader_is_found() {
     verdict(
         &couple("healed\npass 3000\nann < notice put 900"),
         expect![[r#"
-        promptness: an event reached ann after 900 ms
+        push-latency: an event reached ann after 900 ms
     "#]],
     );
     good(&couple("healed\npass 3000\nann < notice put 300"));
