@@ -6,7 +6,7 @@ pub(crate) mod simulated;
 use std::time::Duration;
 
 use crate::fault::FaultKind;
-use crate::model::{ClientResult, Local};
+use crate::local::{ClientResult, Local};
 use crate::net::Network;
 
 /// Hosts, servers and time of one run.

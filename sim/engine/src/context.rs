@@ -6,11 +6,8 @@ use std::time::Duration;
 
 use crate::history::{Kind, Record, Recorder};
 use crate::model::Model;
-use crate::net::{Network, SimConnector, SimStream};
+use crate::net::{Network, PORT, SimConnector, SimStream};
 use crate::plan::Plan;
-
-/// The port on which every simulated server listens.
-pub const PORT: u16 = 80;
 
 /// A client of a model, while it runs. Clones are the same client.
 pub struct Context<M: Model> {

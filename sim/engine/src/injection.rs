@@ -6,10 +6,9 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use crate::agent::Agent;
-use crate::context::PORT;
 use crate::fault::{Fault, FaultType};
 use crate::model::Model;
-use crate::net::{Network, SimConnector};
+use crate::net::{Network, PORT, SimConnector};
 use crate::plan::Plan;
 
 /// The name of the host and the owner of connections of attacks.

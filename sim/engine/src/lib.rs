@@ -14,6 +14,7 @@
 //! [`diff`] tells where two runs diverge, and [`diagram`], [`transcript`] and [`summary`] show runs and plans.
 
 mod kinds;
+mod local;
 
 pub mod determinism;
 pub mod names;
@@ -58,7 +59,7 @@ pub mod prove;
 mod regressions;
 pub mod scenario;
 
-pub use context::{Context, PORT};
+pub use context::Context;
 pub use error::Error;
 pub use explore::{Exploration, Explored, explore};
 pub use fault::{AnyFault, Fault, FaultKind, FaultType, Scope};
@@ -67,7 +68,7 @@ pub use life::{Dialer, Disk, Life};
 pub use live::{LiveReport, LiveRuns, Program, live};
 pub use model::{Model, Probe};
 pub use nemesis::QUIET_MIN;
-pub use net::{SimConnector, SimListener, SimStream};
+pub use net::{PORT, SimConnector, SimListener, SimStream};
 pub use options::Options;
 pub use plan::{ClientSpec, Plan, PlanError, Settings, Step};
 pub use prove::{Proof, prove};

@@ -4,9 +4,8 @@ use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use crate::context::PORT;
-use crate::model::Local;
-use crate::net::{Network, SimConnector, SimListener, lock};
+use crate::local::Local;
+use crate::net::{Network, PORT, SimConnector, SimListener, lock};
 
 /// One life of a server's process.
 pub struct Life {

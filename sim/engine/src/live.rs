@@ -7,16 +7,17 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::ops::Range;
-use std::process::Command;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+pub use crate::backend::live::Program;
 use crate::backend::live::{self, Children, Live, Server, TICK_MS, start_thread};
 use crate::determinism::TraceReport;
+use crate::determinism::clock::EPOCH_MS;
 use crate::error::Error;
 use crate::fault::AnyFault;
 use crate::history::{Event, Recorder};
@@ -27,7 +28,7 @@ use crate::net::Network;
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::report::{Report, check, fault_counts};
-use crate::run::{EPOCH_MS, Run};
+use crate::run::Run;
 use crate::service::IntoModel;
 use crate::transcript::brief;
 use crate::violation::{LIVE, Violation};
@@ -40,33 +41,6 @@ const REST_MS: u64 = 1_500;
 const CLIENTS: u32 = 0x7f00_0002;
 /// The address of the first server, 127.1.0.1.
 const SERVERS: u32 = 0x7f01_0001;
-
-/// A program that is a server.
-#[derive(Debug)]
-pub struct Program {
-    /// Makes the command that starts it. Standard input stays open as long as the run lasts, so a server that ends with its input
-    /// is never left behind.
-    pub command: Command,
-    /// Finds the address that it listens at in a line of its standard output.
-    pub address_in: fn(&str) -> Option<SocketAddr>,
-    /// How long it may take to end once it is asked to; none if it does not end then.
-    pub ends_within: Option<Duration>,
-}
-
-impl Program {
-    /// A fresh command: one is used up by each process.
-    pub(crate) fn command(&self) -> Command {
-        let mut command = Command::new(self.command.get_program());
-        command.args(self.command.get_args());
-        for (name, value) in self.command.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command
-    }
-}
 
 type Programs<M> = Arc<dyn Fn(&Plan<M>, &str) -> Option<Program> + Send + Sync>;
 

@@ -8,9 +8,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::time::Duration;
 
 use reports::sequence::Sequence;
@@ -24,15 +22,11 @@ use crate::fault::{AnyFault, FaultKind, FaultType};
 use crate::history::{Event, Record};
 use crate::injection::{Injected, Injection};
 use crate::life::Life;
+pub use crate::local::{ClientResult, Local};
 use crate::options::Options;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::violation::Violation;
-
-/// A future of the simulated thread.
-pub type Local<T> = Pin<Box<dyn Future<Output = T>>>;
-/// What a client returns; an error ends the run.
-pub type ClientResult = Result<(), Box<dyn std::error::Error>>;
 
 /// Plain data of a plan.
 pub trait Data:
@@ -154,7 +148,7 @@ pub trait Model: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Ends a fault of the model's own kinds.
     fn end_fault(&self, _injection: &Injection<'_, Self>) {}
 
-    /// A plan as real sockets and processes allow it: see [`live`](crate::live()).
+    /// A plan as real sockets and processes allow it: see a live run.
     fn live_plan(&self, plan: Plan<Self>) -> Plan<Self> {
         plan
     }

@@ -50,6 +50,9 @@ use wire::Wire;
 /// Keeps what is drawn here apart from what else is drawn from a seed.
 const YIELD_STREAM: u64 = u64::from_be_bytes(*b"yields\0\0");
 
+/// The port on which every simulated server listens.
+pub const PORT: u16 = 80;
+
 /// How long a listener waits where the system could not accept a connection.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 

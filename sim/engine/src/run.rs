@@ -22,17 +22,17 @@ use crate::backend::simulated::Simulated;
 use crate::capture::capturing;
 use crate::context::Context;
 use crate::determinism;
+pub use crate::determinism::clock::EPOCH_MS;
 use crate::fault::Scope;
 use crate::history::{Event, Kind, Mark, Phase, Record, Recorder};
 use crate::injection::ATTACKER;
-use crate::model::{ClientResult, Local, Model, Probe};
+use crate::local::{ClientResult, Local};
+use crate::model::{Model, Probe};
 use crate::nemesis::Nemesis;
 use crate::net::Network;
 use crate::plan::{Plan, client_host};
 use crate::report::{Report, fault_counts, judge, refused};
 
-/// 2025-01-01T00:00:00Z, when every simulation begins, in milliseconds since 1970.
-pub const EPOCH_MS: u64 = 1_735_689_600_000;
 /// The owner of probes' connections.
 pub(crate) const PROBE: &str = "operator";
 

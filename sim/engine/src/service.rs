@@ -50,7 +50,7 @@ pub use history::{History, Recorded};
 pub use model::{IntoModel, NoAction, Service, Start};
 
 use crate::life::Life;
-use crate::model::{ClientResult, Local};
+use crate::local::{ClientResult, Local};
 use crate::net::SimListener;
 use crate::plan::Settings;
 use crate::violation::Violation;

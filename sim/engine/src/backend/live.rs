@@ -22,10 +22,11 @@ use tokio::task::{JoinSet, LocalSet};
 
 pub(crate) use self::process::{Process, Signal};
 pub(crate) use self::program::Children;
+pub use self::program::Program;
 pub(crate) use self::thread::start_thread;
 use super::{Backend, LifeId};
 use crate::fault::FaultKind;
-use crate::model::{ClientResult, Local};
+use crate::local::{ClientResult, Local};
 use crate::net::Network;
 
 /// How exact the timers of a real machine are, in milliseconds; also the time of a step.

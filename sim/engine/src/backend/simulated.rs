@@ -11,14 +11,13 @@ use turmoil::Sim;
 use self::host::Process;
 use self::services::{Services, host_names};
 use super::{Backend, LifeId};
-use crate::context::PORT;
-use crate::determinism::clock;
+use crate::determinism::clock::{self, EPOCH_MS};
 use crate::fault::FaultKind;
 use crate::life::{Dialer, Disk, Life};
-use crate::model::{ClientResult, Local, Model};
-use crate::net::{Hosts, Limits, Network, SimListener};
+use crate::local::{ClientResult, Local};
+use crate::model::Model;
+use crate::net::{Hosts, Limits, Network, PORT, SimListener};
 use crate::plan::{Plan, SLOW_LATENCY_MS, Settings};
-use crate::run::EPOCH_MS;
 use crate::runtime_trace::RuntimeTrace;
 
 /// More connections than any plan opens at once.

@@ -17,6 +17,9 @@ use super::state;
 /// such a wait ends at once, above it would last until the real one came up.
 const MONOTONIC_BASE_NS: i128 = 10_000_000_000;
 
+/// 2025-01-01T00:00:00Z, when every run of a plan begins, in milliseconds since 1970.
+pub const EPOCH_MS: u64 = 1_735_689_600_000;
+
 const NANOS_PER_SEC: i128 = 1_000_000_000;
 
 /// Sets the time since the start of the simulation. Going back is allowed for

@@ -6,8 +6,9 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
-use std::process::{ExitStatus, Stdio};
+use std::process::{Command as StdCommand, ExitStatus, Stdio};
 use std::rc::Rc;
+use std::time::Duration;
 
 use nix::sys::signal::{self, kill};
 use nix::unistd::Pid;
@@ -15,10 +16,36 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
 use super::process::{Process, Signal};
-use crate::live::Program;
 
 /// Lines of a child's log that are kept to explain its end.
 const LOG_LINES_MAX: usize = 40;
+
+/// A program that is a server.
+#[derive(Debug)]
+pub struct Program {
+    /// Makes the command that starts it. Standard input stays open as long as the run lasts, so a server that ends with its input
+    /// is never left behind.
+    pub command: StdCommand,
+    /// Finds the address that it listens at in a line of its standard output.
+    pub address_in: fn(&str) -> Option<SocketAddr>,
+    /// How long it may take to end once it is asked to; none if it does not end then.
+    pub ends_within: Option<Duration>,
+}
+
+impl Program {
+    /// A fresh command: one is used up by each process.
+    fn command(&self) -> StdCommand {
+        let mut command = StdCommand::new(self.command.get_program());
+        command.args(self.command.get_args());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command
+    }
+}
 
 /// Starts children of one program.
 pub(crate) struct Children(pub(crate) Program);
