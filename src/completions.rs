@@ -5,8 +5,8 @@ use clap::{Args, Command};
 use clap_complete::Shell;
 use serde_json::json;
 
-use crate::outcome::Outcome;
-use crate::output::Output;
+use reports::cli::outcome::Outcome;
+use reports::cli::output::Output;
 
 #[derive(Debug, Args)]
 pub(crate) struct Completions {

@@ -21,11 +21,11 @@ use server::config::ListenAddress;
 use tracing_subscriber::EnvFilter;
 
 use crate::checkout;
-use crate::outcome::Outcome;
-use crate::output::{self, Claim, Output};
 use crate::progress::Meter;
 use crate::prometheus::Exporter;
 use crate::{environment, help, runtime, search, selftest};
+use reports::cli::outcome::Outcome;
+use reports::cli::output::{self, Claim, Output};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -238,7 +238,7 @@ pub(crate) fn describe(run: &Run, written: &Written) -> String {
 
 /// Says which files could not be written, after everything that was measured was told.
 pub(crate) fn all_written(written: &Written) -> Outcome {
-    written.unwritten.iter().for_each(|error| output::fail(&error.to_string()));
+    written.unwritten.iter().for_each(|error| output::fail(crate::PROGRAM, &error.to_string()));
     if written.unwritten.is_empty() { Outcome::Good } else { Outcome::Bad }
 }
 

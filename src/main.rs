@@ -3,30 +3,19 @@
 //! Every command ends with an exit code that scripts can trust: 0 done and good, 1 done and not
 //! good, 2 wrong usage or environment, 3 measured but not valid.
 
-mod bar;
 mod checkout;
 mod completions;
-mod diff;
 mod environment;
 mod help;
-mod live;
 mod load;
 mod man;
-mod meta;
-mod outcome;
-mod output;
 mod progress;
 mod prometheus;
 mod report;
 mod search;
-mod seeds;
 mod selftest;
-mod show;
-mod shrink;
 mod sim;
 mod tour;
-
-mod world;
 
 #[cfg(test)]
 #[path = "../tests/it/schema.rs"]
@@ -41,9 +30,11 @@ use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
 use server::News;
 
-use crate::outcome::Outcome;
-use crate::output::Output;
+use reports::cli::outcome::{Outcome, USAGE};
+use reports::cli::output::{self, Output};
 
+/// How this program calls itself.
+const PROGRAM: &str = "racetrack";
 /// The version and, in a checkout, the commit that this program was built from.
 const VERSION: &str = commit::version!();
 /// The profile that this program was built with: what a figure of speed depends on.
@@ -106,8 +97,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            output::fail(&in_one_line(&error));
-            ExitCode::from(outcome::USAGE)
+            output::fail(PROGRAM, &output::in_one_line(&error));
+            ExitCode::from(USAGE)
         }
     }
 }
@@ -121,31 +112,11 @@ fn refuse(error: &clap::Error) -> ! {
         _ => None,
     });
     let Some(file) = named.filter(|word| Path::new(word).is_file()) else { error.exit() };
-    output::fail(&format!(
-        "{file} is a file, and no command; `racetrack sim replay {file}` runs a plan"
-    ));
-    std::process::exit(outcome::USAGE.into())
-}
-
-/// An error and its causes, without those that it tells itself. A name out of a file may hold
-/// anything, so what a terminal would obey is shown instead.
-fn in_one_line(error: &anyhow::Error) -> String {
-    let told = error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line
-        .as_str()
-    {
-        "" => cause,
-        told if told.contains(&cause) => line,
-        told => format!("{told}: {cause}"),
-    });
-    let mut line = String::with_capacity(told.len());
-    for letter in told.chars() {
-        if letter.is_control() {
-            line.extend(letter.escape_default());
-        } else {
-            line.push(letter);
-        }
-    }
-    line
+    output::fail(
+        PROGRAM,
+        &format!("{file} is a file, and no command; `racetrack sim replay {file}` runs a plan"),
+    );
+    std::process::exit(USAGE.into())
 }
 
 fn serve(options: &server::Serve, output: &Output) -> anyhow::Result<Outcome> {

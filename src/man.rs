@@ -8,8 +8,8 @@ use clap_mangen::Man;
 use serde_json::json;
 
 use crate::VERSION;
-use crate::outcome::Outcome;
-use crate::output::{self, Output};
+use reports::cli::outcome::Outcome;
+use reports::cli::output::{self, Output};
 
 /// Who says this, at the foot of a page.
 const MANUAL: &str = "racetrack manual";

@@ -10,7 +10,7 @@ use indicatif::ProgressBar;
 use loadtest::{Phase, Progress};
 use reports::units::{count, duration_us, number};
 
-use crate::{bar, output};
+use reports::cli::{bar, output};
 
 /// Between two lines about the same phase.
 const LINE_EVERY: Duration = Duration::from_secs(5);

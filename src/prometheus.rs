@@ -16,7 +16,7 @@ use server::config::ListenAddress;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use crate::output;
+use reports::cli::output;
 
 /// Serves `GET /metrics` until it is dropped.
 pub(crate) struct Exporter {

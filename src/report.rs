@@ -13,8 +13,8 @@ use serde_json::json;
 use crate::environment;
 use crate::help;
 use crate::load;
-use crate::outcome::Outcome;
-use crate::output::{self, Output};
+use reports::cli::outcome::Outcome;
+use reports::cli::output::{self, Output};
 
 /// The file of a comparison.
 const PAGE: &str = "compare.html";

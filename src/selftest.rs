@@ -8,10 +8,10 @@ use reports::units::{duration_us, or_absent};
 use serde_json::{Value, json};
 
 use crate::load::{quieten_goose, server_command};
-use crate::outcome::Outcome;
-use crate::output::{self, Output};
 use crate::progress::Meter;
 use crate::runtime;
+use reports::cli::outcome::Outcome;
+use reports::cli::output::{self, Output};
 
 pub(crate) fn run(output: &Output) -> anyhow::Result<Outcome> {
     quieten_goose();
@@ -22,7 +22,7 @@ pub(crate) fn run(output: &Output) -> anyhow::Result<Outcome> {
     let cases = &checked.cases;
     output.result(&describe(cases), || to_json(cases))?;
     let Some(error) = &checked.ended_by else { return Ok(outcome(cases)) };
-    output::fail(&format!("not every known length was measured: {error}"));
+    output::fail(crate::PROGRAM, &format!("not every known length was measured: {error}"));
     let ended = match error {
         LoadError::Interrupted => Outcome::Invalid,
         _ => Outcome::Bad,

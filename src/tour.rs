@@ -1,14 +1,16 @@
 //! The tour: simulate, load, report, in one command and under two minutes.
 
+use chat_sim::Chat;
 use clap::Args;
 use loadtest::{Options, Span};
+use racetrack_sim::cli::{Swept, cores};
+use reports::Seeds;
 use serde_json::json;
 
 use crate::load;
-use crate::outcome::Outcome;
-use crate::output::{self, Claim, Output};
-use crate::seeds::Seeds;
-use crate::sim::{Swept, cores};
+use crate::sim::commands;
+use reports::cli::outcome::Outcome;
+use reports::cli::output::{self, Claim, Output};
 
 const SEEDS: u64 = 200;
 const USERS: u32 = 1_000;
@@ -59,10 +61,15 @@ impl Tour {
         let options = self.options()?;
         let dir = output.dir("tour");
         let claim = Claim::on(dir.clone())?;
-        let swept =
-            Swept::run(&Seeds(0..self.seeds), &chat_sim::Options::default(), cores(), false)?;
+        let swept = Swept::run(
+            &Chat,
+            &Seeds(0..self.seeds),
+            &chat_sim::Options::default(),
+            cores(),
+            false,
+        )?;
         swept.write_plans(&dir)?;
-        let (simulated, failures) = (swept.describe(), swept.describe_failures(&dir));
+        let (simulated, failures) = (swept.describe(), swept.describe_failures(&commands(), &dir));
         output.note(&format!("{simulated}profile: {}\n{failures}", crate::PROFILE))?;
         let run = load::measure(&options, Some(swept.summary()), AGAIN_MAX)?;
         claim.keep();

@@ -45,7 +45,6 @@ pub mod schedule;
 pub mod search;
 pub mod selftest;
 pub mod shard;
-pub mod span;
 pub mod target;
 pub mod timer;
 pub mod trial;
@@ -75,7 +74,7 @@ use reports::run::{Failure, Series};
 
 pub use options::{Options, OptionsError};
 pub use preflight::PreflightError;
-pub use span::Span;
+pub use reports::Span;
 pub use target::{Target, TargetError};
 pub use trial::Trial;
 

@@ -87,7 +87,7 @@ mod tests {
     use server::config::Config;
 
     use super::*;
-    use crate::span::Span;
+    use reports::Span;
 
     /// The server's limits as a run with `options` sets them.
     fn limits(options: &Options) -> Config {

@@ -21,8 +21,8 @@ use crate::peer::Peer;
 use crate::scenario::drain_max;
 use crate::schedule::{Arrivals, Schedule};
 use crate::shard::{Shard, Start, StartAt};
-use crate::span::Span;
 use crate::trial::Trial;
+use reports::Span;
 
 /// Messages a second that one person offers when no rate is given.
 pub const RATE_PER_USER_DEFAULT: f64 = 0.5;

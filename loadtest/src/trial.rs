@@ -10,7 +10,7 @@ use client::TransportKind;
 use crate::mix::{Mix, Transport};
 use crate::options::Options;
 use crate::peer::Peer;
-use crate::span::Span;
+use reports::Span;
 
 /// One server under one load.
 #[derive(Debug, Clone, PartialEq, Eq)]

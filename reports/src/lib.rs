@@ -53,7 +53,9 @@ pub mod missing;
 pub mod quantile;
 mod ranking;
 pub mod rounds;
+mod seeds;
 pub mod slo;
+mod span;
 pub mod summary;
 pub mod units;
 pub mod verdict;
@@ -68,12 +70,17 @@ pub mod text;
 pub mod directory;
 pub mod error;
 
+#[cfg(feature = "cli")]
+pub mod cli;
+
 pub use directory::{Written, check_writable, holds_run, parse_run, read_run, write_run};
 pub use error::ReportError;
 pub use invalid::{Cause, Invalid};
 pub use missing::{Latencies, Latency};
 pub use quantile::{Estimate, Quantile};
 pub use run::{HistogramDump, Run, Series, latency_histogram};
+pub use seeds::Seeds;
+pub use span::Span;
 pub use summary::{Percentiles, Summary, summaries};
 pub use text::comparison_table;
 pub use verdict::{Standing, Verdict, verdict};

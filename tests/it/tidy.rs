@@ -37,7 +37,7 @@ const MAY_DEPEND_ON: [(&str, &[&str]); 12] = [
     ("racetrack-server", &["commit", "protocol"]),
     ("racetrack-chat-sim", &["client", "protocol", "reports", "server", "sim"]),
     ("racetrack-sim", &["reports"]),
-    ("racetrack-xtask", &[]),
+    ("racetrack-xtask", &["reports"]),
 ];
 
 /// A crate of ours, as cargo describes it.

@@ -18,7 +18,6 @@ mod prose;
 mod regressions;
 mod schemata;
 mod seeded_bugs;
-mod seeds;
 mod workshop;
 
 #[cfg(test)]

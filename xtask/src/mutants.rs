@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use crate::output::{self, Outcome, Output};
 use crate::progress;
 use crate::schemata::{self, CHOSEN, Mutant, Written};
-use crate::seeds::Seeds;
 use crate::workshop::{Changes, Workshop, limited};
+use reports::Seeds;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

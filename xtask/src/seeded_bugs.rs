@@ -17,8 +17,8 @@ use xtask::{NamedPatch, SEEDED_BUGS};
 use crate::output::{self, Outcome, Output};
 use crate::progress;
 use crate::prose;
-use crate::seeds::Seeds;
 use crate::workshop::{Changes, End, Workshop};
+use reports::Seeds;
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -152,7 +152,7 @@ impl SeededBugs {
         // Where a run of a smaller plan does not end, the bug is found all the same.
         if let End::Report(shrunk) = workshop.shrink(&bug.name, seed, self.shrink_runs).await? {
             row.shrunk_steps = shrunk["steps_after"].as_u64();
-            row.shrunk_people = shrunk["people_after"].as_u64();
+            row.shrunk_people = shrunk["clients_after"].as_u64();
             row.shrunk_faults = shrunk["faults_after"].as_u64();
         }
         Ok(row)

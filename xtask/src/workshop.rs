@@ -24,7 +24,7 @@ use anyhow::{Context, bail};
 use serde_json::Value;
 use tokio::process::Command;
 
-use crate::seeds::Seeds;
+use reports::Seeds;
 
 /// Folders that are not part of the sources; and cargo's configuration, which the copy inherits because it lies below
 /// the root. With two of them, each flag of rustc is given twice, and no dependency that was built before fits.

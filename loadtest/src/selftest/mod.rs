@@ -20,9 +20,9 @@ use self::relay::{DelayOf, Relay};
 pub use self::truth::Mark;
 use crate::options::Options;
 use crate::process;
-use crate::span::Span;
 use crate::target::Target;
 use crate::{LoadError, One, Phase, Progress};
+use reports::Span;
 
 const USERS: u32 = 200;
 /// Enough messages in the window for a p99.9, and little enough to do for two cores.

@@ -39,17 +39,6 @@ pub enum ChatFault {
 /// Every kind of fault that the chat can suffer.
 pub type ChatFaultKind = AnyFault<ChatFault>;
 
-impl ChatFault {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Storm => "storm",
-            Self::UpgradeCut => "upgrade-cut",
-            Self::UpgradeSilence => "upgrade-silence",
-            Self::Flood(flood) => flood.fault_name(),
-        }
-    }
-}
-
 /// What a kind of fault means for the chat.
 pub(crate) trait FaultOfChat {
     /// What an attacker floods, if it is that.
@@ -113,20 +102,19 @@ pub(crate) fn target(
     }
 }
 
-/// The names of all kinds.
-#[must_use]
-pub fn names() -> Vec<&'static str> {
-    let name = |kind| match kind {
-        AnyFault::Engine(kind) => FaultKind::name(kind),
-        AnyFault::Model(kind) => ChatFault::name(kind),
-    };
-    all().into_iter().map(name).collect()
-}
-
 impl FaultType for ChatFault {
     fn all() -> Vec<Self> {
         let own = [Self::Storm, Self::UpgradeCut, Self::UpgradeSilence];
         own.into_iter().chain(Flood::ALL.map(Self::Flood)).collect()
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Storm => "storm",
+            Self::UpgradeCut => "upgrade-cut",
+            Self::UpgradeSilence => "upgrade-silence",
+            Self::Flood(flood) => flood.fault_name(),
+        }
     }
 
     fn scope(self) -> Scope {

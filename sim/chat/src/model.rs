@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use client::TransportKind;
@@ -10,7 +11,7 @@ use racetrack_sim::diagram::ShortNames;
 use racetrack_sim::injection::{Injected, Injection};
 use racetrack_sim::model::{ClientResult, Local};
 use racetrack_sim::plan::within;
-use racetrack_sim::{Context, Life, Model, Probe};
+use racetrack_sim::{Context, Life, Model, Probe, Program};
 use reports::sequence::Sequence;
 use serde_json::Value;
 
@@ -22,7 +23,7 @@ use crate::generate;
 use crate::history::{Event, Note, Recorder};
 use crate::live;
 use crate::operator::{self, OPERATOR, SCRAPE_MS};
-use crate::options::Options;
+use crate::options::{self, Options};
 use crate::plan::{Action, ChatConfig, FaultKind, Plan, Profile, RUN_MS_MAX, flood_count};
 use crate::sequence;
 use crate::transcript;
@@ -69,6 +70,10 @@ impl Model for Chat {
 
     fn faults(&self) -> Vec<ChatFaultKind> {
         fault::all()
+    }
+
+    fn check_size(&self, options: &Options) -> Result<(), String> {
+        options::check(options)
     }
 
     fn generate(&self, seed: u64, options: &Options) -> Plan {
@@ -160,6 +165,10 @@ impl Model for Chat {
 
     fn end_fault(&self, injection: &Injection<'_, Self>) {
         fault::end(injection);
+    }
+
+    fn program(&self, plan: &Plan, _host: &str, file: &Path) -> Option<Program> {
+        Some(live::program(plan, file))
     }
 
     fn live_plan(&self, plan: Plan) -> Plan {

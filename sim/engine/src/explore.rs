@@ -6,6 +6,8 @@ use std::fmt::Write;
 use std::ops::Range;
 use std::path::Path;
 
+use reports::Seeds;
+
 use crate::error::Error;
 use crate::fault::AnyFault;
 use crate::model::Model;
@@ -16,7 +18,7 @@ use crate::run::run;
 use crate::service::IntoModel;
 use crate::shrink::{self, Limits};
 use crate::summary::{network, planned};
-use crate::sweep::{Failure, Sweep, sweep_to_first_failure};
+use crate::sweep::{Failure, Sweep, drawn, sweep_to_first_failure};
 use crate::transcript::brief;
 use crate::violation::STANDSTILL;
 
@@ -165,12 +167,7 @@ impl<M: Model> Exploration<M> {
             let Range { start, end } = seeds;
             return invalid(format!("{start}..{end} has no seeds: the end lies above the start"));
         }
-        let plan = self.model.generate(seeds.start, &self.options);
-        plan.check(&self.model)?;
-        match plan.clients.is_empty() {
-            true => invalid("the model has no clients, so nothing happens: declare one".to_owned()),
-            false => Ok(()),
-        }
+        drawn(&self.model, seeds.start, &self.options).map(drop)
     }
 
     fn check_effects(&self, sweep: &Sweep<M>) -> Result<(), Error> {
@@ -269,10 +266,10 @@ fn seeds_wanted(seeds: Range<u64>) -> Result<Range<u64>, Error> {
     }
 }
 
+/// A range, or how many seeds.
 fn range(text: &str) -> Option<Range<u64>> {
-    let (start, end) = text.split_once("..").unwrap_or(("0", text));
-    let (start, end) = (start.parse().ok()?, end.parse().ok()?);
-    (start < end).then_some(start..end)
+    let range = text.parse().map(|Seeds(range)| range);
+    range.ok().or_else(|| Some(0..text.parse().ok().filter(|count| *count > 0)?))
 }
 
 fn not_seeds(name: &str, text: &str, wanted: &str) -> Error {

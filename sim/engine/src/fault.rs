@@ -90,6 +90,9 @@ pub trait FaultType:
     /// Every kind.
     fn all() -> Vec<Self>;
 
+    /// The name in command lines, plan files and reports.
+    fn name(self) -> &'static str;
+
     /// What it targets.
     fn scope(self) -> Scope;
 
@@ -108,6 +111,10 @@ pub trait FaultType:
 impl FaultType for FaultKind {
     fn all() -> Vec<Self> {
         Self::ALL.to_vec()
+    }
+
+    fn name(self) -> &'static str {
+        Self::name(self)
     }
 
     fn is_silent(self) -> bool {
@@ -195,6 +202,10 @@ impl FaultType for NoFault {
         Vec::new()
     }
 
+    fn name(self) -> &'static str {
+        match self {}
+    }
+
     fn scope(self) -> Scope {
         match self {}
     }
@@ -216,6 +227,15 @@ impl<F: FaultType> AnyFault<F> {
     pub fn all() -> Vec<Self> {
         let engine = FaultKind::ALL.into_iter().map(Self::Engine);
         engine.chain(F::all().into_iter().map(Self::Model)).collect()
+    }
+
+    /// The name in command lines, plan files and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Engine(kind) => kind.name(),
+            Self::Model(kind) => kind.name(),
+        }
     }
 
     /// What it targets.

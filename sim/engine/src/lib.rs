@@ -52,6 +52,8 @@ pub mod seeds;
 pub mod shrink;
 pub mod sweep;
 
+#[cfg(feature = "cli")]
+pub mod cli;
 mod error;
 pub mod explore;
 pub mod live;

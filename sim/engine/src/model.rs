@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use reports::sequence::Sequence;
@@ -16,6 +17,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::backend::live::Program;
 use crate::context::Context;
 use crate::diagram::{self, ShortNames};
 use crate::fault::{AnyFault, FaultKind, FaultType};
@@ -70,6 +72,15 @@ pub trait Model: Clone + Debug + PartialEq + Send + Sync + 'static {
     /// The kinds of faults that a seed may draw.
     fn faults(&self) -> Vec<AnyFault<Self::Fault>> {
         FaultKind::ALL.map(AnyFault::Engine).to_vec()
+    }
+
+    /// Looks for a size of drawn runs that the model cannot draw.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in one line.
+    fn check_size(&self, _options: &Options<Self::Fault>) -> Result<(), String> {
+        Ok(())
     }
 
     /// The plan of a seed.
@@ -147,6 +158,11 @@ pub trait Model: Clone + Debug + PartialEq + Send + Sync + 'static {
 
     /// Ends a fault of the model's own kinds.
     fn end_fault(&self, _injection: &Injection<'_, Self>) {}
+
+    /// A program file as the server of that name in a live run; none if servers are no programs, but run on threads.
+    fn program(&self, _plan: &Plan<Self>, _host: &str, _file: &Path) -> Option<Program> {
+        None
+    }
 
     /// A plan as real sockets and processes allow it: see a live run.
     fn live_plan(&self, plan: Plan<Self>) -> Plan<Self> {

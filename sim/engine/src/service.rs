@@ -49,6 +49,7 @@ pub use client::Client;
 pub use history::{History, Recorded};
 pub use model::{IntoModel, NoAction, Service, Start};
 
+use crate::fault::FaultKind;
 use crate::life::Life;
 use crate::local::{ClientResult, Local};
 use crate::net::SimListener;
@@ -77,6 +78,7 @@ pub struct Sim<E: Note> {
     clients: Vec<(String, Visit<E>)>,
     checkers: Vec<(String, Check<E>)>,
     states: Vec<(String, Reaches<E>)>,
+    faults: Vec<FaultKind>,
     settings: Settings,
 }
 
@@ -92,7 +94,7 @@ impl<E: Note> Sim<E> {
         let (hosts, clients, checkers, states) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         // A fine clock: most services answer within milliseconds.
         let settings = Settings { tick_ms: 1, ..Settings::default() };
-        Self { hosts, clients, checkers, states, settings }
+        Self { hosts, clients, checkers, states, faults: FaultKind::ALL.to_vec(), settings }
     }
 
     /// A server on a host of that name, which listens on [`PORT`](crate::PORT). It is called again whenever the host starts again,
@@ -144,6 +146,12 @@ impl<E: Note> Sim<E> {
         reaches: impl Fn(&History<E>) -> bool + Send + Sync + 'static,
     ) {
         self.states.push((name.to_owned(), Arc::new(reaches)));
+    }
+
+    /// The kinds of faults that the service should survive; all, unless told otherwise. A service that keeps everything in memory
+    /// leaves out those that end its process.
+    pub fn faults(&mut self, kinds: impl IntoIterator<Item = FaultKind>) {
+        self.faults = kinds.into_iter().collect();
     }
 
     /// How long a packet takes, in milliseconds, in runs that are not drawn; the seed draws from the range. Drawn runs draw the range too.

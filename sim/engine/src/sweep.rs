@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 use siphasher::sip::SipHasher13;
 
+use crate::error::Error;
 use crate::fault::AnyFault;
 use crate::model::Model;
 use crate::options::Options;
@@ -79,6 +80,23 @@ pub struct Failure<M: Model> {
     pub evidence: Vec<String>,
     /// The plan, which runs again as it is.
     pub plan: Plan<M>,
+}
+
+/// The plan of a seed, checked.
+pub(crate) fn drawn<M: Model>(
+    model: &M,
+    seed: u64,
+    options: &Options<M::Fault>,
+) -> Result<Plan<M>, Error> {
+    let plan = model.generate(seed, options);
+    plan.check(model)?;
+    match plan.clients.is_empty() {
+        true => {
+            let why = "the model has no clients, so nothing happens: declare one";
+            Err(Error::Invalid(why.to_owned()))
+        }
+        false => Ok(plan),
+    }
 }
 
 /// Runs the plan of every seed in the range on `jobs` threads. `done` is called after each, from

@@ -63,8 +63,8 @@ const REFUSED: [(&str, &str, &str); 61] = [
     ("sim --seeds 0..18446744073709551616", "0..18446744073709551616", SEEDS),
     ("sim --seeds 0..3 --seed 3", "--seeds", "cannot be used with '--seed <N>'"),
     ("sim --seed 3 --require-coverage", "--require-coverage", "cannot be used with"),
-    ("sim --people 1", "--people 1", "2 to 1000 people can be simulated"),
-    ("sim --people 1001", "--people 1001", "2 to 1000 people can be simulated"),
+    ("sim --clients 1", "--clients 1", "2 to 1000 clients can be simulated"),
+    ("sim --clients 1001", "--clients 1001", "2 to 1000 clients can be simulated"),
     ("sim --simulated 1s", "--simulated 1s", "at least 8s, so that it can come to rest"),
     ("sim --simulated 25h", "--simulated 25h", "at most 24h"),
     ("sim --jobs 0", "--jobs 0", THREADS),
@@ -74,7 +74,7 @@ const REFUSED: [(&str, &str, &str); 61] = [
     ("sim shrink --seed 1 --jobs 1025", "--jobs 1025", THREADS),
     ("sim shrink --seed 1 --runs 0", "0", "is not in 1.."),
     ("sim live --jobs 0", "--jobs 0", "1 to 32 runs at once are possible"),
-    ("sim live --people 0 --seeds 0..1", "--people 0", "2 to 1000 people can be simulated"),
+    ("sim live --clients 0 --seeds 0..1", "--clients 0", "2 to 1000 clients can be simulated"),
     ("sim meta --seeds 3..3", "3..3", SEEDS),
 ];
 

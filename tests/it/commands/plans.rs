@@ -59,7 +59,7 @@ fn a_shrunk_plan_is_small_fails_alike_and_replays_from_its_file() {
     let said = object(&ended);
     schema::check("sim-shrink", &said);
     assert_eq!(said["steps_before"], plan.steps.len());
-    let after = ["steps_after", "people_after", "faults_after"].map(|field| &said[field]);
+    let after = ["steps_after", "clients_after", "faults_after"].map(|field| &said[field]);
     assert_eq!(after, [&json!(2), &json!(1), &json!(0)], "somebody comes and vanishes: {said}");
     assert_eq!(said["is_minimal"], true);
     let kind = said["kind"].as_str().expect("a kind is text");
@@ -76,7 +76,7 @@ fn a_shrunk_plan_is_small_fails_alike_and_replays_from_its_file() {
 }
 
 #[test]
-fn shrinking_tells_the_smallest_plan_the_parting_and_what_to_do_with_it() {
+fn shrinking_tells_the_smallest_plan_the_divergence_and_what_to_do_with_it() {
     let dir = empty_dir();
     write(dir.path(), "plan.json", &failing());
     let ended = racetrack(dir.path(), "sim shrink plan.json --runs 400 --jobs 1 --out small");
@@ -84,7 +84,7 @@ fn shrinking_tells_the_smallest_plan_the_parting_and_what_to_do_with_it() {
     for words in [
         "plan.json shrunk in ",
         "steps to 2, ",
-        "2 people to 1, ",
+        "2 clients to 1, ",
         " join\n",
         " vanish\n",
         "leaks: the server still holds 1 sessions",

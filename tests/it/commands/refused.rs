@@ -357,19 +357,19 @@ fn a_program_that_is_not_racetrack_is_named() {
     check(
         &racetrack(dir.path(), "sim meta --with true --seeds 0..1"),
         expect![[r#"
-            racetrack: true is no racetrack of this kind: it did not trace the seeds 0..1
+            racetrack: true is no build of this program: it did not trace the seeds 0..1
         "#]],
     );
     check(
         &racetrack(dir.path(), "sim meta --with false --seeds 0..1"),
         expect![[r#"
-            racetrack: false is no racetrack of this kind: `sim trace --seeds 0..1` ended with exit status: 1
+            racetrack: false is no build of this program: `trace --seeds 0..1` ended with exit status: 1
         "#]],
     );
     check(
         &racetrack(dir.path(), "sim live --server nothing --seeds 0..1"),
         expect![[r#"
-            racetrack: cannot run `nothing serve`; is it racetrack?: No such file or directory (os error 2)
+            racetrack: cannot start a server; is `nothing` one?: No such file or directory (os error 2)
         "#]],
     );
 }

@@ -38,7 +38,7 @@ fn a_sweep_says_what_it_found() {
     let said = object(&swept);
     schema::check("sim", &said);
     check_fields(&said["rare_states"], "reached known missing");
-    for kind in chat_sim::fault::names() {
+    for kind in chat_sim::fault::all().into_iter().map(|kind| kind.name()) {
         check_fields(&said["faults"][kind], "planned effective");
     }
     assert_eq!(
@@ -68,7 +68,7 @@ fn a_sweep_prints_short_lines_and_lists_everything_if_asked() {
     assert_eq!(short.lines().count(), 4, "{short}");
     assert!(short.lines().all(|line| line.len() <= 100), "{short}");
     let long = racetrack(empty_dir().path(), "sim --seeds 0..2 --jobs 1 --verbose").stdout;
-    for name in chat_sim::fault::names() {
+    for name in chat_sim::fault::all().into_iter().map(|kind| kind.name()) {
         assert!(long.contains(&format!("\n    {name} ")), "{name} is not in\n{long}");
     }
     for state in chat_sim::coverage::known() {
@@ -209,7 +209,7 @@ fn load_whose_report_cannot_be_written_tells_its_result_and_ends_with_one() {
 fn a_sweep_that_must_reach_every_rare_state_fails_where_one_was_never_reached() {
     let swept = racetrack(empty_dir().path(), "sim --seeds 0..2 --require-coverage");
     assert_eq!(swept.code, Some(1), "{}", swept.stderr);
-    for words in ["every promise kept", "    never  ", "FAILED: --require-coverage"] {
+    for words in ["every invariant held", "    never  ", "FAILED: --require-coverage"] {
         assert!(swept.stdout.contains(words), "{words:?} is not in\n{}", swept.stdout);
     }
 }

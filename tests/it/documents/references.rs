@@ -122,9 +122,9 @@ fn the_book_names_every_transport_fault_checker_and_limit() {
     let checkers = checkers
         .lines()
         .filter_map(|line| line.strip_prefix("pub mod "))
-        .map(|name| name.trim_end_matches(';').to_owned());
+        .map(|name| name.trim_end_matches(';').replace('_', "-"));
     let mut names: Vec<String> = limits.chain(checkers).collect();
-    names.extend(chat_sim::fault::names().into_iter().map(str::to_owned));
+    names.extend(chat_sim::fault::all().into_iter().map(|kind| kind.name().to_owned()));
     names.extend(TransportKind::ALL.map(|kind| kind.name().to_owned()));
     assert!(names.len() > 60, "{names:?}");
     let missing = names.iter().filter(|name| !text.contains(&format!("`{name}`")));

@@ -1,11 +1,10 @@
 //! A box office under the simulation: an ordinary axum service, three buyers, and a checker.
 //!
 //! ```sh
-//! cargo run -p racetrack-sim --example box_office             # finds the seed at which a seat is sold twice
-//! cargo run -p racetrack-sim --example box_office -- careful  # 1,000 seeds, every invariant holds
+//! cargo run -p racetrack-sim --example box_office -- --first                  # finds the seed at which a seat is sold twice
+//! SELLING=careful cargo run -p racetrack-sim --example box_office             # a seat is sold once
+//! cargo run -p racetrack-sim --example box_office -- --help                   # the other commands
 //! ```
-
-#![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 mod service;
 
@@ -16,12 +15,11 @@ use axum::body::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper_util::rt::TokioIo;
-use racetrack_sim::{Client, FaultKind, History, Sim, Violation, explore};
+use racetrack_sim::{Client, FaultKind, History, Sim, Violation, cli};
 use serde::{Deserialize, Serialize};
 use service::Selling;
 
 const SEATS: usize = 10;
-const SEEDS: u64 = 1_000;
 
 /// What a buyer records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,16 +43,13 @@ fn box_office(sim: &mut Sim<Event>, selling: Selling) {
     for name in ["ann", "bob", "cyd"] {
         sim.client(name, buy);
     }
+    // Every kind but those that end the process: the office keeps its seats in memory.
+    let ends = [FaultKind::Crash, FaultKind::CrashBlackHole];
+    sim.faults(FaultKind::ALL.into_iter().filter(|kind| !ends.contains(kind)));
     sim.checker("seat-sold-once", seat_sold_once);
     sim.sometimes("an answer was lost", |history| {
         history.any(|event| matches!(event.what, Event::Retried { .. }))
     });
-}
-
-/// Every kind but those that end the process: the office keeps its seats in memory.
-fn faults() -> impl Iterator<Item = FaultKind> {
-    let ends = [FaultKind::Crash, FaultKind::CrashBlackHole];
-    FaultKind::ALL.into_iter().filter(move |kind| !ends.contains(kind))
 }
 
 /// Orders one seat, and asks again with the same number when the answer is lost.
@@ -100,22 +95,34 @@ fn seat_sold_once(history: &History<Event>) -> Vec<Violation> {
 }
 
 fn main() -> ExitCode {
-    let is_careful = std::env::args().nth(1).is_some_and(|selling| selling == "careful");
-    let explored = match is_careful {
-        true => explore(careful).seeds(0..SEEDS).faults(faults()).try_run(),
-        false => explore(hasty).seeds(0..SEEDS).faults(faults()).try_run(),
-    };
-    match explored {
-        Ok(explored) => {
-            println!("{} seeds: every seat was sold once", explored.sweep.seeds);
-            for (state, seeds) in explored.sweep.reached {
-                println!("  in {seeds} of them {state}");
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            println!("{error}");
-            ExitCode::FAILURE
-        }
+    match std::env::var("SELLING").is_ok_and(|selling| selling == "careful") {
+        true => cli::main(careful),
+        false => cli::main(hasty),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use racetrack_sim::{explore, prove};
+
+    use super::*;
+
+    #[test]
+    fn hasty_office_sells_a_seat_twice_within_ten_seeds() {
+        let explored = explore(hasty).seeds(0..10).try_run();
+        let text = explored.map(|explored| explored.replayed).expect_err("it fails").to_string();
+        assert!(text.contains(" failed: seat-sold-once: "), "{text}");
+    }
+
+    #[test]
+    fn careful_office_sells_each_seat_once() {
+        let explored = explore(careful).seeds(0..150).require_states().run();
+        assert_eq!(explored.sweep.seeds, 150);
+    }
+
+    #[test]
+    fn both_offices_run_alike_twice() {
+        assert_eq!(prove(hasty).seeds(0..4).run(), prove(hasty).seeds(0..4).run());
+        assert_eq!(prove(careful).seeds(0..4).run(), prove(careful).seeds(0..4).run());
     }
 }

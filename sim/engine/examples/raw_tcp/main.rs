@@ -1,11 +1,10 @@
 //! A length-prefixed protocol over a raw TCP stream under the simulation: a key-value store, two clients, and a checker.
 //!
 //! ```sh
-//! cargo run -p racetrack-sim --example raw_tcp             # finds the seed at which a torn frame is stored
-//! cargo run -p racetrack-sim --example raw_tcp -- careful  # 500 seeds, every client reads what it wrote
+//! cargo run -p racetrack-sim --example raw_tcp -- --first                  # finds the seed at which a torn frame is stored
+//! FRAMING=careful cargo run -p racetrack-sim --example raw_tcp             # every client reads what it wrote
+//! cargo run -p racetrack-sim --example raw_tcp -- --help                   # the other commands
 //! ```
-
-#![allow(clippy::print_stdout, reason = "a program for the terminal")]
 
 mod service;
 
@@ -14,11 +13,10 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use racetrack_sim::{Client, FaultKind, History, Sim, SimListener, Violation, explore};
+use racetrack_sim::{Client, FaultKind, History, Sim, SimListener, Violation, cli};
 use serde::{Deserialize, Serialize};
 use service::{Framing, Store, read_frame, write_frame};
 
-const SEEDS: u64 = 500;
 /// How long a client waits for the answers on one connection.
 const ANSWER: Duration = Duration::from_secs(1);
 /// How long a client waits before it connects again.
@@ -47,6 +45,9 @@ fn store(sim: &mut Sim<Event>, framing: Framing) {
     for name in ["ann", "bob"] {
         sim.client(name, write_and_read);
     }
+    // Every kind but those that end the process: the store keeps its values in memory.
+    let ends = [FaultKind::Crash, FaultKind::CrashBlackHole];
+    sim.faults(FaultKind::ALL.into_iter().filter(|kind| !ends.contains(kind)));
     sim.checker("read-your-writes", read_your_writes);
     sim.sometimes("an answer was lost", |history| {
         history.any(|event| event.what == Event::Retried)
@@ -64,12 +65,6 @@ async fn serve(listener: SimListener, framing: Framing) -> io::Result<()> {
             let _ended = store.serve(stream, framing).await;
         });
     }
-}
-
-/// Every kind but those that end the process: the store keeps its values in memory.
-fn faults() -> impl Iterator<Item = FaultKind> {
-    let ends = [FaultKind::Crash, FaultKind::CrashBlackHole];
-    FaultKind::ALL.into_iter().filter(move |kind| !ends.contains(kind))
 }
 
 /// Writes a value under a key of its own and reads it; does both again on a new connection if an answer is lost.
@@ -116,35 +111,21 @@ fn read_your_writes(history: &History<Event>) -> Vec<Violation> {
 }
 
 fn main() -> ExitCode {
-    let is_careful = std::env::args().nth(1).is_some_and(|framing| framing == "careful");
-    let explored = match is_careful {
-        true => explore(careful).seeds(0..SEEDS).faults(faults()).try_run(),
-        false => explore(hasty).seeds(0..SEEDS).faults(faults()).try_run(),
-    };
-    match explored {
-        Ok(explored) => {
-            println!("{} seeds: every client read what it wrote", explored.sweep.seeds);
-            for (state, seeds) in explored.sweep.reached {
-                println!("  in {seeds} of them {state}");
-            }
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            println!("{error}");
-            ExitCode::FAILURE
-        }
+    match std::env::var("FRAMING").is_ok_and(|framing| framing == "careful") {
+        true => cli::main(careful),
+        false => cli::main(hasty),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use racetrack_sim::prove;
+    use racetrack_sim::{explore, prove};
 
     use super::*;
 
     #[test]
     fn hasty_framing_stores_a_torn_frame_within_twenty_seeds() {
-        let explored = explore(hasty).seeds(0..20).faults(faults()).try_run();
+        let explored = explore(hasty).seeds(0..20).try_run();
         let text = explored.map(|explored| explored.replayed).expect_err("it fails").to_string();
         assert!(text.contains(" failed: read-your-writes: "), "{text}");
         assert!(text.contains("segments of 16 bytes"), "{text}");
@@ -152,7 +133,7 @@ mod tests {
 
     #[test]
     fn careful_framing_reads_what_was_written() {
-        let explored = explore(careful).seeds(0..150).faults(faults()).require_states().run();
+        let explored = explore(careful).seeds(0..150).require_states().run();
         assert_eq!(explored.sweep.seeds, 150);
     }
 

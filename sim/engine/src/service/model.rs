@@ -133,12 +133,25 @@ impl<E: Note> Model for Service<E> {
 
     fn usual_config(&self) {}
 
-    /// All but the termination of servers, where none ends when it is asked to.
+    /// Those that the function names, but for the termination of servers where none ends when it is asked to.
     fn faults(&self) -> Vec<AnyFault<NoFault>> {
         let is_graceful = self.sim.hosts.iter().any(|host| host.is_graceful);
         let drains = |kind: &FaultKind| matches!(kind, FaultKind::Drain | FaultKind::RollingDrain);
-        let kinds = FaultKind::ALL.into_iter().filter(|kind| is_graceful || !drains(kind));
+        let kinds = self.sim.faults.iter().copied();
+        let kinds = kinds.filter(|kind| is_graceful || !drains(kind));
         kinds.map(AnyFault::Engine).collect()
+    }
+
+    /// The function declares the clients, and a run ends with them.
+    fn check_size(&self, options: &Options<NoFault>) -> Result<(), String> {
+        let Options { clients, simulated_ms, .. } = Options::<NoFault>::default();
+        match (options.clients, options.simulated_ms) == (clients, simulated_ms) {
+            true => Ok(()),
+            false => Err(format!(
+                "{} declares its clients, and its runs end with them; leave out --clients and --simulated",
+                self.name
+            )),
+        }
     }
 
     fn generate(&self, seed: u64, options: &Options<NoFault>) -> Plan<Self> {

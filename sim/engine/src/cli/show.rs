@@ -1,24 +1,28 @@
-//! One run, looked at: `racetrack sim --seed N`, `racetrack sim replay FILE`, and its page.
+//! One run, as text and as a page: `--seed N` and `replay FILE`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anyhow::Context;
-use chat_sim::plan::Plan;
-use chat_sim::sequence::sequence;
-use chat_sim::transcript::transcript;
-use chat_sim::{Chat, Options, Report, generate};
 use clap::Args;
+use reports::cli::{Outcome, Output, bar, output};
 use reports::sequence::Sequence;
 use serde_json::json;
 
-use crate::bar;
-use crate::outcome::Outcome;
-use crate::output::{self, Output};
-use crate::world::World;
+use super::CommandLine;
+use super::size::RunSize;
+use crate::model::Model;
+use crate::options::Options;
+use crate::plan::Plan;
+use crate::report::Report;
+use crate::run::run;
+use crate::summary::summary;
+use crate::sweep::failure;
+use crate::transcript::transcript;
 
+/// Which plan, and what is drawn of it.
 #[derive(Debug, Args)]
-pub(crate) struct Replay {
+pub struct Replay {
     /// The plan, as a failing sweep writes it
     file: PathBuf,
     /// Draw the run as a page
@@ -27,17 +31,23 @@ pub(crate) struct Replay {
 }
 
 impl Replay {
-    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
-        let plan = read_plan(&self.file)?;
-        let title = Subject::File(self.file.clone()).title(&plan);
-        show(&plan, &title, self.html.as_deref(), output)
+    pub(super) fn run<M: Model>(
+        &self,
+        cli: &CommandLine<M>,
+        output: &Output,
+    ) -> anyhow::Result<Outcome> {
+        let plan = read_plan(&cli.model, &self.file)?;
+        let title = Subject::File(self.file.clone()).title(cli, &plan);
+        show(cli, &plan, &title, self.html.as_deref(), output)
     }
 }
 
 /// A plan on the command line: the number of its seed, or the file that it is in.
 #[derive(Debug, Clone)]
-pub(crate) enum Subject {
+pub(super) enum Subject {
+    /// A seed.
     Seed(u64),
+    /// A plan file.
     File(PathBuf),
 }
 
@@ -50,11 +60,11 @@ impl FromStr for Subject {
 }
 
 impl Subject {
-    /// What a run of the plan is called: its seed only where `racetrack sim --seed` runs this plan
+    /// What a run of the plan is called: its seed only where `--seed` runs this plan
     /// too, or else the file's name.
-    pub(crate) fn title(&self, plan: &Plan) -> String {
+    pub(super) fn title<M: Model>(&self, cli: &CommandLine<M>, plan: &Plan<M>) -> String {
         match self {
-            Self::File(file) if *plan != generate::plan(plan.seed, &Options::default()) => {
+            Self::File(file) if *plan != cli.model.generate(plan.seed, &usual(&cli.model)) => {
                 file.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }
             Self::File(_) | Self::Seed(_) => format!("seed {}", plan.seed),
@@ -62,39 +72,49 @@ impl Subject {
     }
 
     /// The plan; a seed's is made in the world that the flags ask for.
-    pub(crate) fn plan(&self, world: &World) -> anyhow::Result<Plan> {
+    pub(super) fn plan<M: Model>(
+        &self,
+        cli: &CommandLine<M>,
+        size: &RunSize<M::Fault>,
+    ) -> anyhow::Result<Plan<M>> {
         match self {
-            Self::Seed(seed) => Ok(generate::plan(*seed, &world.options()?)),
-            Self::File(file) => read_plan(file),
+            Self::Seed(seed) => Ok(cli.generate(*seed, &size.options(&cli.model)?)?),
+            Self::File(file) => read_plan(&cli.model, file),
         }
     }
 }
 
-fn read_plan(file: &Path) -> anyhow::Result<Plan> {
+/// What seeds draw from where nothing else is asked for.
+fn usual<M: Model>(model: &M) -> Options<M::Fault> {
+    Options { faults: model.faults(), ..Options::default() }
+}
+
+fn read_plan<M: Model>(model: &M, file: &Path) -> anyhow::Result<Plan<M>> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("cannot read the plan {}", file.display()))?;
-    let plan = chat_sim::plan::read(&text);
+    let plan = Plan::from_json(model, &text);
     plan.with_context(|| file.display().to_string())
 }
 
 /// Runs a plan once and tells what happened, on a page too where one is asked for.
-pub(crate) fn show(
-    plan: &Plan,
+pub(super) fn show<M: Model>(
+    cli: &CommandLine<M>,
+    plan: &Plan<M>,
     title: &str,
     html: Option<&Path>,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     let waiting = bar::waiting("simulating");
-    let report = chat_sim::run(plan, false);
+    let report = run(&cli.model, plan, false);
     waiting.finish_and_clear();
-    let drawn = racetrack_sim::summary::summary(&Chat, &report.plan);
+    let drawn = summary(&cli.model, &report.plan);
     let hash = format!("{:016x}", report.trace.hash);
-    let mut text = format!("{}\n{drawn}\ntrace hash  {hash}", transcript(&report));
+    let mut text = format!("{}\n{drawn}\ntrace hash  {hash}", transcript(&cli.model, &report));
     if let Some(html) = html {
-        write_page(&report, title, html)?;
+        write_page(&cli.model, &report, title, html)?;
         text += &format!("\npage        {}", html.display());
     }
-    let failure = racetrack_sim::failure(&Chat, report.plan.seed, &report);
+    let failure = failure(&cli.model, report.plan.seed, &report);
     output.result(&text, || {
         json!({
             "seed": report.plan.seed,
@@ -111,10 +131,16 @@ pub(crate) fn show(
 }
 
 /// Draws a run as a page with that title.
-pub(crate) fn write_page(report: &Report, title: &str, file: &Path) -> anyhow::Result<PathBuf> {
+pub(super) fn write_page<M: Model>(
+    model: &M,
+    report: &Report<M>,
+    title: &str,
+    file: &Path,
+) -> anyhow::Result<PathBuf> {
     let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
     let dir = file.parent().unwrap_or_else(|| Path::new(""));
-    let page = reports::sequence::page(&Sequence { title: title.to_owned(), ..sequence(report) });
+    let page =
+        reports::sequence::page(&Sequence { title: title.to_owned(), ..model.sequence(report) });
     let written = output::write(dir, &name.to_string_lossy(), &page);
     written.with_context(|| format!("the page {} was not drawn", file.display()))
 }

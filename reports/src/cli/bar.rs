@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::output;
+use super::output;
 
 /// What is over sooner needs no line.
 const FIRST_LINE: Duration = Duration::from_secs(5);
@@ -17,7 +17,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_millis(250);
 
 /// Counts up to a number that is known beforehand.
-pub(crate) struct Bar {
+pub struct Bar {
     bar: ProgressBar,
     lines: Option<Mutex<Lines>>,
     length: u64,
@@ -25,22 +25,27 @@ pub(crate) struct Bar {
 }
 
 impl Bar {
-    pub(crate) fn new(length: u64, what: &'static str) -> Self {
+    /// Begins at 0 of `length`; `what` is going on.
+    #[must_use]
+    pub fn new(length: u64, what: &'static str) -> Self {
         let lines = (!io::stderr().is_terminal()).then(|| Mutex::new(Lines::begin()));
         Self { bar: on_terminal(length, what), lines, length, what }
     }
 
-    pub(crate) fn inc(&self) {
+    /// One more is done.
+    pub fn inc(&self) {
         self.bar.inc(1);
         self.tell();
     }
 
-    pub(crate) fn set_position(&self, position: u64) {
+    /// So many are done.
+    pub fn set_position(&self, position: u64) {
         self.bar.set_position(position);
         self.tell();
     }
 
-    pub(crate) fn end(&self) {
+    /// Takes the bar away.
+    pub fn end(&self) {
         self.bar.finish_and_clear();
     }
 
@@ -54,12 +59,14 @@ impl Bar {
 }
 
 /// A bar on a terminal, and nothing elsewhere.
-pub(crate) fn on_terminal(length: u64, what: &'static str) -> ProgressBar {
+#[must_use]
+pub fn on_terminal(length: u64, what: &'static str) -> ProgressBar {
     shown("{msg} [{bar:40}] {pos}/{len} {elapsed}", length, what)
 }
 
 /// The same for what does not know how far it is.
-pub(crate) fn waiting(what: &'static str) -> ProgressBar {
+#[must_use]
+pub fn waiting(what: &'static str) -> ProgressBar {
     shown("{msg} {spinner} {elapsed}", 0, what)
 }
 

@@ -1,23 +1,28 @@
-//! `racetrack sim diff A B`: the first event at which two runs part.
+//! `diff A B`: the first event at which two runs diverge.
 
 use std::fmt::Write;
 
-use chat_sim::Chat;
 use clap::Args;
-use racetrack_sim::diff::{Diff as Parting, diff};
+use reports::cli::{Outcome, Output};
 use serde_json::{Value, json};
 
-use crate::outcome::Outcome;
-use crate::output::Output;
-use crate::show::Subject;
-use crate::world::World;
+use super::CommandLine;
+use super::show::Subject;
+use super::size::RunSize;
+use crate::diff::{self, diff};
+use crate::fault::FaultType;
+use crate::model::Model;
+use crate::report::Report;
+use crate::run::run;
+use crate::sweep::failure;
 
 /// Lines that are shown of what one plan has and the other has not: plans of two seeds have nothing
 /// in common.
 const ONLY_SHOWN_MAX: usize = 12;
 
+/// Two plans.
 #[derive(Debug, Args)]
-pub(crate) struct Diff {
+pub struct Diff<F: FaultType> {
     /// A plan: its file, or the number of its seed
     #[arg(value_name = "A")]
     first: Subject,
@@ -25,22 +30,26 @@ pub(crate) struct Diff {
     #[arg(value_name = "B")]
     second: Subject,
     #[command(flatten)]
-    world: World,
+    size: RunSize<F>,
 }
 
-impl Diff {
-    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
-        let plans = [self.first.plan(&self.world)?, self.second.plan(&self.world)?];
-        let [first, second] = plans.map(|plan| chat_sim::run(&plan, false));
-        let found = diff(&Chat, &first, &second);
-        let name = |name: &str, report: &chat_sim::Report| {
+impl<F: FaultType> Diff<F> {
+    pub(super) fn run<M: Model<Fault = F>>(
+        &self,
+        cli: &CommandLine<M>,
+        output: &Output,
+    ) -> anyhow::Result<Outcome> {
+        let plans = [self.first.plan(cli, &self.size)?, self.second.plan(cli, &self.size)?];
+        let [first, second] = plans.map(|plan| run(&cli.model, &plan, false));
+        let found = diff(&cli.model, &first, &second);
+        let name = |name: &str, report: &Report<M>| {
             format!("{name} ({})", if report.passed() { "passes" } else { "fails" })
         };
         let names = [name("A", &first), name("B", &second)];
-        let text = describe_parting(&found, [&names[0], &names[1]]);
+        let text = describe_divergence(&found, [&names[0], &names[1]]);
         output.result(&text, || {
-            let run = |report: &chat_sim::Report| {
-                let failure = racetrack_sim::failure(&Chat, report.plan.seed, report);
+            let summary = |report: &Report<M>| {
+                let failure = failure(&cli.model, report.plan.seed, report);
                 json!({
                     "seed": report.plan.seed,
                     "failed": failure.is_some(),
@@ -49,9 +58,10 @@ impl Diff {
                     "events": report.history.len(),
                 })
             };
-            let mut json = json!({ "equal": found.is_none(), "a": run(&first), "b": run(&second) });
-            if let (Some(json), Value::Object(parting)) = (json.as_object_mut(), json!(found)) {
-                json.extend(parting);
+            let mut json =
+                json!({ "equal": found.is_none(), "a": summary(&first), "b": summary(&second) });
+            if let (Some(json), Value::Object(divergence)) = (json.as_object_mut(), json!(found)) {
+                json.extend(divergence);
             }
             json
         })?;
@@ -59,8 +69,8 @@ impl Diff {
     }
 }
 
-/// Where two runs part, in words; `names` says what each is.
-pub(crate) fn describe_parting(found: &Parting, names: [&str; 2]) -> String {
+/// Where two runs diverge, in words; `names` says what each is.
+pub(super) fn describe_divergence(found: &diff::Diff, names: [&str; 2]) -> String {
     let mut text = String::new();
     let plans = [&found.plans.only_first, &found.plans.only_second];
     for (name, only) in names.iter().zip(plans) {

@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 /// The version of every command's JSON.
 const SCHEMA: u32 = 1;
 
+/// Where a command's result goes, as flags.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct Output {
+pub struct Output {
     /// How the result is told
     #[arg(long, global = true, value_enum, default_value_t = Format::Human, display_order = 900)]
     format: Format,
@@ -24,8 +25,9 @@ pub(crate) struct Output {
     out: Option<PathBuf>,
 }
 
+/// How a result is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
+pub enum Format {
     /// Text for people
     Human,
     /// One JSON object for programs
@@ -34,18 +36,24 @@ pub(crate) enum Format {
 
 impl Output {
     /// The directory that was asked for.
-    pub(crate) fn out(&self) -> Option<&Path> {
+    #[must_use]
+    pub fn out(&self) -> Option<&Path> {
         self.out.as_deref()
     }
 
     /// Finds out before a long run whether the directory that was asked for can be written, and
     /// makes it.
-    pub(crate) fn check_out(&self) -> anyhow::Result<()> {
-        Ok(self.out.as_deref().map_or(Ok(()), reports::check_writable)?)
+    ///
+    /// # Errors
+    ///
+    /// The directory cannot be made or written.
+    pub fn check_out(&self) -> anyhow::Result<()> {
+        Ok(self.out.as_deref().map_or(Ok(()), crate::check_writable)?)
     }
 
     /// The directory for the files of a command; not made yet.
-    pub(crate) fn dir(&self, command: &str) -> PathBuf {
+    #[must_use]
+    pub fn dir(&self, command: &str) -> PathBuf {
         self.out.clone().unwrap_or_else(|| {
             let time = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ");
             PathBuf::from(format!("target/racetrack/{command}-{time}"))
@@ -53,12 +61,17 @@ impl Output {
     }
 
     /// Prints a command's result.
-    pub(crate) fn result(&self, human: &str, json: impl FnOnce() -> Value) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Standard output cannot be written.
+    pub fn result(&self, human: &str, json: impl FnOnce() -> Value) -> anyhow::Result<()> {
         print(&self.told(human, json))
     }
 
     /// A command's result, of which the JSON is made only where it is asked for.
-    pub(crate) fn told(&self, human: &str, json: impl FnOnce() -> Value) -> String {
+    #[must_use]
+    pub fn told(&self, human: &str, json: impl FnOnce() -> Value) -> String {
         if self.format == Format::Human {
             return human.to_owned();
         }
@@ -66,7 +79,11 @@ impl Output {
     }
 
     /// Text for people that is not part of the result.
-    pub(crate) fn note(&self, text: &str) -> anyhow::Result<()> {
+    ///
+    /// # Errors
+    ///
+    /// Standard output cannot be written.
+    pub fn note(&self, text: &str) -> anyhow::Result<()> {
         match self.format {
             Format::Human => print(text),
             Format::Json => {
@@ -78,24 +95,28 @@ impl Output {
 }
 
 /// A directory that can be written; it is taken away again, if it is empty, where nothing came of it.
-pub(crate) struct Claim(Option<PathBuf>);
+pub struct Claim(Option<PathBuf>);
 
 impl Claim {
     /// Finds out before a long run whether the directory can be written, and makes it. A run that is
     /// there is not written over.
-    pub(crate) fn on(dir: PathBuf) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// The directory holds a run, or cannot be written.
+    pub fn on(dir: PathBuf) -> anyhow::Result<Self> {
         ensure!(
-            !reports::holds_run(&dir),
+            !crate::holds_run(&dir),
             "{} holds an earlier run; choose another directory with --out DIR, or remove that one",
             dir.display()
         );
         let is_new = !dir.exists();
-        reports::check_writable(&dir)?;
+        crate::check_writable(&dir)?;
         Ok(Self(is_new.then_some(dir)))
     }
 
     /// Something came of it.
-    pub(crate) fn keep(mut self) {
+    pub fn keep(mut self) {
         self.0 = None;
     }
 }
@@ -107,7 +128,8 @@ impl Drop for Claim {
 }
 
 /// The fields of a result behind the version of all of them.
-pub(crate) fn versioned(fields: Value) -> Value {
+#[must_use]
+pub fn versioned(fields: Value) -> Value {
     let mut object = json!({ "schema": SCHEMA });
     if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
         object.extend(fields);
@@ -116,7 +138,11 @@ pub(crate) fn versioned(fields: Value) -> Value {
 }
 
 /// Writes a file of a command, whose directory is made if need be.
-pub(crate) fn write(dir: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write(dir: &Path, name: &str, text: &str) -> anyhow::Result<PathBuf> {
     let path = dir.join(name);
     std::fs::create_dir_all(dir)
         .and_then(|()| std::fs::write(&path, text))
@@ -124,8 +150,12 @@ pub(crate) fn write(dir: &Path, name: &str, text: &str) -> anyhow::Result<PathBu
     Ok(path)
 }
 
-/// A reader who went away (`| head`) is no error; a full disk behind `> FILE` is one.
-pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+/// Prints a text, and a line's end.
+///
+/// # Errors
+///
+/// A full disk; a reader who went away (`| head`) is no error.
+pub fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -135,17 +165,41 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-pub(crate) fn warn(text: &str) {
+/// A line for people, on standard error.
+pub fn warn(text: &str) {
     let _reader_is_gone = writeln!(io::stderr().lock(), "{}", text.trim_end());
 }
 
-/// The one line of a command that did not do what it was asked for.
-pub(crate) fn fail(why: &str) {
+/// The one line of a program that did not do what it was asked for.
+pub fn fail(program: &str, why: &str) {
     let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-    let _reader_is_gone = writeln!(anstream::stderr().lock(), "{red}racetrack:{red:#} {why}");
+    let _reader_is_gone = writeln!(anstream::stderr().lock(), "{red}{program}:{red:#} {why}");
+}
+
+/// An error and its causes, without those that it tells itself. A name out of a file may hold
+/// anything, so what a terminal would obey is shown instead.
+#[must_use]
+pub fn in_one_line(error: &anyhow::Error) -> String {
+    let told = error.chain().map(ToString::to_string).fold(String::new(), |line, cause| match line
+        .as_str()
+    {
+        "" => cause,
+        told if told.contains(&cause) => line,
+        told => format!("{told}: {cause}"),
+    });
+    let mut line = String::with_capacity(told.len());
+    for letter in told.chars() {
+        if letter.is_control() {
+            line.extend(letter.escape_default());
+        } else {
+            line.push(letter);
+        }
+    }
+    line
 }
 
 /// True where what is written to standard error may be coloured.
-pub(crate) fn has_colours() -> bool {
+#[must_use]
+pub fn has_colours() -> bool {
     AutoStream::choice(&io::stderr()) != ColorChoice::Never
 }

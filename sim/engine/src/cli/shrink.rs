@@ -1,26 +1,29 @@
-//! `racetrack sim shrink`: the smallest plan that fails alike, and where the nearest one that
-//! passes parts from it.
+//! `shrink`: the smallest plan with the same failure signature, and where the nearest one that passes diverges from it.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
-use chat_sim::{Chat, Report};
 use clap::Args;
-use racetrack_sim::shrink::{self, Limits, Shrunk, Size};
-use racetrack_sim::summary::planned;
-use racetrack_sim::transcript::brief;
-use racetrack_sim::violation::STANDSTILL;
-use racetrack_sim::{Failure, diff};
+use reports::cli::bar::Bar;
+use reports::cli::{Outcome, Output, output};
 use serde_json::{Value, json};
 
-use crate::bar::Bar;
-use crate::diff::describe_parting;
-use crate::outcome::Outcome;
-use crate::output::{self, Output};
-use crate::show::{Subject, write_page};
-use crate::sim::threads;
-use crate::world::World;
+use super::CommandLine;
+use super::diff::describe_divergence;
+use super::show::{Subject, write_page};
+use super::size::RunSize;
+use super::sweep::threads;
+use crate::diff;
+use crate::fault::FaultType;
+use crate::model::Model;
+use crate::report::Report;
+use crate::run::run;
+use crate::shrink::{self, Limits, Shrunk, Size};
+use crate::summary::planned;
+use crate::sweep::Failure;
+use crate::transcript::brief;
+use crate::violation::STANDSTILL;
 
 /// Why a run that stands still is left as it is.
 const CANNOT_SHRINK: &str = "its run never ends, so each try would take seconds and keep a core; its failure \
@@ -28,8 +31,9 @@ const CANNOT_SHRINK: &str = "its run never ends, so each try would take seconds 
 /// Kinds of failures that a sweep shrinks one of.
 const KINDS_MAX: usize = 3;
 
+/// Which plan, and how long.
 #[derive(Debug, Args)]
-pub(crate) struct Shrink {
+pub struct Shrink<F: FaultType> {
     /// The plan, as a failing sweep writes it
     #[arg(required_unless_present = "seed", conflicts_with = "seed")]
     file: Option<PathBuf>,
@@ -37,7 +41,7 @@ pub(crate) struct Shrink {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[command(flatten)]
-    world: World,
+    size: RunSize<F>,
     /// Runs at most
     #[arg(long, value_name = "N", default_value_t = Limits::default().runs_max,
         value_parser = clap::value_parser!(u64).range(1..))]
@@ -47,33 +51,39 @@ pub(crate) struct Shrink {
     jobs: Option<usize>,
 }
 
-impl Shrink {
-    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
+impl<F: FaultType> Shrink<F> {
+    pub(super) fn run<M: Model<Fault = F>>(
+        &self,
+        cli: &CommandLine<M>,
+        output: &Output,
+    ) -> anyhow::Result<Outcome> {
         let jobs = threads(self.jobs)?;
         let subject = match (self.seed, &self.file) {
             (Some(seed), _) => Subject::Seed(seed),
             (None, file) => Subject::File(file.clone().unwrap_or_default()),
         };
-        let plan = subject.plan(&self.world)?;
+        let plan = subject.plan(cli, &self.size)?;
         output.check_out()?;
-        let report = chat_sim::run(&plan, false);
+        let report = run(&cli.model, &plan, false);
         ensure!(!report.trace.stands_still, "the plan cannot be shrunk: {CANNOT_SHRINK}");
         let limits = Limits { runs_max: self.runs, jobs, ..Limits::default() };
-        let Some(smallest) = Smallest::of(&report, subject.title(&plan), &limits) else {
+        let Some(smallest) = Smallest::of(&cli.model, &report, subject.title(cli, &plan), &limits)
+        else {
             let text = "the plan does not fail: there is nothing to shrink";
             output.result(text, || json!({ "failed": false, "plan": report.plan }))?;
             return Ok(Outcome::Bad);
         };
-        let files = smallest.write(&output.dir("shrink"))?;
-        output.result(&smallest.describe(&files), || smallest.to_json(&files))?;
+        let files = smallest.write(&cli.model, &output.dir("shrink"))?;
+        output.result(&smallest.describe(cli, &files), || smallest.to_json(cli, &files))?;
         Ok(Outcome::Good)
     }
 }
 
 /// Shrinks the first failure of each kind that a sweep found, as far as `limits` allow for each,
 /// and writes what is left; returns it in words and for programs.
-pub(crate) fn first_of_each_kind(
-    failures: &[Failure<Chat>],
+pub(super) fn first_of_each_kind<M: Model>(
+    cli: &CommandLine<M>,
+    failures: &[Failure<M>],
     limits: &Limits,
     dir: &Path,
 ) -> anyhow::Result<(String, Vec<Value>)> {
@@ -89,27 +99,27 @@ pub(crate) fn first_of_each_kind(
                 writeln!(text, "\nseed {} is not shrunk: {CANNOT_SHRINK}", failure.seed);
             continue;
         }
-        let report = chat_sim::run(&failure.plan, false);
+        let report = run(&cli.model, &failure.plan, false);
         let origin = format!("seed {}", failure.seed);
-        if let Some(smallest) = Smallest::of(&report, origin, limits) {
-            let files = smallest.write(dir)?;
-            text += &smallest.describe(&files);
-            values.push(smallest.to_json(&files));
+        if let Some(smallest) = Smallest::of(&cli.model, &report, origin, limits) {
+            let files = smallest.write(&cli.model, dir)?;
+            text += &smallest.describe(cli, &files);
+            values.push(smallest.to_json(cli, &files));
         }
     }
     Ok((text, values))
 }
 
 /// A shrunk plan, its run, and the run of its nearest neighbour that passes.
-struct Smallest {
+struct Smallest<M: Model> {
     /// What was shrunk: a seed, or the name of a file.
     origin: String,
     /// The seed of what was shrunk. The smallest plan may have another one.
     seed: u64,
     kind: String,
-    shrunk: Shrunk<Chat>,
-    report: Report,
-    passing: Option<Report>,
+    shrunk: Shrunk<M>,
+    report: Report<M>,
+    passing: Option<Report<M>>,
 }
 
 /// Where a shrunk plan is.
@@ -118,32 +128,32 @@ struct Files {
     page: PathBuf,
 }
 
-impl Smallest {
-    fn of(report: &Report, origin: String, limits: &Limits) -> Option<Self> {
-        let kind = shrink::signature(&Chat, report, report.violations.first()?);
+impl<M: Model> Smallest<M> {
+    fn of(model: &M, report: &Report<M>, origin: String, limits: &Limits) -> Option<Self> {
+        let kind = shrink::signature(model, report, report.violations.first()?);
         let bar = Bar::new(limits.runs_max, "shrinking, in runs");
-        let shrunk = shrink::shrink_failure(&Chat, report, limits, |runs| bar.set_position(runs));
+        let shrunk = shrink::shrink_failure(model, report, limits, |runs| bar.set_position(runs));
         bar.end();
         let shrunk = shrunk?;
-        let mut smallest = chat_sim::run(&shrunk.plan, false);
+        let mut smallest = run(model, &shrunk.plan, false);
         // What was kept comes first, whatever else is wrong with the smallest plan.
-        let is_other = |found: &_| shrink::signature(&Chat, &smallest, found) != kind;
+        let is_other = |found: &_| shrink::signature(model, &smallest, found) != kind;
         let mut violations = smallest.violations.clone();
         violations.sort_by_key(is_other);
         smallest.violations = violations;
-        let passing = diff::nearest(&Chat, &smallest, &shrunk.passing);
+        let passing = diff::nearest(model, &smallest, &shrunk.passing);
         Some(Self { origin, seed: report.plan.seed, kind, shrunk, report: smallest, passing })
     }
 
-    fn write(&self, dir: &Path) -> anyhow::Result<Files> {
+    fn write(&self, model: &M, dir: &Path) -> anyhow::Result<Files> {
         let name = shrink::file_stem(&self.kind);
         let plan = output::write(dir, &format!("{name}.json"), &self.shrunk.plan.to_json())?;
         let title = format!("{name}, shrunk from {}", self.origin);
-        let page = write_page(&self.report, &title, &dir.join(format!("{name}.html")))?;
+        let page = write_page(model, &self.report, &title, &dir.join(format!("{name}.html")))?;
         Ok(Files { plan, page })
     }
 
-    fn describe(&self, files: &Files) -> String {
+    fn describe(&self, cli: &CommandLine<M>, files: &Files) -> String {
         let Size { steps, clients, faults } = self.shrunk.before;
         let after = self.shrunk.after;
         let end = if self.shrunk.is_minimal {
@@ -152,33 +162,36 @@ impl Smallest {
             "the runs were used up before it was the smallest"
         };
         let mut text = format!(
-            "\n{} shrunk in {} runs: {steps} steps to {}, {clients} people to {}, {faults} \
+            "\n{} shrunk in {} runs: {steps} steps to {}, {clients} clients to {}, {faults} \
              faults to {}; {end}\n\n",
             self.origin, self.shrunk.runs, after.steps, after.clients, after.faults
         );
         for line in planned(&self.shrunk.plan) {
             let _infallible = writeln!(text, "{line}");
         }
-        let _infallible = writeln!(text, "\n{}", brief(&Chat, &self.report));
+        let _infallible = writeln!(text, "\n{}", brief(&cli.model, &self.report));
         if let Some(passing) = &self.passing {
-            text += &describe_parting(
-                &diff::diff(&Chat, &self.report, passing),
+            text += &describe_divergence(
+                &diff::diff(&cli.model, &self.report, passing),
                 ["the smallest plan", "its nearest that passes"],
             );
         }
         let _infallible = writeln!(
             text,
             "\n  the smallest plan: {plan}\n  its picture:       {page}\n  see it again:      \
-             racetrack sim replay {plan}\n  keep it for ever:  cp {plan} tests/it/regressions/",
+             {typed} replay {plan}\n  keep it for ever:  cp {plan} {regressions}",
+            typed = cli.typed,
+            regressions = cli.regressions,
             plan = files.plan.display(),
             page = files.page.display(),
         );
         text
     }
 
-    fn to_json(&self, files: &Files) -> Value {
+    fn to_json(&self, cli: &CommandLine<M>, files: &Files) -> Value {
         let Shrunk { before, after, runs, is_minimal, .. } = &self.shrunk;
-        let parting = self.passing.as_ref().map(|passing| diff::diff(&Chat, &self.report, passing));
+        let divergence =
+            self.passing.as_ref().map(|passing| diff::diff(&cli.model, &self.report, passing));
         json!({
             "failed": true,
             "seed": self.seed,
@@ -186,14 +199,14 @@ impl Smallest {
             "runs": runs,
             "is_minimal": is_minimal,
             "steps_before": before.steps,
-            "people_before": before.clients,
+            "clients_before": before.clients,
             "faults_before": before.faults,
             "steps_after": after.steps,
-            "people_after": after.clients,
+            "clients_after": after.clients,
             "faults_after": after.faults,
             "file": files.plan,
             "html": files.page,
-            "parting": parting,
+            "divergence": divergence,
             "plan": self.shrunk.plan,
         })
     }

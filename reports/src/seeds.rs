@@ -1,26 +1,14 @@
 //! Seed ranges as Rust writes them: `0..200`.
 
-use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
 /// A range of seeds, not empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seeds(pub(crate) Range<u64>);
-
-impl Seeds {
-    /// Number of seeds.
-    pub(crate) fn count(&self) -> u64 {
-        self.0.end - self.0.start
-    }
-
-    /// This range and the ones behind it, disjoint and of the same length; none where the last one would
-    /// end beyond the largest seed.
-    pub(crate) fn repeated(&self, ranges: u64) -> Option<Vec<Self>> {
-        let start = |range: u64| self.0.start.checked_add(range.checked_mul(self.count())?);
-        (0..ranges).map(|range| Some(Self(start(range)?..start(range + 1)?))).collect()
-    }
-}
+pub struct Seeds(
+    /// The seeds.
+    pub Range<u64>,
+);
 
 impl FromStr for Seeds {
     type Err = String;
@@ -34,9 +22,25 @@ impl FromStr for Seeds {
     }
 }
 
-impl fmt::Display for Seeds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl std::fmt::Display for Seeds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}..{}", self.0.start, self.0.end)
+    }
+}
+
+impl Seeds {
+    /// Number of seeds.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.end - self.0.start
+    }
+
+    /// This range and the ones behind it, disjoint and of the same length; none where the last one would
+    /// end beyond the largest seed.
+    #[must_use]
+    pub fn repeated(&self, ranges: u64) -> Option<Vec<Self>> {
+        let start = |range: u64| self.0.start.checked_add(range.checked_mul(self.count())?);
+        (0..ranges).map(|range| Some(Self(start(range)?..start(range + 1)?))).collect()
     }
 }
 

@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 /// The exit code of wrong usage or environment, for commands that did not run at all.
-pub(crate) const USAGE: u8 = 2;
+pub const USAGE: u8 = 2;
 
 /// How a command that ran came out; the worse, the later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// Done and good.
     Good,
     /// Measured, but the figures must not be trusted.

@@ -1,8 +1,8 @@
-//! `racetrack sim meta`: proof that a seed decides everything, by running it in two processes.
+//! `meta`: proof that a seed decides everything, by running it in two processes.
 //!
 //! The hash of a run covers its packets, entropy draws, clock reads, timers and history. The two
 //! processes take the seeds in opposite orders, and may be of two builds. Where they differ, both
-//! run that seed again with the whole trace written down, and the first entry at which they part
+//! run that seed again with the whole trace written down, and the first entry at which they diverge
 //! is named. A run that reached past its seed fails, whatever its trace.
 
 use std::collections::BTreeMap;
@@ -11,19 +11,22 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, ensure};
-use chat_sim::generate;
 use clap::Args;
-use racetrack_sim::determinism::{TraceReport, uncontrolled};
+use reports::Seeds;
+use reports::cli::bar::Bar;
+use reports::cli::{Outcome, Output};
 use serde_json::json;
 
-use crate::bar::Bar;
-use crate::outcome::Outcome;
-use crate::output::Output;
-use crate::seeds::Seeds;
-use crate::world::World;
+use super::CommandLine;
+use super::size::RunSize;
+use crate::determinism::{TraceReport, uncontrolled};
+use crate::fault::FaultType;
+use crate::model::Model;
+use crate::run::run;
 
+/// Which seeds, and which other program.
 #[derive(Debug, Args)]
-pub(crate) struct Meta {
+pub struct Meta<F: FaultType> {
     /// The seeds to compare
     #[arg(long, value_name = "A..B", default_value = "0..50")]
     seeds: Seeds,
@@ -32,11 +35,12 @@ pub(crate) struct Meta {
     #[arg(long, value_name = "PROGRAM")]
     with: Option<PathBuf>,
     #[command(flatten)]
-    world: World,
+    size: RunSize<F>,
 }
 
+/// Which seeds, in which order.
 #[derive(Debug, Args)]
-pub(crate) struct Trace {
+pub struct Trace<F: FaultType> {
     /// The seeds to run
     #[arg(long, value_name = "A..B")]
     seeds: Seeds,
@@ -47,18 +51,18 @@ pub(crate) struct Trace {
     #[arg(long)]
     reverse: bool,
     #[command(flatten)]
-    world: World,
+    size: RunSize<F>,
 }
 
-impl Trace {
+impl<F: FaultType> Trace<F> {
     /// Prints a line a seed: the seed, a space, the trace as JSON.
-    pub(crate) fn run(&self) -> anyhow::Result<Outcome> {
-        let options = self.world.options()?;
+    pub(super) fn run<M: Model<Fault = F>>(&self, cli: &CommandLine<M>) -> anyhow::Result<Outcome> {
+        let options = self.size.options(&cli.model)?;
         let seeds = self.seeds.0.clone();
         let seeds: Box<dyn Iterator<Item = u64>> =
             if self.reverse { Box::new(seeds.rev()) } else { Box::new(seeds) };
         for seed in seeds {
-            let report = chat_sim::run(&generate::plan(seed, &options), self.entries);
+            let report = run(&cli.model, &cli.generate(seed, &options)?, self.entries);
             let line = format!("{seed} {}", serde_json::to_string(&report.trace)?);
             // Whoever asked is gone, and nobody else wants the rest.
             if writeln!(io::stdout(), "{line}").is_err() {
@@ -69,14 +73,18 @@ impl Trace {
     }
 }
 
-impl Meta {
-    pub(crate) fn run(&self, output: &Output) -> anyhow::Result<Outcome> {
-        self.world.options()?;
-        let (ours, theirs) = self.twice(&self.seeds, false)?;
+impl<F: FaultType> Meta<F> {
+    pub(super) fn run<M: Model<Fault = F>>(
+        &self,
+        cli: &CommandLine<M>,
+        output: &Output,
+    ) -> anyhow::Result<Outcome> {
+        self.size.options(&cli.model)?;
+        let (ours, theirs) = self.twice(cli, &self.seeds, false)?;
         let different = ours.iter().find(|(seed, trace)| theirs.get(seed) != Some(trace));
         let equal = ours.iter().filter(|(seed, trace)| theirs.get(seed) == Some(trace)).count();
         let divergence = match different {
-            Some((seed, _)) => Some((*seed, self.divergence(*seed)?)),
+            Some((seed, _)) => Some((*seed, self.divergence(cli, *seed)?)),
             None => None,
         };
         let escape = ours.iter().find_map(|(seed, trace)| Some((*seed, trace.escape.clone()?)));
@@ -89,8 +97,8 @@ impl Meta {
                     suspect()
                 )
             }
-            (Some((seed, Some(parting))), None) => {
-                format!("seed {seed} gives two traces: they part at {parting}{}", suspect())
+            (Some((seed, Some(entry))), None) => {
+                format!("seed {seed} gives two traces: they diverge at {entry}{}", suspect())
             }
         };
         output.result(&text, || {
@@ -99,8 +107,8 @@ impl Meta {
                 "equal": equal,
                 "with": self.with,
                 "escape": escape.as_ref().map(|(seed, how)| json!({ "seed": seed, "how": how })),
-                "first_divergence": divergence.as_ref().map(|(seed, parting)| {
-                    json!({ "seed": seed, "at": parting })
+                "first_divergence": divergence.as_ref().map(|(seed, entry)| {
+                    json!({ "seed": seed, "at": entry })
                 }),
             })
         })?;
@@ -118,24 +126,28 @@ impl Meta {
         }
     }
 
-    fn divergence(&self, seed: u64) -> anyhow::Result<Option<String>> {
-        let (ours, theirs) = self.twice(&Seeds(seed..seed + 1), true)?;
-        let parting = ours[&seed].first_divergence(&theirs[&seed]);
-        Ok(parting.map(|parting| {
-            format!("entry {}: {:?} or {:?}", parting.index, parting.ours, parting.theirs)
-        }))
+    fn divergence<M: Model<Fault = F>>(
+        &self,
+        cli: &CommandLine<M>,
+        seed: u64,
+    ) -> anyhow::Result<Option<String>> {
+        let (ours, theirs) = self.twice(cli, &Seeds(seed..seed + 1), true)?;
+        let divergence = ours[&seed].first_divergence(&theirs[&seed]);
+        Ok(divergence
+            .map(|found| format!("entry {}: {:?} or {:?}", found.index, found.ours, found.theirs)))
     }
 
-    fn twice(
+    fn twice<M: Model<Fault = F>>(
         &self,
+        cli: &CommandLine<M>,
         seeds: &Seeds,
         entries: bool,
     ) -> anyhow::Result<(BTreeMap<u64, TraceReport>, BTreeMap<u64, TraceReport>)> {
         let this = std::env::current_exe().context("this program has no path")?;
         let spawn = |program: &Path, reverse: Option<&str>| {
             let mut command = Command::new(program);
-            command.args(["sim", "trace", "--seeds", &seeds.to_string()]);
-            command.args(self.world.arguments()).args(entries.then_some("--entries")).args(reverse);
+            command.args(cli.leading).args(["trace", "--seeds", &seeds.to_string()]);
+            command.args(self.size.arguments()).args(entries.then_some("--entries")).args(reverse);
             let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
             child.with_context(|| format!("cannot start {}", program.display()))
         };
@@ -144,14 +156,14 @@ impl Meta {
         let other = spawn(self.with.as_deref().unwrap_or(&this), Some("--reverse"))?;
         let one = spawn(&this, None)?;
         // Both are read to the end before either is judged, so that none is left behind.
-        let bar = Bar::new(seeds.len().saturating_mul(2), "tracing");
+        let bar = Bar::new(seeds.count().saturating_mul(2), "tracing");
         let (one, other) = std::thread::scope(|scope| {
             let other = scope.spawn(|| traces(other, seeds, &bar));
             (traces(one, seeds, &bar), other.join().expect("reading does not panic"))
         });
         bar.end();
         let program = self.with.as_deref().unwrap_or(&this).display();
-        let other = other.with_context(|| format!("{program} is no racetrack of this kind"))?;
+        let other = other.with_context(|| format!("{program} is no build of this program"))?;
         Ok((one?, other))
     }
 }
@@ -172,7 +184,7 @@ fn traces(
     // A line that cannot be understood closes the pipe, and that ends the process.
     let traces: anyhow::Result<BTreeMap<_, _>> = lines.map(|line| parse(&line?)).collect();
     let status = child.wait().context("the end of a process is not known")?;
-    ensure!(status.success(), "`sim trace --seeds {seeds}` ended with {status}");
+    ensure!(status.success(), "`trace --seeds {seeds}` ended with {status}");
     let traces = traces.context("it printed something else than traces")?;
     ensure!(traces.keys().copied().eq(seeds.0.clone()), "it did not trace the seeds {seeds}");
     Ok(traces)
