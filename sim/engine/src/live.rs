@@ -215,6 +215,7 @@ fn possible<M: Model>(model: &M, plan: &Plan<M>) -> (Plan<M>, BTreeMap<AnyFault<
 }
 
 /// Milliseconds since 1970.
+#[expect(clippy::disallowed_methods, reason = "servers of a live run take the wall clock")]
 fn wall_clock_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_millis() as u64

@@ -8,6 +8,8 @@
 //!
 //! Time is real: a step waits for a tick. A server is judged by how it ends: only a fault or the end of the run may end it.
 
+#![expect(clippy::disallowed_methods, reason = "a live run takes real time")]
+
 mod process;
 mod program;
 mod thread;

@@ -3,6 +3,8 @@
 //! Each client host has a loopback address of its own, so that a limit for each address means what it does in the
 //! simulation.
 
+#![expect(clippy::disallowed_methods, reason = "a live run takes real time")]
+
 #[cfg(test)]
 mod tests;
 
