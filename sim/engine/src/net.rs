@@ -417,7 +417,7 @@ impl axum::serve::Listener for SimListener {
 
 impl SimConnector {
     /// Connects to `target`, the name and port of a simulated host. The
-    /// connections belong to `owner`, which is whom [`Network::cut`] names.
+    /// connections belong to `owner`, whom faults name.
     pub fn new(network: Network, target: (String, u16), owner: impl Into<String>) -> Self {
         Self { network, target, owner: owner.into() }
     }
