@@ -65,6 +65,13 @@ impl<M: Model> Context<M> {
         SimConnector::new(self.network.clone(), (server.to_owned(), PORT), &self.name)
     }
 
+    /// A connector for hyper-util's clients, which names the server in the URI of each request.
+    #[cfg(feature = "hyper-util")]
+    #[must_use]
+    pub fn hyper_connector(&self) -> crate::net::HyperConnector {
+        crate::net::HyperConnector::new(self.network.clone(), &self.name)
+    }
+
     /// Opens one connection to a server.
     ///
     /// # Errors

@@ -70,6 +70,8 @@ pub use life::{Dialer, Disk, Life};
 pub use live::{LiveReport, LiveRuns, Program, live};
 pub use model::{Model, Probe};
 pub use nemesis::QUIET_MIN;
+#[cfg(feature = "hyper-util")]
+pub use net::HyperConnector;
 pub use net::{PORT, SimConnector, SimListener, SimStream};
 pub use options::Options;
 pub use plan::{ClientSpec, Plan, PlanError, Settings, Step};

@@ -38,6 +38,13 @@ impl Dialer {
     pub fn connector(&self, server: &str) -> SimConnector {
         SimConnector::new(self.network.clone(), (server.to_owned(), PORT), &self.server)
     }
+
+    /// A connector for hyper-util's clients, which names the server in the URI of each request.
+    #[cfg(feature = "hyper-util")]
+    #[must_use]
+    pub fn hyper_connector(&self) -> crate::net::HyperConnector {
+        crate::net::HyperConnector::new(self.network.clone(), &self.server)
+    }
 }
 
 /// What outlives the processes of one server in one run: one value of each type, shared by all lives.

@@ -19,6 +19,8 @@
 
 mod faults;
 mod hosts;
+#[cfg(feature = "hyper-util")]
+mod hyper;
 mod loopback;
 mod stream;
 #[cfg(test)]
@@ -42,6 +44,8 @@ use crate::determinism;
 use crate::determinism::trace::PacketEvent;
 pub use faults::{Breakage, Cut, Trap};
 pub(crate) use hosts::Hosts;
+#[cfg(feature = "hyper-util")]
+pub use hyper::HyperConnector;
 use loopback::Loopback;
 pub use stream::SimStream;
 pub(crate) use wire::Side;

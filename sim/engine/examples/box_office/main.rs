@@ -10,14 +10,17 @@ mod service;
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
-use hyper_util::rt::TokioIo;
-use racetrack_sim::{Client, FaultKind, History, Sim, Violation, cli};
+use hyper_util::client::legacy::Client as HttpClient;
+use hyper_util::rt::TokioExecutor;
+use racetrack_sim::{Client, FaultKind, History, HyperConnector, Sim, Violation, cli};
 use serde::{Deserialize, Serialize};
 use service::Selling;
+use tokio::time::{sleep, timeout};
 
 const SEATS: usize = 10;
 
@@ -29,6 +32,8 @@ enum Event {
 }
 
 type Error = Box<dyn std::error::Error>;
+/// An HTTP client that keeps its connections in a pool.
+type Http = HttpClient<HyperConnector, Full<Bytes>>;
 
 fn hasty(sim: &mut Sim<Event>) {
     box_office(sim, Selling::Hasty);
@@ -54,29 +59,24 @@ fn box_office(sim: &mut Sim<Event>, selling: Selling) {
 
 /// Orders one seat, and asks again with the same number when the answer is lost.
 async fn buy(client: Client<Event>) -> Result<(), Error> {
+    let http = HttpClient::builder(TokioExecutor::new()).build(client.hyper_connector());
     let order = format!("{}-1", client.name());
     loop {
-        match ask(&client, &order).await {
-            Ok(seat) => {
+        match timeout(Duration::from_secs(1), ask(&http, &order)).await {
+            Ok(Ok(seat)) => {
                 client.record(Event::Bought { order, seat });
                 return Ok(());
             }
-            Err(_) => client.record(Event::Retried { order: order.clone() }),
+            _ => client.record(Event::Retried { order: order.clone() }),
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(20)).await;
     }
 }
 
-async fn ask(client: &Client<Event>, order: &str) -> Result<usize, Error> {
-    let stream = TokioIo::new(client.connect("office").await?);
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
-    tokio::spawn(connection);
-    let body = Full::<Bytes>::from(serde_json::to_vec(order)?);
-    let request = Request::post("/seats").header("host", "office");
-    let request = request.header("content-type", "application/json").body(body)?;
-    let answer =
-        tokio::time::timeout(std::time::Duration::from_secs(1), sender.send_request(request));
-    let answer = answer.await??.into_body().collect().await?;
+async fn ask(http: &Http, order: &str) -> Result<usize, Error> {
+    let request = Request::post("http://office/seats").header("content-type", "application/json");
+    let request = request.body(Full::from(serde_json::to_vec(order)?))?;
+    let answer = http.request(request).await?.into_body().collect().await?;
     Ok(serde_json::from_slice(&answer.to_bytes())?)
 }
 

@@ -34,6 +34,13 @@ impl<E: Note> Client<E> {
         self.0.connector(server)
     }
 
+    /// A connector for hyper-util's clients, which names the server in the URI of each request.
+    #[cfg(feature = "hyper-util")]
+    #[must_use]
+    pub fn hyper_connector(&self) -> crate::net::HyperConnector {
+        self.0.hyper_connector()
+    }
+
     /// Opens one connection to a server.
     ///
     /// # Errors
