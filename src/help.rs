@@ -57,6 +57,15 @@ Examples:
 Exit: 0 every invariant held; 1 a seed failed, or --require-coverage was not met; 2 wrong usage or \
 environment.";
 
+pub(crate) const INIT: &str = "\
+Examples:
+  racetrack sim init                              # the crate in this folder
+  racetrack sim init shop --sources ../racetrack  # another one, and where racetrack is
+
+Nothing that is there is written over.
+
+Exit: 0 written; 2 wrong usage or environment, and nothing was written.";
+
 pub(crate) const LOAD: &str = "\
 Examples:
   racetrack load                                                  # six transports, 10 s each

@@ -7,6 +7,7 @@ mod checkout;
 mod completions;
 mod environment;
 mod help;
+mod init;
 mod load;
 mod man;
 mod progress;

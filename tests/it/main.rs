@@ -5,7 +5,7 @@
 //! `protocol` pins the wire, over real sockets; `matrix` lets every transport meet every other, in both worlds; `load` runs the load suite in small, `saturate` the measurement beside other servers, `documents` every command, example and link in
 //! the README and the book,
 //! `memory` what users hold who do not read, `seeded_bugs` the patches of seeded bugs, `live` plans against real servers; `commands` is
-//! the command line as its users see it; `unflagged` builds a crate without the flags of this workspace; `tidy` holds the rules of the house. `http` asks and
+//! the command line as its users see it; `unflagged` builds a crate without the flags of this workspace, `outsider` one from an empty folder; `tidy` holds the rules of the house. `http` asks and
 //! `served` answers, for those who need sockets; `schema` reads what is printed for programs.
 
 mod races;
@@ -31,4 +31,5 @@ mod seeded_bugs;
 mod commands;
 mod tidy;
 
+mod outsider;
 mod unflagged;

@@ -61,7 +61,7 @@ fn every_command_has_a_page_in_the_manual() {
     schema::check("man", &object(&said));
     let pages = files(&dir.path().join("man1"));
     let all = "completions load load-selftest man report report-compare report-merge serve sim \
-               sim-diff sim-meta sim-replay sim-shrink sim-live tour";
+               sim-diff sim-init sim-meta sim-replay sim-shrink sim-live tour";
     let all = all.split_whitespace().map(|name| format!("racetrack-{name}.1"));
     assert_eq!(pages, all.chain(["racetrack.1".to_owned()]).collect::<BTreeSet<_>>());
     for name in &pages {

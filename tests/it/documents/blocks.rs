@@ -8,7 +8,8 @@ use super::markdown::Block;
 use super::{document, documents};
 
 /// Sources whose code documents quote; all of them are compiled and run by `cargo test`.
-const SOURCES: [&str; 3] = [
+const SOURCES: [&str; 4] = [
+    "src/init/simulation.rs",
     "tests/it/documents/snippets.rs",
     "sim/engine/examples/box_office/main.rs",
     "server/tests/upstream.rs",

@@ -9,13 +9,18 @@ use std::process::Command;
 
 const TESTS: &str = include_str!("crate.rs");
 
+/// The folder of what is built without the flag.
+pub(crate) fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("unflagged/target")
+}
+
 /// Versions are those of the workspace's lock file.
 fn manifest(root: &Path) -> String {
     let sim = root.join("sim/engine");
     format!(
-        "[package]\nname = \"unflagged\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\n\
+        "[package]\nname = \"unflagged\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\naxum = \"0.8\"\n\
          racetrack-sim = {{ path = {sim:?} }}\n\
-         tokio = {{ version = \"1\", features = [\"macros\", \"rt\", \"time\"] }}\n\
+         tokio = {{ version = \"1\", features = [\"io-util\", \"macros\", \"rt\", \"time\"] }}\n\
          turmoil = \"0.7\"\n\n[profile.dev]\ndebug = \"line-tables-only\"\n\n\
          [profile.dev.package.\"*\"]\ndebug = false\n"
     )
@@ -47,7 +52,7 @@ fn crate_without_the_flag_finds_panics_and_says_what_is_not_controlled() {
     let output = Command::new(env!("CARGO"))
         .args(["test", "--offline", "--test", "unflagged", "--", "--nocapture", "--test-threads=1"])
         .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", folder.join("target"))
+        .env("CARGO_TARGET_DIR", target())
         // Set, so that the flags of the workspace, in a folder above, do not count.
         .env("RUSTFLAGS", "")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")

@@ -1,3 +1,5 @@
+//! The command line of a small model, as its user types it.
+
 use std::fs;
 use std::path::Path;
 
