@@ -92,6 +92,12 @@ impl<M: Model> Exploration<M> {
         self
     }
 
+    /// Leaves tasks that are ready at the same time in tokio's order, in every seed: for comparison.
+    pub fn fifo(mut self) -> Self {
+        self.options.reorder = false;
+        self
+    }
+
     /// Replays the plans of this folder first, and writes the smallest failing plan into it. A relative path begins at the
     /// package of the test.
     pub fn regressions(mut self, folder: impl AsRef<Path>) -> Self {

@@ -40,8 +40,8 @@ use tokio::sync::Notify;
 use tokio::task::yield_now;
 use turmoil::net::{TcpListener, TcpStream};
 
-use crate::determinism;
 use crate::determinism::trace::PacketEvent;
+use crate::determinism::{self, budget};
 pub use faults::{Breakage, Cut, Trap};
 pub(crate) use hosts::Hosts;
 #[cfg(feature = "hyper-util")]
@@ -393,6 +393,7 @@ impl SimListener {
         let address = stream.local_addr().ip();
         self.network.conditions(|conditions| !conditions.frozen.contains(&address)).await;
         self.network.let_others_first().await;
+        budget::shorten_turn();
         Ok((stream, peer))
     }
 }

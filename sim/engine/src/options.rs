@@ -14,11 +14,18 @@ pub struct Options<F: FaultType> {
     pub simulated_ms: u64,
     /// The kinds of faults that may be drawn.
     pub faults: Vec<AnyFault<F>>,
+    /// Whether seeds draw the order of tasks that are ready at the same time, where the model draws it.
+    #[serde(default = "is_reordered")]
+    pub reorder: bool,
+}
+
+fn is_reordered() -> bool {
+    true
 }
 
 impl<F: FaultType> Default for Options<F> {
-    /// Four clients for ten seconds, and every kind of fault.
+    /// Four clients for ten seconds, every kind of fault, and drawn orders of tasks.
     fn default() -> Self {
-        Self { clients: 4, simulated_ms: 10_000, faults: AnyFault::all() }
+        Self { clients: 4, simulated_ms: 10_000, faults: AnyFault::all(), reorder: true }
     }
 }

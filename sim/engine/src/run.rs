@@ -59,6 +59,7 @@ pub fn run<M: Model>(model: &M, plan: &Plan<M>, record_entries: bool) -> Report<
 
 /// Everything that happens on the simulated thread.
 fn simulate<M: Model>(model: &M, plan: Plan<M>) -> (Vec<Event<M::Record>>, Option<String>) {
+    determinism::limit_task_budgets(plan.seed, plan.settings.task_budget);
     let (recorder, plan) = (Recorder::default(), Rc::new(plan));
     let network = Simulated::network(model, &plan);
     let backend = Simulated::new(model, &plan, &network);

@@ -79,11 +79,11 @@ pub fn summary<M: Model>(model: &M, plan: &Plan<M>) -> String {
     lines.map(|(name, text)| format!("{name:<12}{text}")).join("\n")
 }
 
-/// The network of a plan, in one line.
+/// The network of a plan and the order of its tasks, in one line.
 pub(crate) fn network(settings: &Settings) -> String {
     format!(
         "tick {} ms, latency {} to {} ms, {} client hosts, segments of {} bytes, windows of {} bytes, {} % of \
-         reads and writes yield",
+         reads and writes yield{}",
         settings.tick_ms,
         settings.latency_ms_min,
         settings.latency_ms_max,
@@ -91,7 +91,15 @@ pub(crate) fn network(settings: &Settings) -> String {
         settings.segment_bytes_max,
         settings.window_bytes,
         settings.yield_percent,
+        turns(settings.task_budget),
     )
+}
+
+fn turns(task_budget: u8) -> String {
+    match task_budget {
+        0 => String::new(),
+        units => format!(", turns of 0 to {units} operations of tokio"),
+    }
 }
 
 /// Where the configuration is not as usual.

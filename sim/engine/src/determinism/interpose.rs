@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 
 use libc::{clockid_t, size_t, ssize_t, timespec};
 
-use super::state;
+use super::{budget, state};
 
 /// What Linux allows in one call of `getentropy`.
 const GETENTROPY_BYTES_MAX: usize = 256;
@@ -91,13 +91,17 @@ unsafe extern "C" fn getentropy(buffer: *mut c_void, length: size_t) -> c_int {
 /// As the C library's: `time` is null or points to a writable `timespec`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_int {
-    let simulated = state::with(|state| state.read_clock(clock)).flatten();
-    if let Some((seconds, nanoseconds)) = simulated {
+    let shown =
+        |state: &mut state::State| Some((state.read_clock(clock)?, state.has_task_budget()));
+    if let Some(((seconds, nanoseconds), has_task_budget)) = state::with(shown).flatten() {
         if time.is_null() {
             return fail(libc::EFAULT);
         }
         // SAFETY: not null, hence writable by the caller's promise.
         unsafe { time.write(timespec { tv_sec: seconds, tv_nsec: nanoseconds as c_long }) };
+        if has_task_budget {
+            budget::shorten_turn();
+        }
         return 0;
     }
     let Some(address) = REAL_CLOCK_GETTIME.address() else {
@@ -116,7 +120,7 @@ unsafe extern "C" fn clock_gettime(clock: clockid_t, time: *mut timespec) -> c_i
 ///
 /// `buffer` points to `length` writable bytes; with no length it may dangle.
 unsafe fn draw(buffer: *mut c_void, length: size_t) -> bool {
-    state::with(|state| {
+    let drawn = state::with(|state| {
         if length == 0 {
             return state.draw(&mut []);
         }
@@ -128,8 +132,11 @@ unsafe fn draw(buffer: *mut c_void, length: size_t) -> bool {
             std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length)
         };
         state.draw(bytes);
-    })
-    .is_some()
+    });
+    if drawn.is_some() {
+        budget::shorten_turn();
+    }
+    drawn.is_some()
 }
 
 fn fail(errno: c_int) -> c_int {

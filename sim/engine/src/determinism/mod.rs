@@ -19,6 +19,7 @@
 //! (`rdrand`), addresses of memory, process and thread ids, the auxiliary vector or what is in files:
 //! code that lets them decide anything is found by comparing traces only.
 
+pub(crate) mod budget;
 pub mod clock;
 mod interpose;
 pub(crate) mod panics;
@@ -146,6 +147,12 @@ pub(crate) fn finish_blocking() {
 /// stream of its own, so that entropy is what it would be without.
 pub(crate) fn lets_others_first(percent: u8) -> bool {
     percent > 0 && state::with(|state| state.draw_order(percent)).unwrap_or(false)
+}
+
+/// From now on the turns of this run's tasks are shortened to at most so many units of tokio's budget, as the seed draws;
+/// 0 leaves tokio's order.
+pub(crate) fn limit_task_budgets(seed: u64, units_max: u8) {
+    state::with(|state| state.limit_task_budgets(seed, units_max));
 }
 
 /// Notes that the runtime that polls the caller is `host`'s from now on.

@@ -15,6 +15,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use tokio::runtime;
 
+use super::budget::TaskBudget;
 use super::clock::Clock;
 use super::escape::Escape;
 use super::interrupt;
@@ -73,6 +74,8 @@ impl Progress {
 pub(super) struct State {
     entropy: ChaCha8Rng,
     order: ChaCha8Rng,
+    /// None while tasks keep tokio's budget.
+    task_budget: Option<TaskBudget>,
     clock: Clock,
     trace: Trace,
     /// Readings that are not in the trace yet.
@@ -110,6 +113,7 @@ pub(super) fn begin(
     let state = State {
         entropy,
         order,
+        task_budget: None,
         clock: Clock::starting_at(epoch_ms),
         trace: Trace::new(record_entries),
         reading: None,
@@ -208,6 +212,21 @@ impl State {
     /// True so often in a hundred. Not in the trace, which shows what comes of it.
     pub(super) fn draw_order(&mut self, percent: u8) -> bool {
         self.order.next_u32() % 100 < u32::from(percent)
+    }
+
+    /// Shortens turns from now on to at most so many units; 0 does not.
+    pub(super) fn limit_task_budgets(&mut self, seed: u64, units_max: u8) {
+        self.task_budget = (units_max > 0).then(|| TaskBudget::new(seed, units_max));
+    }
+
+    /// Whether turns are shortened at all.
+    pub(super) fn has_task_budget(&self) -> bool {
+        self.task_budget.is_some()
+    }
+
+    /// The units that the present turn keeps; none where it is not shortened. Not in the trace, as the order.
+    pub(super) fn draw_task_budget(&mut self) -> Option<usize> {
+        self.task_budget.as_mut()?.draw()
     }
 
     /// Reads `clock` in (seconds, nanoseconds), or `None` for a clock that is

@@ -19,7 +19,7 @@ use super::faults::Trap;
 use super::wire::{Order, Side, Unsent, Wire};
 use super::{Network, lock};
 use crate::determinism::trace::{self, PacketEvent};
-use crate::determinism::{self, clock};
+use crate::determinism::{self, budget, clock};
 
 /// A socket, simulated or real.
 trait Socket: AsyncRead + AsyncWrite {}
@@ -236,7 +236,9 @@ impl AsyncRead for SimStream {
             return this.wait_to_read(cx);
         }
         let filled = buf.filled().len();
-        match this.poll_socket(|socket| socket.poll_read(cx, buf)) {
+        let polled = this.poll_socket(|socket| socket.poll_read(cx, buf));
+        budget::shorten_turn();
+        match polled {
             Poll::Pending => this.wait_to_read(cx),
             Poll::Ready(Ok(())) => {
                 let count = buf.filled().len() - filled;
@@ -285,6 +287,7 @@ impl AsyncWrite for SimStream {
             segment = &segment[..segment.len() / 2];
         }
         let polled = this.poll_socket(|socket| socket.poll_write(cx, segment));
+        budget::shorten_turn();
         if polled.is_pending() {
             return this.wait_to_write(cx);
         }

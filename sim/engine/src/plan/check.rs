@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::{Plan, PlanError, Settings, Step, client_host};
+use crate::determinism::budget::TASK_BUDGET_MAX;
 use crate::fault::{Fault, Scope};
 use crate::model::Model;
 use crate::names::{listed, unknown};
@@ -129,6 +130,7 @@ impl Settings {
         within("segment_bytes_max", self.segment_bytes_max as u64, 1..=u64::MAX)?;
         within("window_bytes", self.window_bytes as u64, 1..=u64::MAX)?;
         within("yield_percent", self.yield_percent.into(), 0..=Limits::YIELD_PERCENT_MAX.into())?;
+        within("task_budget", self.task_budget.into(), 0..=TASK_BUDGET_MAX.into())?;
         within("disturb_ms", self.disturb_ms, 0..=RUN_MS_MAX)?;
         within("settle_ms", self.settle_ms, 0..=RUN_MS_MAX)?;
         within("forget_ms", self.forget_ms, probe_ms..=RUN_MS_MAX)?;

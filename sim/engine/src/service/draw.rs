@@ -9,6 +9,7 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Note, Service};
+use crate::determinism::budget;
 use crate::fault::{AnyFault, Fault, NoFault, Scope};
 use crate::model::Model;
 use crate::net::Limits;
@@ -35,12 +36,21 @@ pub(super) fn plan<E: Note>(
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let horizon_ms = (service.calm_ms() * 2).clamp(*HORIZON_MS.start(), *HORIZON_MS.end());
     let calm = service.calm(seed);
-    let Limits { yield_percent, .. } = Limits::default().ordered_by(seed);
-    let settings = settings(&mut rng, Settings { yield_percent, ..calm.settings }, horizon_ms);
+    let usual = match options.reorder {
+        true => reordered(seed, calm.settings),
+        false => calm.settings,
+    };
+    let settings = settings(&mut rng, usual, horizon_ms);
     let clients = clients(&mut rng, calm.clients, horizon_ms);
     let mut plan = Plan { settings, clients, ..Plan::new(service, seed) };
     plan.faults = faults(&mut rng, service, options, &plan, horizon_ms);
     plan
+}
+
+/// The order of tasks, which is drawn apart from all else: without it a seed is the same run in tokio's order.
+fn reordered(seed: u64, usual: Settings) -> Settings {
+    let Limits { yield_percent, .. } = Limits::default().ordered_by(seed);
+    Settings { yield_percent, task_budget: budget::of_seed(seed), ..usual }
 }
 
 fn settings(rng: &mut impl Rng, usual: Settings, horizon_ms: u64) -> Settings {

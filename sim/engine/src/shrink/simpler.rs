@@ -98,9 +98,18 @@ fn rest<M: Model>(model: &M, plan: &Plan<M>) -> Vec<Plan<M>> {
     changed(plan, Settings { settle_ms, forget_ms, ..plan.settings }).into_iter().collect()
 }
 
-/// Tasks run in tokio's order.
+/// Tasks run in tokio's order, or in one that is drawn in fewer ways.
 fn order<M: Model>(plan: &Plan<M>) -> Vec<Plan<M>> {
-    changed(plan, Settings { yield_percent: 0, ..plan.settings }).into_iter().collect()
+    let Settings { yield_percent, task_budget, .. } = plan.settings;
+    let simpler = [(0, 0), (yield_percent, 0), (0, task_budget)];
+    let mut simpler: Vec<_> = simpler
+        .into_iter()
+        .filter_map(|(yield_percent, task_budget)| {
+            changed(plan, Settings { yield_percent, task_budget, ..plan.settings })
+        })
+        .collect();
+    simpler.dedup();
+    simpler
 }
 
 /// Every packet takes equally long: nothing, a round figure, or what it took before.
