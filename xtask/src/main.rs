@@ -8,12 +8,11 @@
 //!
 //! `workshop` owns the copy of the sources and builds it; `seeded_bugs`, `regressions` and `mutants`
 //! are the commands;
-//! `prose` scrambles texts; `schemata` builds many changes into one program; `seeds`, `output` and `progress` are the command line.
+//! `prose` scrambles texts; `schemata` builds many changes into one program; `output` is the command line.
 //! The sources themselves are only read.
 
 mod mutants;
 mod output;
-mod progress;
 mod prose;
 mod regressions;
 mod schemata;
@@ -30,10 +29,10 @@ use anyhow::{Context, bail};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::output::{Outcome, Output};
+use reports::cli::outcome::USAGE;
+use reports::cli::{Outcome, output as printed};
 
-/// The exit code of wrong usage or environment, for commands that measured nothing.
-const USAGE: u8 = 2;
+use crate::output::Output;
 
 /// Developer tools: seeded bugs and mutants, built into a copy of the sources.
 #[derive(Debug, Parser)]
@@ -65,7 +64,7 @@ fn main() -> ExitCode {
     match run(command, &output) {
         Ok(outcome) => outcome.into(),
         Err(error) => {
-            output::warn(&format!("xtask: {error:#}"));
+            printed::warn(&format!("xtask: {error:#}"));
             ExitCode::from(USAGE)
         }
     }

@@ -15,11 +15,11 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::output::{self, Outcome, Output};
-use crate::progress;
+use crate::output::Output;
 use crate::schemata::{self, CHOSEN, Mutant, Written};
 use crate::workshop::{Changes, Workshop, limited};
 use reports::Seeds;
+use reports::cli::{Outcome, bar, output};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -149,7 +149,7 @@ impl Bench<'_> {
         ensure!(!fails, "the unchanged sources do not pass the only test");
         let mut score = Score { unviable: (all - chosen.len()) as u64, ..Score::default() };
         let viable = chosen.len();
-        let bar = progress::bar(viable as u64);
+        let bar = bar::on_terminal(viable as u64, "");
         for (done, number) in chosen.into_iter().enumerate() {
             if bar.is_hidden() && done % TOLD_EVERY == 0 {
                 let missed = score.missed.len();
@@ -269,8 +269,8 @@ fn unviable(messages: &[Message], written: &Written) -> BTreeSet<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::versioned;
     use crate::schema;
+    use reports::cli::output::versioned;
 
     #[test]
     fn score_counts_only_mutants_that_compile() {

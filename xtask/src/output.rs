@@ -1,17 +1,12 @@
-//! Where a command's results go: text or one JSON object on standard output, files in a directory, and
-//! everything else on standard error.
+//! Where a developer's command puts its results; how they are printed is that of every program of ours.
 
 use std::fs;
-use std::io::{self, ErrorKind, Write};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum, ValueHint};
-use serde_json::{Value, json};
-
-/// The version of every command's JSON.
-const SCHEMA: u32 = 1;
+use clap::{Args, ValueHint};
+use reports::cli::output::Format;
+use serde_json::Value;
 
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Output {
@@ -22,32 +17,6 @@ pub(crate) struct Output {
     #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath,
         display_order = 901)]
     out: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Human-readable text
-    Human,
-    /// One JSON object
-    Json,
-}
-
-/// How a command that ran to its end came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Everything that should be found was found.
-    Good,
-    /// Something was not.
-    Bad,
-}
-
-impl From<Outcome> for ExitCode {
-    fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Good => Self::SUCCESS,
-            Outcome::Bad => Self::FAILURE,
-        }
-    }
 }
 
 impl Output {
@@ -66,51 +35,11 @@ impl Output {
 
     /// Prints a command's result.
     pub(crate) fn result(&self, human: &str, json: impl FnOnce() -> Value) -> anyhow::Result<()> {
-        match self.format {
-            Format::Human => print(human),
-            Format::Json => print(&versioned(json()).to_string()),
-        }
+        self.format.result(human, json)
     }
 
     /// Prints text that is not part of the JSON result.
     pub(crate) fn note(&self, text: &str) -> anyhow::Result<()> {
-        match self.format {
-            Format::Human => print(text),
-            Format::Json => {
-                warn(text);
-                Ok(())
-            }
-        }
+        self.format.note(text)
     }
-}
-
-/// The fields of a result behind the version of all of them.
-pub(crate) fn versioned(fields: Value) -> Value {
-    let mut object = json!({ "schema": SCHEMA });
-    if let (Some(object), Value::Object(fields)) = (object.as_object_mut(), fields) {
-        object.extend(fields);
-    }
-    object
-}
-
-/// Writes a file of a command.
-pub(crate) fn write(dir: &Path, name: &str, text: &str) -> anyhow::Result<()> {
-    let path = dir.join(name);
-    fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Prints to standard output. A reader that closed the pipe is no error; a full disk is one.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{}", text.trim_end()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(error).context("cannot write to standard output")
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Prints a line to standard error.
-pub(crate) fn warn(text: &str) {
-    let _reader_is_gone = writeln!(io::stderr().lock(), "{}", text.trim_end());
 }

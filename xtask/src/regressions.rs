@@ -12,10 +12,10 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use xtask::{NamedPatch, REGRESSION_PATCHES, REGRESSIONS};
 
-use crate::output::{self, Outcome, Output};
-use crate::progress;
+use crate::output::Output;
 use crate::seeded_bugs::{WATCHDOG, chosen};
 use crate::workshop::{Changes, End, Workshop};
+use reports::cli::{Outcome, bar, output};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -57,7 +57,7 @@ impl Regressions {
         let dir = output.dir("regressions")?;
         let workshop = Workshop::open(dir.clone(), None)?;
         output::warn("building one server for each plan; the first build takes minutes");
-        let bar = progress::bar(patches.len() as u64 + 1);
+        let bar = bar::on_terminal(patches.len() as u64 + 1, "");
         bar.set_message("without patches");
         let mut rows = without(&workshop, &patches).await?;
         bar.inc(1);
@@ -151,8 +151,8 @@ fn to_json(rows: &[Row]) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::versioned;
     use crate::schema;
+    use reports::cli::output::versioned;
 
     #[test]
     fn json_fits_its_schema_and_counts_only_plans_that_can_fail() {

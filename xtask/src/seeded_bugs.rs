@@ -14,11 +14,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use xtask::{NamedPatch, SEEDED_BUGS};
 
-use crate::output::{self, Outcome, Output};
-use crate::progress;
+use crate::output::Output;
 use crate::prose;
 use crate::workshop::{Changes, End, Workshop};
 use reports::Seeds;
+use reports::cli::{Outcome, bar, output};
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
@@ -112,7 +112,7 @@ impl SeededBugs {
         let dir = output.dir("seeded-bugs")?;
         let workshop = Workshop::open(dir.clone(), self.jobs)?;
         output::warn("building one server for each bug; the first build takes minutes");
-        let bar = progress::bar(bugs.len() as u64);
+        let bar = bar::on_terminal(bugs.len() as u64, "");
         let mut rows = Vec::new();
         for (bug, changed) in bugs.iter().zip(changes) {
             bar.set_message(bug.name.clone());
@@ -326,8 +326,8 @@ fn median_steps(rows: &[Row]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::output::versioned;
     use crate::schema;
+    use reports::cli::output::versioned;
 
     fn swept(seeds: Option<u64>, found: bool) -> Swept {
         Swept { range: "0..9".to_owned(), found, seeds, ..Swept::default() }

@@ -16,7 +16,7 @@ const SCHEMA: u32 = 1;
 /// Where a command's result goes, as flags.
 #[derive(Debug, Clone, Args)]
 pub struct Output {
-    /// How the result is told
+    /// Output format
     #[arg(long, global = true, value_enum, default_value_t = Format::Human, display_order = 900)]
     format: Format,
     /// Where files go [default: target/racetrack/COMMAND-TIME]
@@ -25,12 +25,12 @@ pub struct Output {
     out: Option<PathBuf>,
 }
 
-/// How a result is told.
+/// Output format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Text for people
+    /// Human-readable text
     Human,
-    /// One JSON object for programs
+    /// One JSON object
     Json,
 }
 
@@ -66,13 +66,39 @@ impl Output {
     ///
     /// Standard output cannot be written.
     pub fn result(&self, human: &str, json: impl FnOnce() -> Value) -> anyhow::Result<()> {
-        print(&self.told(human, json))
+        self.format.result(human, json)
     }
 
     /// A command's result, of which the JSON is made only where it is asked for.
     #[must_use]
     pub fn told(&self, human: &str, json: impl FnOnce() -> Value) -> String {
-        if self.format == Format::Human {
+        self.format.told(human, json)
+    }
+
+    /// Text for people that is not part of the result.
+    ///
+    /// # Errors
+    ///
+    /// Standard output cannot be written.
+    pub fn note(&self, text: &str) -> anyhow::Result<()> {
+        self.format.note(text)
+    }
+}
+
+impl Format {
+    /// Prints a command's result.
+    ///
+    /// # Errors
+    ///
+    /// Standard output cannot be written.
+    pub fn result(self, human: &str, json: impl FnOnce() -> Value) -> anyhow::Result<()> {
+        print(&self.told(human, json))
+    }
+
+    /// A command's result, of which the JSON is made only where it is asked for.
+    #[must_use]
+    pub fn told(self, human: &str, json: impl FnOnce() -> Value) -> String {
+        if self == Self::Human {
             return human.to_owned();
         }
         versioned(json()).to_string()
@@ -83,10 +109,10 @@ impl Output {
     /// # Errors
     ///
     /// Standard output cannot be written.
-    pub fn note(&self, text: &str) -> anyhow::Result<()> {
-        match self.format {
-            Format::Human => print(text),
-            Format::Json => {
+    pub fn note(self, text: &str) -> anyhow::Result<()> {
+        match self {
+            Self::Human => print(text),
+            Self::Json => {
                 warn(text);
                 Ok(())
             }
