@@ -31,7 +31,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use serde_json::json;
 use server::News;
 
-use reports::cli::outcome::{Outcome, USAGE};
+use reports::cli::outcome::{Outcome, USAGE, exit_code};
 use reports::cli::output::{self, Output};
 
 /// How this program calls itself.
@@ -95,13 +95,7 @@ fn main() -> ExitCode {
         Command::Completions(completions) => completions.run(Cli::command(), &output),
         Command::Man(man) => man.run(Cli::command(), &output),
     };
-    match outcome {
-        Ok(outcome) => outcome.into(),
-        Err(error) => {
-            output::fail(PROGRAM, &output::in_one_line(&error));
-            ExitCode::from(USAGE)
-        }
-    }
+    exit_code(PROGRAM, outcome)
 }
 
 /// Ends the program with what is wrong with its words; where a file stands in the place of a command,

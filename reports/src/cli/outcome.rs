@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use super::output;
+
 /// The exit code of wrong usage or environment, for commands that did not run at all.
 pub const USAGE: u8 = 2;
 
@@ -23,5 +25,17 @@ impl From<Outcome> for ExitCode {
             Outcome::Bad => 1,
             Outcome::Invalid => 3,
         })
+    }
+}
+
+/// How a program ends with this result; an error becomes its one line.
+#[must_use]
+pub fn exit_code(program: &str, result: anyhow::Result<Outcome>) -> ExitCode {
+    match result {
+        Ok(outcome) => outcome.into(),
+        Err(error) => {
+            output::fail(program, &output::in_one_line(&error));
+            USAGE.into()
+        }
     }
 }

@@ -25,8 +25,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use reports::cli::outcome::USAGE;
-use reports::cli::{Outcome, Output, output};
+use reports::cli::outcome::exit_code;
+use reports::cli::{Outcome, Output};
 
 pub use diff::Diff;
 pub use live::RunLive;
@@ -34,7 +34,7 @@ pub use meta::{Meta, Trace};
 pub use show::Replay;
 pub use shrink::Shrink;
 pub use size::RunSize;
-pub use sweep::{SweepArgs, cores};
+pub use sweep::SweepArgs;
 pub use swept::Swept;
 
 use crate::error::Error;
@@ -132,13 +132,7 @@ pub fn main<K, I: IntoModel<K>>(model: I) -> ExitCode {
     let model = model.into_model();
     let words: Vec<_> = std::env::args().collect();
     let program = program(&words, model.name()).to_owned();
-    match run(model, &words) {
-        Ok(outcome) => outcome.into(),
-        Err(error) => {
-            output::fail(&program, &output::in_one_line(&error));
-            USAGE.into()
-        }
-    }
+    exit_code(&program, run(model, &words))
 }
 
 /// The name of this program, without its folder.
