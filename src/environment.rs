@@ -9,7 +9,7 @@ pub(crate) fn environment() -> Environment {
     Environment {
         os: format!("Linux {}", first_line("/proc/sys/kernel/osrelease")),
         cpu: field("/proc/cpuinfo", "model name"),
-        cores: racetrack_sim::cli::cores(),
+        cores: racetrack_sim::sweep::cores(),
         memory_bytes: kibibytes(&field("/proc/meminfo", "MemTotal")) * 1_024,
         open_files_max: open_files_max(),
         racetrack: crate::VERSION.to_owned(),

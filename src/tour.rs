@@ -3,7 +3,8 @@
 use chat_sim::Chat;
 use clap::Args;
 use loadtest::{Options, Span};
-use racetrack_sim::cli::{Swept, cores};
+use racetrack_sim::cli::Swept;
+use racetrack_sim::sweep::cores;
 use reports::Seeds;
 use serde_json::json;
 

@@ -90,7 +90,7 @@ impl Load {
 /// What a seed costs when one thread sweeps, and when one a core does.
 fn threads() {
     const SEEDS: u64 = 100;
-    let jobs_max = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs_max = racetrack_sim::sweep::cores();
     for jobs in [1, jobs_max] {
         let mut rounds: Vec<_> = (0..ROUNDS as u64)
             .map(|round| {

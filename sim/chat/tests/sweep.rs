@@ -1,7 +1,6 @@
 //! The sweep as a test: all that stands between a change of the server and its users, when
 //! `cargo xtask mutants` changes the server.
 
-use std::num::NonZeroUsize;
 
 use chat_sim::{Chat, Options};
 
@@ -16,7 +15,7 @@ const SEEDS_ENOUGH: u64 = 2_000;
 fn every_promise_is_kept_whatever_the_seed() {
     let seeds = std::env::var(SEEDS)
         .map_or(SEEDS_DEFAULT, |text| text.parse().expect("RACETRACK_SEEDS is a number"));
-    let jobs = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let jobs = racetrack_sim::sweep::cores();
     let swept =
         racetrack_sim::sweep_to_first_failure(&Chat, 0..seeds, &Options::default(), jobs, |_| {});
     let told: Vec<_> = swept

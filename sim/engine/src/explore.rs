@@ -18,7 +18,7 @@ use crate::run::run;
 use crate::service::IntoModel;
 use crate::shrink::{self, Limits};
 use crate::summary::{network, planned};
-use crate::sweep::{Failure, Sweep, drawn, sweep_to_first_failure};
+use crate::sweep::{Failure, Sweep, cores, drawn, sweep_to_first_failure};
 use crate::transcript::brief;
 use crate::violation::STANDSTILL;
 
@@ -57,11 +57,11 @@ pub struct Explored<M: Model> {
 pub fn explore<K, I: IntoModel<K>>(model: I) -> Exploration<I::Model> {
     let model = model.into_model();
     Exploration {
-        options: Options { faults: model.faults(), ..Options::default() },
+        options: model.usual_options(),
         model,
         seeds: 0..100,
         regressions: None,
-        jobs: std::thread::available_parallelism().map_or(1, usize::from),
+        jobs: cores(),
         shrink_runs: SHRINK_RUNS,
         may_be_idle: BTreeSet::new(),
         requires_states: false,

@@ -25,7 +25,6 @@ use crate::injection::ATTACKER;
 use crate::life::Disk;
 use crate::model::Model;
 use crate::net::Network;
-use crate::options::Options;
 use crate::plan::Plan;
 use crate::report::{Report, check, fault_counts};
 use crate::run::Run;
@@ -106,7 +105,7 @@ impl<M: Model> LiveRuns<M> {
     ///
     /// [`Error::Failed`] for the first run in which an invariant was broken; [`Error::Live`] if a server cannot be started.
     pub fn try_run(&self) -> Result<Vec<LiveReport<M>>, Error> {
-        let options = Options { faults: self.model.faults(), ..Options::default() };
+        let options = self.model.usual_options();
         let mut reports = Vec::new();
         for seed in self.seeds.clone() {
             let plan = self.model.generate(seed, &options);

@@ -74,6 +74,11 @@ pub trait Model: Clone + Debug + PartialEq + Send + Sync + 'static {
         FaultKind::ALL.map(AnyFault::Engine).to_vec()
     }
 
+    /// What seeds are drawn by where nothing else is asked for: with every kind of fault that the model can suffer.
+    fn usual_options(&self) -> Options<Self::Fault> {
+        Options { faults: self.faults(), ..Options::default() }
+    }
+
     /// Looks for a size of drawn runs that the model cannot draw.
     ///
     /// # Errors

@@ -8,7 +8,6 @@ use std::ops::Range;
 use crate::determinism::{TraceReport, uncontrolled};
 use crate::error::Error;
 use crate::model::Model;
-use crate::options::Options;
 use crate::run;
 use crate::service::IntoModel;
 
@@ -48,7 +47,7 @@ impl<M: Model> Proof<M> {
     ///
     /// [`Error::Diverged`] for the first seed whose traces differ.
     pub fn try_run(self) -> Result<Vec<u64>, Error> {
-        let options = Options { faults: self.model.faults(), ..Options::default() };
+        let options = self.model.usual_options();
         let trace = |seed| {
             let plan = self.model.generate(seed, &options);
             run(&self.model, &plan, true).trace

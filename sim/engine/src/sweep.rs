@@ -82,6 +82,12 @@ pub struct Failure<M: Model> {
     pub plan: Plan<M>,
 }
 
+/// The cores of this machine.
+#[must_use]
+pub fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The plan of a seed, checked.
 pub(crate) fn drawn<M: Model>(
     model: &M,

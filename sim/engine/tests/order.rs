@@ -79,7 +79,7 @@ fn never(reply: &'static str) -> impl Fn(&History<String>) -> Vec<Violation> {
 /// The first seed that fails: in tokio's order, in an order that it draws.
 fn first_failure(declare: impl Fn(&mut Sim<String>), seeds: u64, reorder: bool) -> Option<u64> {
     let options = Options { faults: Vec::new(), reorder, ..Options::default() };
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = racetrack_sim::sweep::cores();
     let sweep = sweep_to_first_failure(&declare.into_model(), 0..seeds, &options, jobs, |_| ());
     sweep.failures.first().map(|failure| failure.seed)
 }

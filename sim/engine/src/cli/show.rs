@@ -12,7 +12,6 @@ use serde_json::json;
 use super::CommandLine;
 use super::size::RunSize;
 use crate::model::Model;
-use crate::options::Options;
 use crate::plan::Plan;
 use crate::report::Report;
 use crate::run::run;
@@ -64,7 +63,9 @@ impl Subject {
     /// too, or else the file's name.
     pub(super) fn title<M: Model>(&self, cli: &CommandLine<M>, plan: &Plan<M>) -> String {
         match self {
-            Self::File(file) if *plan != cli.model.generate(plan.seed, &usual(&cli.model)) => {
+            Self::File(file)
+                if *plan != cli.model.generate(plan.seed, &cli.model.usual_options()) =>
+            {
                 file.file_name().unwrap_or_default().to_string_lossy().into_owned()
             }
             Self::File(_) | Self::Seed(_) => format!("seed {}", plan.seed),
@@ -82,11 +83,6 @@ impl Subject {
             Self::File(file) => read_plan(&cli.model, file),
         }
     }
-}
-
-/// What seeds draw from where nothing else is asked for.
-fn usual<M: Model>(model: &M) -> Options<M::Fault> {
-    Options { faults: model.faults(), ..Options::default() }
 }
 
 fn read_plan<M: Model>(model: &M, file: &Path) -> anyhow::Result<Plan<M>> {

@@ -44,7 +44,7 @@ impl<F: FaultType> RunSize<F> {
     ///
     /// The model cannot draw runs of this size, or suffer none of these faults.
     pub fn options<M: Model<Fault = F>>(&self, model: &M) -> anyhow::Result<Options<F>> {
-        let mut options = Options { faults: model.faults(), ..Options::default() };
+        let mut options = model.usual_options();
         if let Some(Span(simulated)) = self.simulated {
             options.simulated_ms = simulated.as_millis().try_into().unwrap_or(u64::MAX);
         }

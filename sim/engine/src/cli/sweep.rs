@@ -16,6 +16,7 @@ use crate::fault::FaultType;
 use crate::model::Model;
 use crate::options::Options;
 use crate::shrink::Limits;
+use crate::sweep::cores;
 
 /// No machine has more cores.
 const JOBS_MAX: usize = 1_024;
@@ -113,10 +114,4 @@ pub(super) fn threads(jobs: Option<usize>) -> anyhow::Result<usize> {
     let jobs = jobs.unwrap_or_else(cores);
     ensure!((1..=JOBS_MAX).contains(&jobs), "--jobs {jobs}: 1 to {JOBS_MAX} threads can run");
     Ok(jobs)
-}
-
-/// The cores of this machine.
-#[must_use]
-pub fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from)
 }
