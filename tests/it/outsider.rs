@@ -31,8 +31,7 @@ fn new_crate(folder: &Path) -> PathBuf {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::copy(ours.join("Cargo.lock"), shop.join("Cargo.lock")).expect("there is room");
     let manifest = fs::read_to_string(shop.join("Cargo.toml")).expect("cargo wrote it");
-    let profile = "\n[profile.dev]\ndebug = \"line-tables-only\"\n\n[profile.dev.package.\"*\"]\ndebug = false\n";
-    fs::write(shop.join("Cargo.toml"), manifest + profile).expect("there is room");
+    fs::write(shop.join("Cargo.toml"), manifest + unflagged::PROFILE).expect("there is room");
     shop
 }
 
@@ -44,11 +43,9 @@ fn init(shop: &Path, words: &[&str]) -> Output {
 
 /// `cargo test`, and what it printed.
 fn cargo_test(shop: &Path) -> (bool, String) {
-    let mut command = Command::new(env!("CARGO"));
-    command.args(["test", "--offline", "--test", "simulation"]).current_dir(shop);
-    command.env("CARGO_TARGET_DIR", unflagged::target()).env("RUSTFLAGS", "");
-    command.env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("RACETRACK_SEED");
-    let output = command.env_remove("RACETRACK_SEEDS").output().expect("cargo is there");
+    let mut command = unflagged::cargo_test(shop, "simulation");
+    command.env_remove("RACETRACK_SEED").env_remove("RACETRACK_SEEDS");
+    let output = command.output().expect("cargo is there");
     (output.status.success(), text(&output.stdout) + &text(&output.stderr))
 }
 

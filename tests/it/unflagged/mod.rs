@@ -9,9 +9,18 @@ use std::process::Command;
 
 const TESTS: &str = include_str!("crate.rs");
 
-/// The folder of what is built without the flag.
-pub(crate) fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).join("unflagged/target")
+/// A profile for all crates that are built without the flag, so that they share what they build.
+pub(crate) const PROFILE: &str =
+    "\n[profile.dev]\ndebug = \"line-tables-only\"\n\n[profile.dev.package.\"*\"]\ndebug = false\n";
+
+/// `cargo test --test NAME` of a crate without the flag, whatever the configuration of a folder above says.
+pub(crate) fn cargo_test(folder: &Path, name: &str) -> Command {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("unflagged/target");
+    let mut command = Command::new(env!("CARGO"));
+    command.args(["test", "--offline", "--test", name]).current_dir(folder);
+    command.env("CARGO_TARGET_DIR", target).env("RUSTFLAGS", "");
+    command.env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
 }
 
 /// Versions are those of the workspace's lock file.
@@ -21,8 +30,7 @@ fn manifest(root: &Path) -> String {
         "[package]\nname = \"unflagged\"\nedition = \"2024\"\n\n[workspace]\n\n[dependencies]\naxum = \"0.8\"\n\
          racetrack-sim = {{ path = {sim:?} }}\n\
          tokio = {{ version = \"1\", features = [\"io-util\", \"macros\", \"rt\", \"time\"] }}\n\
-         turmoil = \"0.7\"\n\n[profile.dev]\ndebug = \"line-tables-only\"\n\n\
-         [profile.dev.package.\"*\"]\ndebug = false\n"
+         turmoil = \"0.7\"\n{PROFILE}"
     )
 }
 
@@ -49,13 +57,8 @@ fn prepare(root: &Path) -> PathBuf {
 #[test]
 fn crate_without_the_flag_finds_panics_and_says_what_is_not_controlled() {
     let folder = prepare(Path::new(env!("CARGO_MANIFEST_DIR")));
-    let output = Command::new(env!("CARGO"))
-        .args(["test", "--offline", "--test", "unflagged", "--", "--nocapture", "--test-threads=1"])
-        .current_dir(&folder)
-        .env("CARGO_TARGET_DIR", target())
-        // Set, so that the flags of the workspace, in a folder above, do not count.
-        .env("RUSTFLAGS", "")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+    let output = cargo_test(&folder, "unflagged")
+        .args(["--", "--nocapture", "--test-threads=1"])
         .output()
         .expect("cargo is there");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
