@@ -1,7 +1,6 @@
 //! The sweep as a test: all that stands between a change of the server and its users, when
 //! `cargo xtask mutants` changes the server.
 
-
 use chat_sim::{Chat, Options};
 
 /// The variable that says how many seeds to run.
