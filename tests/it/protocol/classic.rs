@@ -72,7 +72,7 @@ async fn more_than_may_be_parked_are_told_to_come_back() {
     let _parked = park(&served, "GET").await;
     let answer = ask("GET /longpolling").of(served.addr).await;
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
-    expect![[r#"{"type":"/problems/full","title":"The server is full","status":503,"detail":"as many requests are parked as the server allows; come back later"}"#]].assert_eq(&answer.body);
+    expect![[r#"{"type":"/problems/full","title":"The server is full","status":503,"detail":"as many requests are parked as the server allows; come back later","retry_after_ms":1000}"#]].assert_eq(&answer.body);
 }
 
 #[tokio::test]

@@ -307,9 +307,9 @@ async fn over_those_of_one_address_further_ones_are_429() {
         cache-control: no-store
         retry-after: 1
         connection: close
-        content-length: 162
+        content-length: 184
 
-        {"type":"/problems/too-many-connections","title":"Too many connections","status":429,"detail":"this address has 2 connections open; close one or come back later"}
+        {"type":"/problems/too-many-connections","title":"Too many connections","status":429,"detail":"this address has 2 connections open; close one or come back later","retry_after_ms":1000}
     "#]].assert_eq(&read_all(&mut third).await);
     write(&mut second, "GET /healthz HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await;
     let answer = read_all(&mut second).await;

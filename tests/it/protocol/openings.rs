@@ -115,7 +115,7 @@ async fn address_with_too_many_sessions_is_429_until_one_is_forgotten() {
     let refused = open().await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
     assert_eq!(refused.header("content-type"), Some("application/problem+json"));
-    expect![[r#"{"type":"/problems/too-many-sessions","title":"Too many sessions","status":429,"detail":"this address has 1 sessions; end one or come back in 1000 ms"}"#]].assert_eq(&refused.body);
+    expect![[r#"{"type":"/problems/too-many-sessions","title":"Too many sessions","status":429,"detail":"this address has 1 sessions; end one or come back in 1000 ms","retry_after_ms":1000}"#]].assert_eq(&refused.body);
     assert_eq!(ask("DELETE /api/session").bearer(&token).of(served.addr).await.status, 204);
     while open().await.status == 429 {}
 }

@@ -118,7 +118,7 @@ async fn people_behind_a_proxy_are_counted_one_by_one_and_the_proxy_is_not() {
     while !ask("GET /metrics").of(served.addr).await.body.contains(PARKED) {}
     let refused = poll("203.0.113.1", 0).await;
     assert_eq!((refused.status, refused.header("retry-after")), (429, Some("1")));
-    expect![[r#"{"type":"/problems/too-many-connections","title":"Too many connections","status":429,"detail":"this address has 1 connections open; close one or come back later"}"#]].assert_eq(&refused.body);
+    expect![[r#"{"type":"/problems/too-many-connections","title":"Too many connections","status":429,"detail":"this address has 1 connections open; close one or come back later","retry_after_ms":1000}"#]].assert_eq(&refused.body);
     // Somebody else takes the mailbox over, which ends the parked poll and frees its place.
     assert_eq!(poll("203.0.113.2", 0).await.status, 200);
     assert_eq!(parked.await.expect("the test does not panic").status, 200);

@@ -254,11 +254,11 @@ async fn a_full_server_is_503_with_a_time_to_come_back() {
     check(
         &ask("POST /api/session").of(served.addr).await,
         expect![[r#"
-        503
-        content-type: application/problem+json
-        retry-after: 1
-        {"type":"/problems/full","title":"The server is full","status":503,"detail":"the server is full; come back in 1000 ms"}
-    "#]],
+            503
+            content-type: application/problem+json
+            retry-after: 1
+            {"type":"/problems/full","title":"The server is full","status":503,"detail":"the server is full; come back in 1000 ms","retry_after_ms":1000}
+        "#]],
     );
 }
 
@@ -274,20 +274,20 @@ async fn a_draining_server_is_503_until_everybody_was_told() {
     check(
         &ask("POST /api/session").of(served.addr).await,
         expect![[r#"
-        503
-        content-type: application/problem+json
-        retry-after: 3
-        {"type":"/problems/draining","title":"The server is shutting down","status":503,"detail":"the server is shutting down; come back in 2500 ms"}
-    "#]],
+            503
+            content-type: application/problem+json
+            retry-after: 3
+            {"type":"/problems/draining","title":"The server is shutting down","status":503,"detail":"the server is shutting down; come back in 2500 ms","retry_after_ms":2500}
+        "#]],
     );
     check(
         &served.say(&ann, "a-1", "hi").await,
         expect![[r#"
-        503
-        content-type: application/problem+json
-        retry-after: 3
-        {"type":"/problems/draining","title":"The server is shutting down","status":503,"detail":"the server is shutting down; come back in 2500 ms"}
-    "#]],
+            503
+            content-type: application/problem+json
+            retry-after: 3
+            {"type":"/problems/draining","title":"The server is shutting down","status":503,"detail":"the server is shutting down; come back in 2500 ms","retry_after_ms":2500}
+        "#]],
     );
     for token in [ann, bob] {
         let told = ask("GET /api/events").bearer(&token).of(served.addr).await.json();
