@@ -10,6 +10,7 @@ use reports::Seeds;
 
 use crate::error::Error;
 use crate::fault::AnyFault;
+use crate::log::{log, tail};
 use crate::model::Model;
 use crate::options::Options;
 use crate::regressions::Regressions;
@@ -209,13 +210,15 @@ impl<M: Model> Exploration<M> {
             let _infallible = writeln!(text, "{line}");
         }
         let _infallible = writeln!(text, "{:>9} {}", "", network(&smallest.plan.settings));
-        let _infallible = writeln!(text, "\n{}", brief(&self.model, &smallest));
+        let logged = log(&self.model, &smallest.plan)?;
+        let shown = brief(&self.model, &smallest);
+        let _infallible = writeln!(text, "\n{shown}{}", tail(&logged));
         let test = test_name();
         let again = format!("{SEED}={seed} cargo test {test}");
         let _infallible = match &self.regressions {
             Some(regressions) => {
                 let stem = shrink::file_stem(&failure.kind);
-                let file = regressions.keep(&stem, &smallest.plan)?;
+                let file = regressions.keep(&stem, &smallest.plan, &logged)?;
                 writeln!(
                     text,
                     "kept as {}, which runs first from now on: cargo test {test}\nthe whole seed: {again}",

@@ -40,6 +40,7 @@ pub mod run;
 mod runtime_trace;
 
 pub mod capture;
+pub mod log;
 
 pub mod service;
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::error::Error;
+use crate::log::{log, tail};
 use crate::model::Model;
 use crate::plan::{Plan, PlanError};
 use crate::run;
@@ -37,19 +38,29 @@ impl Regressions {
             };
             let report = run(model, &plan, false);
             if !report.passed() {
-                let shown = brief(model, &report);
-                return Err(Error::Failed(format!("{} fails again\n{shown}", file.display())));
+                let (shown, logged) = (brief(model, &report), tail(&log(model, &plan)?));
+                let again = format!("{} fails again\n{shown}{logged}", file.display());
+                return Err(Error::Failed(again));
             }
             count += 1;
         }
         Ok(count)
     }
 
-    /// Keeps a failing plan; returns its file.
-    pub(crate) fn keep<M: Model>(&self, stem: &str, plan: &Plan<M>) -> Result<PathBuf, Error> {
-        let file = self.0.join(format!("{stem}.json"));
+    /// Keeps a failing plan, and beside it what its run logged, if anything; returns the plan's file.
+    pub(crate) fn keep<M: Model>(
+        &self,
+        stem: &str,
+        plan: &Plan<M>,
+        log: &str,
+    ) -> Result<PathBuf, Error> {
+        let (file, log_file) =
+            (self.0.join(format!("{stem}.json")), self.0.join(format!("{stem}.log")));
         fs::create_dir_all(&self.0).map_err(|error| refused(&self.0, &error))?;
         fs::write(&file, plan.to_json()).map_err(|error| refused(&file, &error))?;
+        if !log.is_empty() {
+            fs::write(&log_file, log).map_err(|error| refused(&log_file, &error))?;
+        }
         Ok(file)
     }
 

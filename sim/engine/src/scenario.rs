@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::fault::{AnyFault, Fault, FaultKind, FaultType};
+use crate::log::{log, tail};
 use crate::model::Model;
 use crate::plan::{Plan, Settings};
 use crate::report::Report;
@@ -103,7 +104,8 @@ impl<M: Model> Scenario<M> {
         plan.check(&self.model)?;
         let report = run(&self.model, &plan, false);
         if !report.passed() {
-            return Err(Error::Failed(transcript(&self.model, &report)));
+            let logged = tail(&log(&self.model, &report.plan)?);
+            return Err(Error::Failed(transcript(&self.model, &report) + &logged));
         }
         Ok(report)
     }

@@ -23,6 +23,7 @@ fn counter(is_careful: bool) -> Router {
                 return sold.fetch_add(1, Ordering::Relaxed).to_string();
             }
             let seat = sold.load(Ordering::Relaxed);
+            tracing::info!(seat, "asking the bank");
             tokio::time::sleep(Duration::from_millis(5)).await;
             sold.store(seat + 1, Ordering::Relaxed);
             seat.to_string()
@@ -80,6 +81,8 @@ fn race_is_found_shrunk_drawn_and_kept_and_the_kept_plan_runs_first() {
         " failed: seat-sold-once: seat 0 was sold twice",
         "shrunk in ",
         " 3 clients to 2",
+        "\nlogged, the last 2 of 2 lines (RACETRACK_LOG says what is logged):\n",
+        " INFO node{name=\"office\"}: explore: asking the bank seat=0\n",
         "kept as ",
         "which runs first from now on: cargo test race_is_found",
         "RACETRACK_SEED=",
@@ -88,6 +91,8 @@ fn race_is_found_shrunk_drawn_and_kept_and_the_kept_plan_runs_first() {
     }
     let kept = folder.path().join("seat_sold_once_seat_was_sold_twice.json");
     let plan = std::fs::read_to_string(&kept).expect("the plan was kept");
+    let log = std::fs::read_to_string(kept.with_extension("log")).expect("the log lies beside it");
+    assert_eq!(log.matches("asking the bank seat=0").count(), 2, "{log}");
     // The kept plan names its model, so another model's test leaves it alone.
     let careful_run = explore(careful).seeds(0..50).faults(GENTLE).regressions(folder.path());
     assert_eq!(careful_run.try_run().map(|explored| explored.replayed).ok(), Some(0));

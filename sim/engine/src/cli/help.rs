@@ -30,6 +30,7 @@ pub const REPLAY: &str = "\
 Examples:
   racetrack sim replay target/racetrack/sim-20261122T145741.312Z/seed-50.json
   racetrack sim replay seed-50.json --html seed-50.html   # drawn, too
+  racetrack sim replay seed-50.json --log seed-50.log     # and what it logged
 
 Exit: 0 every invariant held; 1 one was broken; 2 wrong usage or environment.";
 

@@ -1,5 +1,6 @@
 //! One run, as text and as a page: `--seed N` and `replay FILE`.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -11,6 +12,7 @@ use serde_json::json;
 
 use super::CommandLine;
 use super::size::RunSize;
+use crate::log::{log as logged, tail};
 use crate::model::Model;
 use crate::plan::Plan;
 use crate::report::Report;
@@ -27,6 +29,18 @@ pub struct Replay {
     /// Draw the run as a page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
+    /// Write what the run logged with tracing
+    #[arg(long, value_name = "FILE")]
+    log: Option<PathBuf>,
+}
+
+/// Files that are written about a run, where they are asked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Files<'a> {
+    /// The run as a page.
+    pub(super) html: Option<&'a Path>,
+    /// What it logged.
+    pub(super) log: Option<&'a Path>,
 }
 
 impl Replay {
@@ -37,7 +51,8 @@ impl Replay {
     ) -> anyhow::Result<Outcome> {
         let plan = read_plan(&cli.model, &self.file)?;
         let title = Subject::File(self.file.clone()).title(cli, &plan);
-        show(cli, &plan, &title, self.html.as_deref(), output)
+        let files = Files { html: self.html.as_deref(), log: self.log.as_deref() };
+        show(cli, &plan, &title, files, output)
     }
 }
 
@@ -92,25 +107,36 @@ fn read_plan<M: Model>(model: &M, file: &Path) -> anyhow::Result<Plan<M>> {
     plan.with_context(|| file.display().to_string())
 }
 
-/// Runs a plan once and tells what happened, on a page too where one is asked for.
+/// Runs a plan and tells what happened; where it fails, with the end of what it logged.
 pub(super) fn show<M: Model>(
     cli: &CommandLine<M>,
     plan: &Plan<M>,
     title: &str,
-    html: Option<&Path>,
+    Files { html, log }: Files<'_>,
     output: &Output,
 ) -> anyhow::Result<Outcome> {
     let waiting = bar::waiting("simulating");
     let report = run(&cli.model, plan, false);
     waiting.finish_and_clear();
+    let failure = failure(&cli.model, report.plan.seed, &report);
     let drawn = summary(&cli.model, &report.plan);
     let hash = format!("{:016x}", report.trace.hash);
-    let mut text = format!("{}\n{drawn}\ntrace hash  {hash}", transcript(&cli.model, &report));
+    let logged = match failure.is_some() || log.is_some() {
+        true => logged(&cli.model, plan)?,
+        false => String::new(),
+    };
+    let end = if failure.is_some() { tail(&logged) } else { String::new() };
+    let mut text = format!("{}{end}\n{drawn}\ntrace hash  {hash}", transcript(&cli.model, &report));
     if let Some(html) = html {
         write_page(&cli.model, &report, title, html)?;
         text += &format!("\npage        {}", html.display());
     }
-    let failure = failure(&cli.model, report.plan.seed, &report);
+    if let Some(log) = log {
+        let (dir, name) = parts(log)?;
+        let written = output::write(dir, &name, &logged);
+        written.with_context(|| format!("the log {} was not written", log.display()))?;
+        text += &format!("\nlog         {}", log.display());
+    }
     output.result(&text, || {
         json!({
             "seed": report.plan.seed,
@@ -120,6 +146,7 @@ pub(super) fn show<M: Model>(
             "evidence": failure.as_ref().map(|failure| &failure.evidence),
             "trace_hash": hash,
             "html": html,
+            "log": log,
             "plan": report.plan,
         })
     })?;
@@ -133,10 +160,15 @@ pub(super) fn write_page<M: Model>(
     title: &str,
     file: &Path,
 ) -> anyhow::Result<PathBuf> {
-    let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
-    let dir = file.parent().unwrap_or_else(|| Path::new(""));
+    let (dir, name) = parts(file)?;
     let page =
         reports::sequence::page(&Sequence { title: title.to_owned(), ..model.sequence(report) });
-    let written = output::write(dir, &name.to_string_lossy(), &page);
+    let written = output::write(dir, &name, &page);
     written.with_context(|| format!("the page {} was not drawn", file.display()))
+}
+
+/// The folder of a file, and its name.
+fn parts(file: &Path) -> anyhow::Result<(&Path, Cow<'_, str>)> {
+    let name = file.file_name().with_context(|| format!("{} is no file", file.display()))?;
+    Ok((file.parent().unwrap_or_else(|| Path::new("")), name.to_string_lossy()))
 }

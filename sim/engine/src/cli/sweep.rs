@@ -8,7 +8,7 @@ use reports::Seeds;
 use reports::cli::{Outcome, Output};
 
 use super::CommandLine;
-use super::show::show;
+use super::show::{Files, show};
 use super::shrink::first_of_each_kind;
 use super::size::RunSize;
 use super::swept::Swept;
@@ -41,6 +41,9 @@ pub struct SweepArgs<F: FaultType> {
     /// Draw the run of the one seed as a page
     #[arg(long, value_name = "FILE", requires = "seed")]
     html: Option<PathBuf>,
+    /// Write what the run of the one seed logged with tracing
+    #[arg(long, value_name = "FILE", requires = "seed")]
+    log: Option<PathBuf>,
     /// Runs to shrink the first failure of each kind; 0 leaves the plans as they are
     #[arg(long, value_name = "N", default_value_t = 1_000, conflicts_with = "seed")]
     shrink_runs: u64,
@@ -63,7 +66,8 @@ impl<F: FaultType> SweepArgs<F> {
         match self.seed {
             Some(seed) => {
                 let plan = cli.generate(seed, &options)?;
-                show(cli, &plan, &format!("seed {seed}"), self.html.as_deref(), output)
+                let files = Files { html: self.html.as_deref(), log: self.log.as_deref() };
+                show(cli, &plan, &format!("seed {seed}"), files, output)
             }
             None => self.sweep(cli, &options, jobs, output),
         }
