@@ -22,6 +22,9 @@ use crate::report::Report;
 use crate::run::run;
 use crate::violation::Violation;
 
+/// Hosts of clients at most: each costs time in every step of a run.
+const CLIENT_HOSTS_MAX: usize = 8;
+
 /// A service that a function has declared.
 pub struct Service<E: Note> {
     name: Arc<str>,
@@ -99,14 +102,14 @@ impl<E: Note> fmt::Debug for Service<E> {
 impl<E: Note> Service<E> {
     /// A plan with all clients, in which nothing goes wrong.
     pub(crate) fn calm(&self, seed: u64) -> Plan<Self> {
+        let client_hosts = self.sim.clients.len().clamp(1, CLIENT_HOSTS_MAX);
         let clients = self.sim.clients.iter().enumerate();
-        let clients = clients.map(|(host, (name, _))| ClientSpec {
+        let clients = clients.map(|(number, (name, _))| ClientSpec {
             name: name.clone(),
-            host,
+            host: number % client_hosts,
             profile: Start::default(),
         });
-        let clients: Vec<_> = clients.collect();
-        let (client_hosts, settle_ms) = (clients.len().max(1), draw::RETURN_MS);
+        let (clients, settle_ms) = (clients.collect(), draw::RETURN_MS);
         let settings = Settings { client_hosts, settle_ms, ..self.sim.settings };
         Plan { settings, clients, ..Plan::new(self, seed) }
     }
