@@ -153,11 +153,11 @@ mod tests {
         let model = declare.into_model();
         let plan = model.generate(7, &model.usual_options());
         let wanted = targets(None).expect("the usual targets are targets");
-        let (logged, log) = run_logged(&model, &plan, wanted);
+        let (trace, log) = run_logged(&model, &plan, wanted);
         assert_eq!(log.matches("slept step=").count(), 3, "{log}");
         let plain = crate::run::run(&model, &plan, false);
         assert!(plain.passed(), "{:?}", plain.violations);
-        assert_eq!(logged.trace.hash, plain.trace.hash);
+        assert_eq!(trace.hash, plain.trace.hash);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tracing_subscriber::filter::Targets;
 use crate::agent::{AgentTask, agent};
 use crate::backend::Backend;
 use crate::backend::simulated::Simulated;
-use crate::capture::{CapturedEvent, capturing};
+use crate::capture::capturing;
 use crate::context::Context;
 pub use crate::determinism::clock::EPOCH_MS;
 use crate::determinism::{self, TraceReport};
@@ -50,50 +50,36 @@ pub fn run<M: Model>(model: &M, plan: &Plan<M>, record_entries: bool) -> Report<
     let (outcome, trace) = determinism::simulated(plan.seed, EPOCH_MS, record_entries, move || {
         capturing(target, move || simulate(&simulated, planned))
     });
-    let (ended, captured) = outcome.unwrap_or_else(|panic| (panicked(panic), Vec::new()));
-    report(model, plan, ended, captured, trace)
-}
-
-/// As [`run`], with the lines that were logged instead of the captured events.
-pub(crate) fn run_logged<M: Model>(
-    model: &M,
-    plan: &Plan<M>,
-    targets: Targets,
-) -> (Report<M>, String) {
-    if let Err(why) = plan.check(model) {
-        return (refused(plan, &why.to_string()), String::new());
-    }
-    let (planned, simulated) = (plan.clone(), model.clone());
-    let lines = Lines::default();
-    let kept = lines.clone();
-    let (outcome, trace) = determinism::simulated(plan.seed, EPOCH_MS, false, move || {
-        logging(targets, &kept, move || simulate(&simulated, planned))
-    });
-    let ended = outcome.unwrap_or_else(panicked);
-    (report(model, plan, ended, Vec::new(), trace), lines.text())
-}
-
-/// What clients left behind, and the error that ended the run.
-type Ended<M> = (Vec<Event<<M as Model>::Record>>, Option<String>);
-
-fn panicked<E>(panic: String) -> (Vec<E>, Option<String>) {
-    (Vec::new(), Some(panic))
-}
-
-fn report<M: Model>(
-    model: &M,
-    plan: &Plan<M>,
-    (history, error): Ended<M>,
-    captured: Vec<CapturedEvent>,
-    trace: TraceReport,
-) -> Report<M> {
+    let ((history, error), captured) = match outcome {
+        Ok(outcome) => outcome,
+        Err(panic) => ((Vec::new(), Some(panic)), Vec::new()),
+    };
     let violations = judge(model, plan, &history, error, &trace);
     let faults = fault_counts::<M>(plan, &history);
     Report { plan: plan.clone(), history, captured, violations, trace, faults }
 }
 
+/// Runs a plan for the lines that it logs, and checks nothing.
+pub(crate) fn run_logged<M: Model>(
+    model: &M,
+    plan: &Plan<M>,
+    targets: Targets,
+) -> (TraceReport, String) {
+    if plan.check(model).is_err() {
+        return (TraceReport::default(), String::new());
+    }
+    let (planned, simulated) = (plan.clone(), model.clone());
+    let lines = Lines::default();
+    let kept = lines.clone();
+    // A run that ends with a panic has logged until then.
+    let (_ended, trace) = determinism::simulated(plan.seed, EPOCH_MS, false, move || {
+        logging(targets, &kept, move || simulate(&simulated, planned))
+    });
+    (trace, lines.text())
+}
+
 /// Everything that happens on the simulated thread.
-fn simulate<M: Model>(model: &M, plan: Plan<M>) -> Ended<M> {
+fn simulate<M: Model>(model: &M, plan: Plan<M>) -> (Vec<Event<M::Record>>, Option<String>) {
     determinism::limit_task_budgets(plan.seed, plan.settings.task_budget);
     let (recorder, plan) = (Recorder::default(), Rc::new(plan));
     let network = Simulated::network(model, &plan);

@@ -121,7 +121,8 @@ impl<E: Note> Sim<E> {
         self.hosts.push(Host { name: name.to_owned(), serve, is_graceful: true });
     }
 
-    /// A client, on a host of its own where there are no more than 8 of them. A run ends when every client has returned; an error of a client is a violation.
+    /// A client, on a host of its own where there are no more than 8 of them. A run ends when every client has returned; an error
+    /// of a client is a violation.
     pub fn client<V, F>(&mut self, name: &str, visit: V)
     where
         V: Fn(Client<E>) -> F + Send + Sync + 'static,
